@@ -1,0 +1,42 @@
+# Two commands: `make run` and `make test`. Whatever takes more than a line is in tools/.
+
+# The Python to build with; empty: the newest one on PATH that fits.
+PYTHON ?=
+# For `make test`: arguments for pytest, such as ARGS='-k jail'.
+ARGS ?=
+# For `make lock`: UPGRADE=1 takes the newest releases.
+UPGRADE ?=
+export PYTHON UPGRADE
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test lock doctor clean
+
+help:  ## Show this
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 16
+
+install: .venv/.installed  ## Install the service and the sandbox runtime, if anything changed
+	@.venv/bin/python -I sandbox/install.py .sandbox
+
+run: install  ## Start the service, with a key of its own if ADAPTER_API_KEY is not set
+	@exec .venv/bin/python -m app serve
+
+test: install .venv/.installed-dev  ## Check style, types and imports, and run all tests
+	@tools/test_tools.sh
+	@tools/check.sh $(ARGS)
+
+lock:  ## Pin all dependencies again (UPGRADE=1: at their newest releases)
+	@tools/lock.sh
+
+doctor: install  ## Say what this machine can do and what it lacks
+	@.venv/bin/python -m app doctor
+
+clean:  ## Remove what was installed; .env and data stay
+	rm -rf .venv .sandbox .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+.venv/.installed: requirements.txt
+	@tools/make_venv.sh .venv -r $<
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
+	@tools/make_venv.sh .venv -r $<
+	@touch $@

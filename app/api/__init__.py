@@ -1,0 +1,1 @@
+"""Speak the wire contract, and nothing else."""

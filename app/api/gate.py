@@ -1,0 +1,113 @@
+"""Meet every request before the routes do: its path, its credential, its profile, the size of its body.
+
+Plain ASGI, so that uploads and downloads stream through untouched.
+"""
+
+from __future__ import annotations
+
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.credentials import Credentials
+from app.api.errors import error_response
+from app.core.errors import ProfileMismatch, ServiceError, TooLarge, UnknownProfile
+from app.core.principal import Principal
+
+PROFILE = "default"
+PROFILE_HEADER = "X-CodeAPI-Execution-Profile"
+_KNOWN_PROFILES = frozenset({"default", "stateful"})
+_STREAMED = frozenset({"/upload", "/upload/batch"})
+PUBLIC = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json"})
+_PUBLIC_BELOW = ("/docs", "/swagger/")
+_SLASHES = re.compile("/+")
+
+
+def plain_path(path: str) -> str:
+    """Give the route's own path: one slash between names, without ``/v1`` in front (K1)."""
+    path = _SLASHES.sub("/", path)
+    if path == "/v1" or path.startswith("/v1/"):
+        path = path[3:]
+    return path or "/"
+
+
+class Gate:
+    """Let requests through to the application, or answer for it."""
+
+    def __init__(self, app: ASGIApp, credentials: Credentials, body_max_bytes: int) -> None:
+        self._app = app
+        self._credentials = credentials
+        self._body_max_bytes = body_max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = plain_path(scope["path"])
+        scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
+        limited = _Limited(receive, None if path in _STREAMED else self._body_max_bytes)
+        outgoing = _profiled(send)
+        try:
+            self._admit(scope, Headers(scope=scope), limited)
+            await self._app(scope, limited, outgoing)
+        except ServiceError as error:  # raised here or by the body counter, before any answer began
+            await error_response(error)(scope, receive, outgoing)
+
+    def _admit(self, scope: Scope, headers: Headers, limited: _Limited) -> None:
+        path: str = scope["path"]
+        if path not in PUBLIC and not path.startswith(_PUBLIC_BELOW):
+            scope.setdefault("state", {})["principal"] = self._credentials.identify(headers)
+        _check_profile(headers.get("x-codeapi-expected-profile"))
+        limited.check_announced(headers.get("content-length"))
+
+
+class _Limited:
+    """Count a request's body as it comes in."""
+
+    def __init__(self, receive: Receive, max_bytes: int | None) -> None:
+        self._receive = receive
+        self._max_bytes = max_bytes
+        self._seen = 0
+
+    def check_announced(self, length: str | None) -> None:
+        if self._max_bytes is not None and length is not None and length.isdigit() and int(length) > self._max_bytes:
+            raise self._too_large()
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if self._max_bytes is not None and message["type"] == "http.request":
+            self._seen += len(message.get("body", b""))
+            if self._seen > self._max_bytes:
+                raise self._too_large()
+        return message
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body is larger than {self._max_bytes} bytes.")
+
+
+def _check_profile(expected: str | None) -> None:
+    """Compare the execution profile that the client expects with ours (K4)."""
+    if expected in (None, "", PROFILE):
+        return
+    if expected not in _KNOWN_PROFILES:
+        raise UnknownProfile("X-CodeAPI-Expected-Profile names no known profile.")
+    raise ProfileMismatch(
+        f"This deployment serves the profile '{PROFILE}' only.", expected=expected or "", actual=PROFILE
+    )
+
+
+def _profiled(send: Send) -> Send:
+    async def outgoing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)[PROFILE_HEADER] = PROFILE
+        await send(message)
+
+    return outgoing
+
+
+def principal_of(connection: HTTPConnection) -> Principal:
+    """Give the caller that the gate let in."""
+    principal: Principal = connection.state.principal
+    return principal

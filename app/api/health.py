@@ -1,0 +1,44 @@
+"""Answer health questions, without a credential (section 8 of the contract)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from app import __version__
+from app.api.errors import json_response
+from app.core.admission import Admission
+from app.core.readiness import Prober
+
+
+def router(prober: Prober, admission: Admission, engine: str, warnings: list[str]) -> APIRouter:
+    """Make the routes; ``warnings`` are shown by readiness as long as the service lives."""
+    routes = APIRouter(tags=["health"])
+
+    @routes.get("/healthz", summary="Tell that the process answers")
+    @routes.get("/health", summary="Tell that the process answers")
+    async def health() -> Response:
+        return json_response({"status": "healthy", "version": __version__})
+
+    @routes.get("/", include_in_schema=False)
+    async def about() -> Response:
+        return json_response(
+            {"service": "LibreChat Daytona Code Interpreter Adapter", "version": __version__, "docs": "/docs"}
+        )
+
+    @routes.get("/readyz", summary="Tell whether programs can run and files can be stored, by doing both")
+    async def ready() -> Response:
+        if admission.is_draining:
+            return json_response({"status": "draining", "engine": engine}, 503, {"Retry-After": "5"})
+        found = await prober.look()
+        body: dict[str, Any] = {
+            "status": "ready" if found.is_ready else "not_ready",
+            "engine": engine,
+            "reasons": found.reasons,
+        }
+        if warnings:
+            body["warnings"] = warnings
+        return json_response(body, 200 if found.is_ready else 503, None if found.is_ready else {"Retry-After": "5"})
+
+    return routes

@@ -1,0 +1,40 @@
+"""Notice that a client has left, and stop working for it (K26)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from fastapi import Request
+
+from app.core.errors import ServiceError
+
+T = TypeVar("T")
+
+
+class ClientLeft(ServiceError):
+    """Tell that nobody waits for the answer; what is answered is never read."""
+
+    code = "client_closed_request"
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Do the work, or cancel it when the client closes the connection. Raises ``ClientLeft`` then."""
+    working = asyncio.ensure_future(work)
+    watching = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientLeft("The client closed the connection.")
+    finally:
+        for task in (watching, working):
+            task.cancel()
+        await asyncio.wait((watching, working))
+
+
+async def _left(request: Request) -> None:
+    """Return when the connection is closed; the body was read before, so nothing else is to come."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,145 @@
+"""Model what goes over the wire. Unknown keys are ignored (K3); a field without a value is left out (K19)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
+
+
+def _as_list(value: Any) -> Any:
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
+class WireRef(_Lenient):
+    """Name a stored file, as old clients (``session_id``) or new ones (``storage_session_id``) do."""
+
+    id: str | None = None
+    session_id: str | None = None
+    storage_session_id: str | None = None
+    name: str | None = None
+
+
+class ExecRequest(_Lenient):
+    """Ask for a program to be run (K14-K16)."""
+
+    lang: str = Field(description="Language: py, js, ts, bash, ... or an alias of it.", examples=["python"])
+    code: str = Field(description="The program.", examples=["print(2+2)"])
+    args: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=[], description="Its command line arguments.")
+    files: Annotated[list[WireRef], BeforeValidator(_as_list)] = Field(
+        default=[], description="Stored files to place in the workspace."
+    )
+    session_id: str | None = Field(
+        default=None, description="Session to continue; any other than a live one starts anew."
+    )
+    user_id: str | None = Field(default=None, description="Who asks, where no token proves it.")
+    runtime_session_hint: str | None = Field(default=None, description="The conversation; its runs share a session.")
+    timeout: Annotated[float | None, Field(default=None, gt=0, description="Time limit in milliseconds.")]
+
+
+class Origin(BaseModel):
+    """Name the input that a file is a new version of."""
+
+    id: str
+    storage_session_id: str
+
+
+class ExecFile(BaseModel):
+    """Describe a file that a run created or changed (K20)."""
+
+    id: str
+    name: str
+    session_id: str
+    storage_session_id: str
+    modified_from: Origin | None = None
+
+
+class ArtifactDelivery(BaseModel):
+    """Count what could not be delivered (K21)."""
+
+    code: str = "artifact_delivery_failed"
+    status: str
+    attempted: int
+    delivered: int
+    failed: int
+
+
+class ExecResponse(BaseModel):
+    """Tell how a run went (K19)."""
+
+    session_id: str
+    stdout: str
+    stderr: str
+    files: list[ExecFile]
+    language: str
+    wall_time: float = Field(description="Milliseconds.")
+    code: int | None = None
+    signal: str | None = None
+    message: str | None = None
+    status: str | None = Field(default=None, description="TO time, OL output, SG signal or memory.")
+    deleted_files: list[str] | None = None
+    artifact_delivery: ArtifactDelivery | None = None
+
+
+class UploadedFile(BaseModel):
+    """Describe an uploaded file under every name that a client reads (K34)."""
+
+    fileId: str
+    filename: str
+    id: str
+    name: str
+    size: int
+    status: str | None = None
+
+
+class UploadResponse(BaseModel):
+    """Answer an upload (K34)."""
+
+    message: str = "success"
+    session_id: str
+    storage_session_id: str
+    files: list[UploadedFile]
+
+
+class BatchResponse(BaseModel):
+    """Answer an upload in which files may fail one by one (K35)."""
+
+    message: str
+    session_id: str
+    storage_session_id: str
+    files: list[dict[str, Any]]
+    succeeded: int
+    failed: int
+
+
+class Deleted(BaseModel):
+    """Answer a deletion (K41)."""
+
+    message: str = "File deleted successfully"
+    session_id: str
+    fileId: str
+
+
+class ErrorBody(BaseModel):
+    """Say what went wrong (K42)."""
+
+    error: str
+    message: str | None = None
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorBody, "description": words}
+    for status, words in {
+        400: "Malformed request; the message names the field",
+        401: "No credential, or a wrong one",
+        404: "Absent, expired, or somebody else's",
+        413: "Larger than a limit allows",
+        429: "Capacity is taken; come again after Retry-After seconds",
+        503: "A part of the service cannot serve; come again after Retry-After seconds",
+    }.items()
+}
+"""The error answers that every route can give, for the OpenAPI page."""

@@ -1,0 +1,40 @@
+"""Decide who may do what with a session (K9). What a caller may not see does not exist for them."""
+
+from __future__ import annotations
+
+from app.core.principal import Principal
+from app.core.session import RUNNABLE, Record, Scope, ScopeKind
+
+
+def private_scope(principal: Principal) -> Scope:
+    """Give the scope of what this caller makes for themselves."""
+    if principal.is_verified:
+        return Scope(kind="user", tenant=principal.tenant, owner=principal.user)
+    return Scope()
+
+
+def shared_scope(principal: Principal, kind: ScopeKind, id_: str, version: str | None) -> Scope:
+    """Give the scope of what belongs to an agent or a skill."""
+    owner = principal.user if principal.is_verified else None
+    return Scope(kind=kind, tenant=principal.tenant, owner=owner, id=id_, version=version)
+
+
+def may_read(principal: Principal, record: Record) -> bool:
+    """Tell whether the caller may see a session and read its files.
+
+    Without a JWT an id is a capability: it opens what was made without one, and nothing that a tenant owns.
+    """
+    scope = record.scope
+    if scope.tenant != principal.tenant:
+        return False
+    return scope.kind != "user" or scope.owner == principal.user
+
+
+def may_change(principal: Principal, record: Record) -> bool:
+    """Tell whether the caller may delete or add files: what is shared is changed by who uploaded it alone."""
+    return may_read(principal, record) and record.scope.owner in (None, principal.user)
+
+
+def may_run(principal: Principal, record: Record) -> bool:
+    """Tell whether the caller may run programs in a session (K16)."""
+    return record.scope.kind in RUNNABLE and may_change(principal, record)

@@ -1,0 +1,60 @@
+"""Clean up in the background: idle sandboxes, orphans, sessions past their time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from app.core.errors import Busy, Unavailable
+from app.core.ports import FileStore, Leases, Retention
+from app.core.sandboxes import Sandboxes
+
+log = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Tidy every so often, for as long as the service lives."""
+
+    def __init__(
+        self, sandboxes: Sandboxes, leases: Leases, store: FileStore, retention: Retention,
+        *, interval_seconds: float, session_ttl_seconds: float, file_ttl_seconds: float,
+    ) -> None:  # fmt: skip
+        self._sandboxes = sandboxes
+        self._leases = leases
+        self._store = store
+        self._retention = retention
+        self._interval_seconds = interval_seconds
+        self._session_ttl_seconds = session_ttl_seconds
+        self._file_ttl_seconds = file_ttl_seconds
+
+    async def tend(self) -> None:
+        """Tidy for ever; a part of the service that does not answer now is tried again next time."""
+        while True:
+            await asyncio.sleep(self._interval_seconds)
+            try:
+                await self.tidy()
+            except Unavailable as error:
+                log.warning("clean-up was cut short: %s", error)
+
+    async def tidy(self) -> None:
+        """Destroy idle sandboxes and orphans, then erase the sessions that nobody used for their whole retention."""
+        idle = await self._sandboxes.discard_idle(self._session_ttl_seconds)
+        leased = {lease.sandbox_id for lease in await self._leases.all()}
+        orphans = await self._sandboxes.engine.sweep(leased)
+        erased = await self._erase_expired()
+        if idle or orphans or erased:
+            log.info("cleaned up: %d idle sandboxes, %d orphans, %d expired sessions", idle, orphans, erased)
+
+    async def _erase_expired(self) -> int:
+        if self._file_ttl_seconds == 0:
+            return 0
+        erased = 0
+        for session_id in await self._retention.idle_since(self._file_ttl_seconds):
+            try:
+                async with self._leases.hold(session_id, 0):
+                    await self._sandboxes.discard(session_id)
+                    await self._store.erase(session_id)
+                    erased += 1
+            except Busy:
+                continue
+        return erased

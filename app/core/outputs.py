@@ -1,0 +1,86 @@
+"""Bring what a run created or changed into the store, and tell what became of it (K20, K21)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from app.core.errors import StoreUnavailable
+from app.core.ids import new_id
+from app.core.ports import FileStore, Lease, Sandbox
+from app.core.session import FileRecord, Record, content_type_of, now
+from app.core.staging import Input, Inputs
+from app.runner.messages import ChangedFile, LeftOut, Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Describe one delivered file; ``origin`` is the input that it is a new version of."""
+
+    file: FileRecord
+    origin: Input | None = None
+
+
+@dataclass(slots=True)
+class Delivery:
+    """Hold what was delivered and what was not."""
+
+    outputs: list[Output] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    failed: list[LeftOut] = field(default_factory=list)
+
+
+async def collect(store: FileStore, sandbox: Sandbox, session_id: str, inputs: Inputs, reply: Reply) -> Delivery:
+    """Store every changed file. One that cannot be read is told, and the others still come."""
+    delivery = Delivery(failed=[item for item in reply.left_out if item.is_limit])
+    for changed in reply.changed:
+        origin = inputs.by_path.get(changed.path)
+        if origin is not None and origin.file.read_only:
+            continue
+        try:
+            file = await _store_one(store, sandbox, session_id, changed)
+        except OSError as error:
+            delivery.failed.append(LeftOut(changed.path, error.strerror or "it could not be read", is_limit=True))
+        except StoreUnavailable:
+            delivery.failed.append(LeftOut(changed.path, "the file store does not answer", is_limit=True))
+        else:
+            delivery.outputs.append(Output(file, origin))
+    delivery.deleted = [path for path in reply.deleted if path in inputs.by_path]
+    return delivery
+
+
+async def _store_one(store: FileStore, sandbox: Sandbox, session_id: str, changed: ChangedFile) -> FileRecord:
+    file_id = new_id()
+    chunks = sandbox.get(changed.path) if changed.content is None else _once(base64.b64decode(changed.content))
+    written = await store.write(session_id, file_id, chunks)
+    return FileRecord(
+        id=file_id, path=changed.path, size=written.size, modified=now(), etag=written.etag,
+        content_type=content_type_of(changed.path),
+    )  # fmt: skip
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    if data:
+        yield data
+
+
+def note_in_record(record: Record, delivery: Delivery) -> None:
+    """Write the delivery into the session's record: new files, new versions, and deletions (which only hide a file)."""
+    for output in delivery.outputs:
+        record.add(output.file)
+    gone = set(delivery.deleted)
+    for file in record.current():
+        if file.path in gone:
+            record.files[file.id] = file.model_copy(update={"superseded": True})
+
+
+def note_in_lease(lease: Lease, session_id: str, inputs: Inputs, delivery: Delivery, reply: Reply) -> None:
+    """Write down what now lies where in the workspace.
+
+    What was changed but not delivered is no longer the stored file, so it is staged again next time.
+    """
+    lease.staged.update({path: item.key for path, item in inputs.by_path.items()})
+    for path in (*(changed.path for changed in reply.changed), *reply.deleted, *(item.path for item in reply.left_out)):
+        lease.staged.pop(path, None)
+    lease.staged.update({output.file.path: f"{session_id}/{output.file.id}" for output in delivery.outputs})

@@ -1,0 +1,180 @@
+"""Name what the core needs of the world: engines, sandboxes, the file store, leases. Each has six verbs at most."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from app.core.session import Record
+from app.runner.messages import Reply, Request
+
+T = TypeVar("T")
+Chunks = AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Hand one file to a sandbox: where it goes (relative to the workspace), its size, and how to read it."""
+
+    path: str
+    size: int
+    read: Callable[[], Chunks]
+
+
+class Sandbox(Protocol):
+    """Offer live compute with a workspace and a runner; it serves at most one session."""
+
+    @property
+    def id(self) -> str:
+        """Name the sandbox for ``Engine.find``."""
+        ...
+
+    async def put(self, files: Sequence[Staged]) -> dict[str, str]:
+        """Write files into the workspace; give the reason for each path that could not be written.
+
+        Raises ``EngineUnavailable`` when the sandbox is gone.
+        """
+        ...
+
+    def get(self, path: str) -> Chunks:
+        """Read one file of the workspace, never following a link. Raises ``OSError`` when it is no regular file."""
+        ...
+
+    async def exchange(self, request: Request) -> Reply:
+        """Run one program. Raises ``EngineUnavailable`` only if it certainly has not started.
+
+        A sandbox that dies during the run is the ending ``LOST``. Cancelling the call kills the run.
+        """
+        ...
+
+
+class Engine(Protocol):
+    """Give and take sandboxes."""
+
+    @property
+    def name(self) -> str:
+        """Name the engine in health reports."""
+        ...
+
+    async def open(self) -> None:
+        """Get ready. Raises ``EngineUnfit`` when this machine or account cannot serve."""
+        ...
+
+    async def close(self) -> None:
+        """Destroy what this process made and stop."""
+        ...
+
+    async def create(self) -> Sandbox:
+        """Make a sandbox. Raises ``EngineUnavailable``."""
+        ...
+
+    async def find(self, sandbox_id: str) -> Sandbox | None:
+        """Give a live sandbox again, or ``None`` when it is gone."""
+        ...
+
+    async def destroy(self, sandbox_id: str) -> None:
+        """End a sandbox; one that is gone already is fine."""
+        ...
+
+    async def sweep(self, leased: set[str]) -> int:
+        """Destroy sandboxes that no lease names and that nobody is making; give their number."""
+        ...
+
+
+class EngineUnfit(Exception):
+    """Tell in one paragraph why the engine cannot run here, and what to add."""
+
+
+class FileStore(Protocol):
+    """Keep session records and file bytes; the truth that outlives every sandbox."""
+
+    async def load(self, session_id: str) -> Record | None:
+        """Read a session's record, or ``None``."""
+        ...
+
+    async def change(self, session_id: str, apply: Callable[[Record], T]) -> T:
+        """Load a record, apply a change, write it back, give what ``apply`` gave; changes of one session never overlap.
+
+        ``apply`` may be called again when another replica was faster. Raises ``NotFound`` when there is no such
+        session; nothing is written when ``apply`` raises.
+        """
+        ...
+
+    async def create(self, record: Record) -> None:
+        """Write the record of a new session."""
+        ...
+
+    async def write(self, session_id: str, file_id: str, chunks: Chunks, max_bytes: int | None = None) -> Written:
+        """Store a file's bytes as they come. Raises ``TooLarge``, and keeps nothing then or when ``chunks`` raises."""
+        ...
+
+    def read(self, session_id: str, file_id: str, start: int = 0, end: int | None = None) -> Chunks:
+        """Read a file's bytes, ``end`` not included. Raises ``NotFound``."""
+        ...
+
+    async def erase(self, session_id: str, file_ids: Sequence[str] | None = None) -> None:
+        """Delete files' bytes; with ``None`` the whole session, record first."""
+        ...
+
+
+class Retention(Protocol):
+    """Tell which sessions are old, for the sweeper; the file store's second face."""
+
+    async def idle_since(self, seconds: float) -> list[str]:
+        """Give the sessions whose record was last written more than ``seconds`` ago."""
+        ...
+
+    async def probe(self) -> None:
+        """Write, read and delete a small object. Raises ``StoreUnavailable``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Tell what a write stored."""
+
+    size: int
+    etag: str
+
+
+@dataclass(slots=True)
+class Lease:
+    """Remember which sandbox serves a session and which file lies where in it. Losing it loses no data."""
+
+    session_id: str
+    sandbox_id: str
+    staged: dict[str, str] = field(default_factory=dict)
+    """Path in the workspace -> file id."""
+
+    used_at: float = 0.0
+    """Seconds since the epoch."""
+
+
+class Leases(Protocol):
+    """Keep leases, one lock for each session, and the hints of conversations."""
+
+    def hold(self, session_id: str, wait_seconds: float) -> AbstractAsyncContextManager[None]:
+        """Lock a session. Raises ``Busy`` when it is not free within the time; 0 does not wait."""
+        ...
+
+    async def find(self, session_id: str) -> Lease | None:
+        """Give the session's lease, if it has one."""
+        ...
+
+    async def keep(self, lease: Lease) -> None:
+        """Store a lease, and its time of use."""
+        ...
+
+    async def drop(self, session_id: str) -> None:
+        """Forget a lease."""
+        ...
+
+    async def all(self) -> list[Lease]:
+        """Give all leases, the least recently used first."""
+        ...
+
+    async def hint(self, key: str, session_id: str | None = None) -> str | None:
+        """Remember the session of a conversation when one is given; give the one remembered."""
+        ...

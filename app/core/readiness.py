@@ -1,0 +1,79 @@
+"""Tell whether the service can serve: the store answers, and a real program computed 42."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from app.core.errors import ServiceError
+from app.core.languages import find_language
+from app.core.ports import Engine, Retention
+from app.runner.endings import Ending
+from app.runner.messages import Limits, Request
+
+_FRESH_SECONDS = 5.0
+_PROGRAM_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Hold the answer of one look, with the reason for each part that cannot serve."""
+
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether every part can serve."""
+        return not self.reasons
+
+
+class Prober:
+    """Look, at most once in a few seconds however often we are asked."""
+
+    def __init__(self, engine: Engine, store: Retention) -> None:
+        self._engine = engine
+        self._store = store
+        self._last = Readiness({"service": "starting"})
+        self._looked_at = float("-inf")
+        self._turn = asyncio.Lock()
+
+    async def look(self) -> Readiness:
+        """Give the state of store and engine."""
+        async with self._turn:
+            if time.monotonic() - self._looked_at > _FRESH_SECONDS:
+                self._last = await self._look()
+                self._looked_at = time.monotonic()
+            return self._last
+
+    async def _look(self) -> Readiness:
+        found = Readiness()
+        try:
+            await self._store.probe()
+        except ServiceError as error:
+            found.reasons["store"] = error.message
+        try:
+            await compute(self._engine)
+        except ServiceError as error:
+            found.reasons["engine"] = error.message
+        except WrongAnswer as error:
+            found.reasons["engine"] = str(error)
+        return found
+
+
+class WrongAnswer(Exception):
+    """Tell that the engine ran a program and it did not come out right."""
+
+
+async def compute(engine: Engine) -> None:
+    """Let a program compute 42 in a sandbox of its own. Raises ``WrongAnswer`` or ``EngineUnavailable``."""
+    language = find_language("py")
+    assert language is not None  # noqa: S101  Python is always in the table
+    sandbox = await engine.create()
+    try:
+        request = Request(language.program("print(6*7)", []), Limits(wall_seconds=_PROGRAM_SECONDS))
+        reply = await sandbox.exchange(request)
+    finally:
+        await engine.destroy(sandbox.id)
+    if reply.ending is not Ending.OK or reply.stdout != "42\n":
+        raise WrongAnswer(f"A program that prints 6*7 ended with '{reply.ending}': {reply.stderr[-200:]}")

@@ -1,0 +1,163 @@
+"""Run a program: session, place, sandbox, inputs, run, outputs, record. Read ``Runs.run`` first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from app.core import outputs, staging
+from app.core.admission import Admission
+from app.core.choose import Chosen, SessionChooser, Wish
+from app.core.errors import EngineUnavailable, NotFound
+from app.core.languages import Language
+from app.core.outputs import Delivery
+from app.core.ports import FileStore, Lease, Sandbox, Staged
+from app.core.principal import Principal
+from app.core.sandboxes import Sandboxes
+from app.core.session import Record
+from app.core.staging import Inputs, Ref
+from app.core.words import message_of, note_for, with_notes
+from app.runner.endings import Ending
+from app.runner.messages import Limits, Reply, Request
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """Ask for a run."""
+
+    principal: Principal
+    language: Language
+    source: str
+    args: list[str] = field(default_factory=list)
+    refs: Sequence[Ref] = ()
+    session_id: str | None = None
+    hint: str | None = None
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """Tell how the run went; ``reply.stderr`` already holds the service's own notes."""
+
+    session_id: str
+    language: str
+    reply: Reply
+    message: str | None
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class RunPolicy:
+    """Hold the limits of runs: the usual time and the most that a request may ask for (seconds), and the runner's."""
+
+    timeout_seconds: float
+    timeout_max_seconds: float
+    limits: Limits
+
+    def limits_for(self, timeout_seconds: float | None) -> Limits:
+        """Give the limits of one run; a time asked for is cut to what is allowed."""
+        asked = self.timeout_seconds if timeout_seconds is None else timeout_seconds
+        wall = max(0.1, min(asked, self.timeout_max_seconds))
+        limits = Limits.from_json(self.limits.to_json())
+        limits.wall_seconds, limits.cpu_seconds = wall, int(wall) * 2 + 1
+        return limits
+
+
+class Runs:
+    """Run programs, one at a time in a session."""
+
+    def __init__(
+        self, store: FileStore, sandboxes: Sandboxes, chooser: SessionChooser, admission: Admission, policy: RunPolicy
+    ) -> None:
+        self._store = store
+        self._sandboxes = sandboxes
+        self._chooser = chooser
+        self._policy = policy
+        self.admission = admission
+
+    async def run(self, order: RunOrder) -> RunResult:
+        """Run one program to its end. Raises a ``ServiceError``; how the program ends is never one of them."""
+        wish = Wish(order.principal, order.language, order.session_id, order.hint)
+        async with self.admission.enter():
+            referred = await staging.resolve(self._store, order.principal, order.refs)
+            async with self._chooser.choose(wish, referred) as chosen, self.admission.slot():
+                inputs = staging.with_session_files(chosen.record, referred)
+                result = await self._run_held(order, chosen, inputs)
+                await self._chooser.remember(wish, chosen.record.id)
+                return result
+
+    async def _run_held(self, order: RunOrder, chosen: Chosen, inputs: Inputs) -> RunResult:
+        session_id = chosen.record.id
+        is_true_copy = False
+        try:
+            sandbox, lease, reply = await self._exchange(order, chosen.record, inputs)
+            delivery = await outputs.collect(self._store, sandbox, session_id, inputs, reply)
+            await self._record(order, chosen, delivery)
+            if reply.ending is not Ending.LOST:
+                outputs.note_in_lease(lease, session_id, inputs, delivery, reply)
+                await self._sandboxes.keep(lease)
+                is_true_copy = True
+        finally:
+            if not is_true_copy:  # cancelled, lost or failed: files may lie there that nobody collected
+                await self._sandboxes.discard(session_id)
+        return self._result(order, session_id, reply, inputs, delivery)
+
+    async def _exchange(self, order: RunOrder, record: Record, inputs: Inputs) -> tuple[Sandbox, Lease, Reply]:
+        """Stage and run; when the sandbox proves dead before the program started, once more in a fresh one."""
+        try:
+            return await self._attempt(order, record, inputs)
+        except EngineUnavailable as error:
+            log.info("session %s: sandbox was gone before the run, taking a fresh one: %s", record.id, error)
+            await self._sandboxes.discard(record.id)
+            return await self._attempt(order, record, inputs)
+
+    async def _attempt(self, order: RunOrder, record: Record, inputs: Inputs) -> tuple[Sandbox, Lease, Reply]:
+        sandbox, lease = await self._sandboxes.acquire(record.id)
+        missing = staging.missing_from(lease, inputs, self._store)
+        if missing:
+            refused = await self._put(sandbox, missing, inputs)
+            for path, reason in refused.items():
+                inputs.by_path.pop(path, None)
+                inputs.notes.append(f"The file {path!r} could not be placed in the workspace: {reason}.")
+        request = Request(
+            order.language.program(order.source, order.args),
+            self._policy.limits_for(order.timeout_seconds),
+            remove=staging.stale_in(lease, record, inputs),
+        )
+        return sandbox, lease, await sandbox.exchange(request)
+
+    async def _put(self, sandbox: Sandbox, missing: list[Staged], inputs: Inputs) -> dict[str, str]:
+        """Stage; a file whose bytes went away in the meantime is told like any other that is missing."""
+        try:
+            return await sandbox.put(missing)
+        except NotFound:
+            refused: dict[str, str] = {}
+            for item in missing:
+                try:
+                    refused |= await sandbox.put([item])
+                except NotFound:
+                    refused[item.path] = "it has expired"
+            return refused
+
+    async def _record(self, order: RunOrder, chosen: Chosen, delivery: Delivery) -> None:
+        """Make the session's record say what happened before the client hears of it."""
+
+        def apply(record: Record) -> None:
+            if record.language is None and not order.language.neutral:
+                record.language = order.language.name
+            outputs.note_in_record(record, delivery)
+
+        if chosen.is_new:
+            apply(chosen.record)
+            await self._store.create(chosen.record)
+        else:
+            await self._store.change(chosen.record.id, apply)
+
+    def _result(self, order: RunOrder, session_id: str, reply: Reply, inputs: Inputs, delivery: Delivery) -> RunResult:
+        message = message_of(reply)
+        notes = [*inputs.notes, *([message] if message else []), *map(note_for, delivery.failed)]
+        reply.stderr = with_notes(reply.stderr, notes)
+        return RunResult(session_id, order.language.name, reply, message, delivery)

@@ -1,0 +1,95 @@
+"""Describe a session's durable record: who owns it, which language it is bound to, its files."""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Origin = Literal["exec", "upload"]
+ScopeKind = Literal["open", "user", "agent", "skill"]
+
+RUNNABLE: tuple[ScopeKind, ...] = ("open", "user")
+"""Scopes in which a program may run; what an agent or a skill owns is only read (K16)."""
+
+
+class Scope(BaseModel):
+    """Say to whom a session belongs (K9).
+
+    ``open`` has no owner: its ids are capabilities. ``user`` is private to (tenant, user). ``agent`` and ``skill`` are
+    readable by the whole tenant; ``owner`` is who uploaded them.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: ScopeKind = "open"
+    tenant: str | None = None
+    owner: str | None = None
+    id: str | None = None
+    version: str | None = None
+
+
+class FileRecord(BaseModel):
+    """Describe one stored file. ``path`` is relative to the workspace and is data, never a host path (K11)."""
+
+    id: str
+    path: str
+    size: int
+    modified: datetime
+    etag: str
+    content_type: str
+    read_only: bool = False
+    superseded: bool = False
+    """A newer version lies at the same path; still there for who kept the id, but no longer listed or staged."""
+
+
+class Record(BaseModel):
+    """Describe one session."""
+
+    id: str
+    scope: Scope = Field(default_factory=Scope)
+    origin: Origin = "exec"
+    user: str | None = None
+    """Who is said to use it; a hint for affinity, proven only when the scope is."""
+
+    language: str | None = None
+    created: datetime = Field(default_factory=lambda: now())
+    used: datetime = Field(default_factory=lambda: now())
+    """When it was last used, to the hour: retention counts from here (K12)."""
+
+    files: dict[str, FileRecord] = Field(default_factory=dict)
+
+    def current(self) -> list[FileRecord]:
+        """List the files that are not superseded, oldest first."""
+        return [item for item in self.files.values() if not item.superseded]
+
+    def add(self, item: FileRecord) -> FileRecord | None:
+        """Add a file; give the one that lay at its path until now, which stays readable by its id."""
+        before = next((old for old in self.current() if old.path == item.path), None)
+        if before is not None:
+            self.files[before.id] = before.model_copy(update={"superseded": True})
+        self.files[item.id] = item
+        return before
+
+
+def now() -> datetime:
+    """Give the current time in UTC, in milliseconds as LibreChat's own times are (K12)."""
+    time = datetime.now(UTC)
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+
+
+def iso(time: datetime) -> str:
+    """Write a time as ISO 8601 in UTC ending in ``Z`` (K12)."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
+
+
+def content_type_of(path: str) -> str:
+    """Guess a content type from the name; unknown endings are plain bytes."""
+    return _TYPES.guess_type(os.path.basename(path))[0] or "application/octet-stream"
+
+
+_TYPES = mimetypes.MimeTypes()
+"""Python's own table alone, so that answers do not depend on the machine's ``/etc/mime.types``."""

@@ -1,0 +1,49 @@
+"""Put into words what the model must read on stderr (K15, K18, K21). All of it starts with ``[sandbox]``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app.runner.endings import Ending
+from app.runner.messages import LeftOut, Reply
+
+STATUS = {
+    Ending.TIME: "TO",
+    Ending.OUTPUT: "OL",
+    Ending.SIGNAL: "SG",
+    Ending.MEMORY: "SG",
+    Ending.LOST: "SG",
+    Ending.CANCELLED: "SG",
+}
+"""What the answer's ``status`` says (K19); an ordinary exit has none."""
+
+
+def message_of(reply: Reply) -> str | None:
+    """Name the reason of an early end, or ``None`` for an ordinary one."""
+    match reply.ending:
+        case Ending.TIME:
+            return "Time limit exceeded"
+        case Ending.MEMORY:
+            return "Memory limit exceeded"
+        case Ending.OUTPUT:
+            return f"{reply.overflowed or 'stdout'} length exceeded"
+        case Ending.SIGNAL:
+            return f"Killed by signal {reply.signal}"
+        case Ending.LOST:
+            return "The sandbox died while the program ran. It may have had effects; it was not run again"
+        case Ending.CANCELLED:
+            return "Cancelled"
+        case _:
+            return None
+
+
+def with_notes(stderr: str, notes: Iterable[str]) -> str:
+    """Add lines of the service's own to a program's stderr."""
+    lines = "".join(f"[sandbox] {note}\n" for note in notes)
+    separator = "\n" if stderr and lines and not stderr.endswith("\n") else ""
+    return stderr + separator + lines
+
+
+def note_for(item: LeftOut) -> str:
+    """Say why a file is not delivered."""
+    return f"{item.path or 'The workspace'} was not delivered: {item.reason}."

@@ -1,0 +1,1 @@
+"""Run inside the outer jail, under the sandbox runtime's Python; standard library only."""

@@ -1,0 +1,111 @@
+"""Call the few Linux calls that Python 3.11 does not offer (``os.unshare`` and ``os.setns`` come with 3.12)."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+from typing import Final
+
+CLONE_NEWNS: Final = 0x00020000
+CLONE_NEWCGROUP: Final = 0x02000000
+CLONE_NEWUTS: Final = 0x04000000
+CLONE_NEWIPC: Final = 0x08000000
+CLONE_NEWUSER: Final = 0x10000000
+CLONE_NEWPID: Final = 0x20000000
+CLONE_NEWNET: Final = 0x40000000
+
+MS_RDONLY: Final = 1
+MS_NOSUID: Final = 2
+MS_NODEV: Final = 4
+MS_NOEXEC: Final = 8
+MS_REMOUNT: Final = 32
+MS_BIND: Final = 4096
+MS_REC: Final = 16384
+MS_PRIVATE: Final = 1 << 18
+
+_PR_SET_DUMPABLE: Final = 4
+_PR_SET_SECCOMP: Final = 22
+_PR_CAPBSET_DROP: Final = 24
+_PR_SET_NO_NEW_PRIVS: Final = 38
+_PR_CAP_AMBIENT: Final = 47
+_PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
+_SECCOMP_MODE_FILTER: Final = 2
+_CAPABILITY_VERSION_3: Final = 0x20080522
+_SIOCGIFFLAGS: Final = 0x8913
+_SIOCSIFFLAGS: Final = 0x8914
+_IFF_UP: Final = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mount.argtypes = [ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p]
+_libc.prctl.argtypes = [ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong]
+
+
+class _FilterProgram(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+def _checked(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+def unshare(flags: int) -> None:
+    """Move this process into fresh namespaces of the given kinds."""
+    _checked(_libc.unshare(ctypes.c_int(flags)), f"unshare({flags:#x})")
+
+
+def setns(descriptor: int, kind: int) -> None:
+    """Enter the namespace that the descriptor names."""
+    _checked(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(kind)), f"setns({kind:#x})")
+
+
+def mount(source: str, target: str, kind: str | None = None, flags: int = 0, data: str | None = None) -> None:
+    """Mount a file system, or change a mount, as the system call of that name does."""
+    result = _libc.mount(
+        source.encode(), target.encode(), kind.encode() if kind else None, flags, data.encode() if data else None
+    )
+    _checked(result, f"mount({target})")
+
+
+def prctl(option: int, argument: int = 0, second: int = 0) -> None:
+    """Change a property of this process."""
+    _checked(_libc.prctl(option, argument, second, 0, 0), f"prctl({option})")
+
+
+def set_dumpable(dumpable: bool) -> None:
+    """Say whether others of the same uid may look into this process (``/proc/<pid>/mem``, ptrace)."""
+    prctl(_PR_SET_DUMPABLE, int(dumpable))
+
+
+def drop_all_capabilities() -> None:
+    """Give up every capability for good: bounding set, ambient set, and the three of this process."""
+    for capability in range(_last_capability() + 1):
+        prctl(_PR_CAPBSET_DROP, capability)
+    prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
+    _checked(_libc.capset(header, bytes(24)), "capset")
+
+
+def _last_capability() -> int:
+    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as last:
+        return int(last.read())
+
+
+def install_seccomp(program: bytes) -> None:
+    """Promise no new privileges and install a seccomp filter (an array of ``struct sock_filter``)."""
+    prctl(_PR_SET_NO_NEW_PRIVS, 1)
+    filters = ctypes.create_string_buffer(program, len(program))
+    wrapped = _FilterProgram(len(program) // 8, ctypes.addressof(filters))
+    prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(wrapped))
+
+
+def bring_up_loopback() -> None:
+    """Turn on ``lo`` in this network namespace, so that a program can talk to itself."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        request = struct.pack("16sh14x", b"lo", 0)
+        (_, flags) = struct.unpack("16sh14x", fcntl.ioctl(probe, _SIOCGIFFLAGS, request))
+        fcntl.ioctl(probe, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _IFF_UP))

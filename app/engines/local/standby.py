@@ -1,0 +1,129 @@
+"""Keep a few jails ready, so that a run need not wait for namespaces to be made."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import re
+import signal
+import socket
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.core.errors import EngineUnavailable
+from app.engines.local.cgroups import Cgroups, Group
+from app.engines.local.readable import readable
+from app.engines.local.zygotes import Kind, Zygotes
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Jail:
+    """Hold one jail that waits for its run: the socket to its runner, the pidfd of its pid 1, its control group."""
+
+    kind: Kind
+    wire: socket.socket
+    pidfd: int
+    group: Group | None
+
+    def kill(self) -> None:
+        """End every process of the jail."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    async def close(self) -> None:
+        """Kill what is left, wait until the kernel is done with it, and give everything back."""
+        self.wire.close()
+        self.kill()
+        await readable(self.pidfd)
+        os.close(self.pidfd)
+        if self.group is not None:
+            self.group.remove()
+
+
+class Standby:
+    """Make jails, and keep ``target`` of each kind ready."""
+
+    def __init__(
+        self, zygotes: Zygotes, cgroups: Cgroups | None, memory_bytes: int, processes: int, target: int
+    ) -> None:
+        self._zygotes = zygotes
+        self._cgroups = cgroups
+        self._limits = (memory_bytes, processes)
+        self._target = target
+        self._ready: dict[Kind, deque[Jail]] = {kind: deque() for kind in zygotes.controls}
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+
+    async def take(self, kind: Kind) -> Jail:
+        """Give a jail, ready or freshly made. Raises ``EngineUnavailable``."""
+        if kind not in self._ready:
+            kind = "bare"
+        ready = self._ready[kind]
+        return ready.popleft() if ready else await self._make(kind)
+
+    def refill(self) -> None:
+        """Say that jails were used; called after a run, so that refilling does not slow it."""
+        self._wanted.set()
+
+    async def tend(self) -> None:
+        """Refill for ever; run by the engine as its background task."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            for kind, ready in self._ready.items():
+                while len(ready) < self._target:
+                    try:
+                        ready.append(await self._make(kind))
+                    except EngineUnavailable as error:
+                        log.warning("no jail could be kept ready: %s", error)
+                        break
+
+    async def _make(self, kind: Kind) -> Jail:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        try:
+            (pidfd,) = await self._zygotes.controls[kind].ask("jail", [theirs.fileno()])
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        jail = Jail(kind, ours, pidfd, None)
+        try:
+            jail.group = await asyncio.to_thread(self._grouped, pidfd)
+        except OSError as error:
+            await jail.close()
+            raise EngineUnavailable(f"The limits of a sandbox could not be set: {error}.") from error
+        return jail
+
+    def _grouped(self, pidfd: int) -> Group | None:
+        """Put the jail's pid 1 into a control group of its own; in a thread, since the kernel may take 20 ms for it."""
+        if self._cgroups is None:
+            return None
+        group = self._cgroups.make(*self._limits)
+        group.add(_pid_of(pidfd))
+        return group
+
+    async def close(self) -> None:
+        """End the jails that wait."""
+        for jail in self._waiting():
+            await jail.close()
+
+    def _waiting(self) -> Iterator[Jail]:
+        for ready in self._ready.values():
+            while ready:
+                yield ready.popleft()
+
+
+def _pid_of(pidfd: int) -> int:
+    """Give the process id as the host sees it."""
+    with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as info:
+        match = re.search(r"^Pid:\s*(\d+)$", info.read(), re.MULTILINE)
+    if match is None:
+        raise ProcessLookupError("the jail ended before its run")
+    return int(match.group(1))

@@ -1,0 +1,146 @@
+"""Reach into a sandbox's workspace from outside, without ever following what a program left there.
+
+The workspace is a tmpfs that no host path leads to; the zygote hands over a descriptor of its root. Every path is
+resolved below it by ``openat2``, with no symlink on the way. All of this runs in threads whose file system uid is the
+sandbox's: new files belong to the program, and nothing else on the machine is within their rights.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import os
+import stat
+import struct
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from app.core.ports import Staged
+
+T = TypeVar("T")
+
+_OPENAT2: Final = 437
+_RESOLVE: Final = 0x08 | 0x04 | 0x02  # RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS
+_CHUNK: Final = 1 << 20
+_SMALL: Final = 1 << 20
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def open_below(directory: int, path: str, flags: int, mode: int = 0) -> int:
+    """Open a path below a directory descriptor; symlinks and ``..`` fail. Raises ``OSError``."""
+    how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, _RESOLVE)
+    descriptor: int = _libc.syscall(_OPENAT2, directory, os.fsencode(path), how, len(how))
+    if descriptor < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), path)
+    return descriptor
+
+
+class WorkspaceIO:
+    """Own the threads that touch workspaces."""
+
+    def __init__(self, uid: int, gid: int) -> None:
+        self._executor = ThreadPoolExecutor(4, "workspace", initializer=_take_identity, initargs=(uid, gid))
+
+    async def call(self, function: Callable[..., T], *arguments: object) -> T:
+        """Run a function in one of the threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def put(self, root: int, staged: Staged) -> None:
+        """Write one file, replacing a file (never a directory) at its path. Raises ``OSError``."""
+        chunks = staged.read()
+        if staged.size <= _SMALL:
+            await self.call(_write_whole, root, staged.path, b"".join([chunk async for chunk in chunks]))
+            return
+        descriptor = await self.call(_create, root, staged.path)
+        try:
+            async for chunk in chunks:
+                await self.call(_write_all, descriptor, chunk)
+        finally:
+            os.close(descriptor)
+
+    async def get(self, root: int, path: str) -> AsyncIterator[bytes]:
+        """Read one regular file in chunks. Raises ``OSError``."""
+        descriptor = await self.call(_open_regular, root, path)
+        try:
+            while chunk := await self.call(os.read, descriptor, _CHUNK):
+                yield chunk
+        finally:
+            os.close(descriptor)
+
+
+def _take_identity(uid: int, gid: int) -> None:
+    """Give this thread alone the sandbox's file system identity; only root can and need do it."""
+    if os.geteuid() == 0:
+        _libc.setfsgid(gid)
+        _libc.setfsuid(uid)
+
+
+def _write_whole(root: int, path: str, data: bytes) -> None:
+    descriptor = _create(root, path)
+    try:
+        _write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _create(root: int, path: str) -> int:
+    parent, _, name = path.rpartition("/")
+    directory = _make_directories(root, parent)
+    try:
+        _clear(directory, name)
+        return open_below(directory, name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+    finally:
+        os.close(directory)
+
+
+def _make_directories(root: int, path: str) -> int:
+    """Open a directory, making it and what leads to it; a file or link in the way gives way."""
+    directory = os.dup(root)
+    for name in filter(None, path.split("/")):
+        above = directory
+        try:
+            directory = _enter(above, name)
+        finally:
+            os.close(above)
+    return directory
+
+
+def _enter(above: int, name: str) -> int:
+    try:
+        return open_below(above, name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            os.unlink(name, dir_fd=above)
+        elif error.errno != errno.ENOENT:
+            raise
+    os.mkdir(name, 0o755, dir_fd=above)
+    return open_below(above, name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+
+
+def _clear(directory: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=directory)
+    except FileNotFoundError:
+        return
+
+
+def _open_regular(root: int, path: str) -> int:
+    descriptor = open_below(root, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", path)
+    return descriptor

@@ -1,0 +1,194 @@
+"""Start the zygotes inside bubblewrap and ask them for workspaces and jails."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import socket
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from app.core.errors import EngineUnavailable
+from app.core.ports import EngineUnfit
+from app.engines.local import outer
+from app.engines.local.inside.jail import JailLimits
+from app.engines.local.readable import readable
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["bare", "loaded"]
+_PROJECT = Path(__file__).resolve().parents[3]
+_PACKET = 65536
+_START_SECONDS = 60.0
+_ANSWER_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Say what the zygotes are made of."""
+
+    bwrap: Path
+    runtime: Path
+    base: Path
+    uid: int
+    preload: tuple[str, ...]
+    limits: JailLimits
+    env: dict[str, str]
+
+
+class Control:
+    """Talk to one zygote: a packet with descriptors out, a packet with descriptors back, one at a time."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._turn = asyncio.Lock()
+        sock.setblocking(False)
+
+    async def ask(self, operation: str, descriptors: Sequence[int] = ()) -> list[int]:
+        """Send a request and give the descriptors of the answer. Raises ``EngineUnavailable``."""
+        async with self._turn:
+            try:
+                socket.send_fds(self._sock, [json.dumps({"op": operation}).encode()], descriptors)
+                return await asyncio.wait_for(self.receive(), _ANSWER_SECONDS)
+            except (OSError, TimeoutError) as error:
+                raise EngineUnavailable(f"The sandbox engine does not answer: {error}.") from error
+
+    async def receive(self) -> list[int]:
+        """Wait for one packet. Raises ``ConnectionError`` at the end, ``EngineUnavailable`` for a refusal."""
+        await readable(self._sock.fileno())
+        packet, descriptors, _, _ = socket.recv_fds(self._sock, _PACKET, 4)
+        if not packet:
+            raise ConnectionResetError("the zygote is gone")
+        answer = json.loads(packet)
+        if not answer["ok"]:
+            raise EngineUnavailable(f"The sandbox engine could not do it: {answer['error']}.")
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+        return list(descriptors)
+
+    def close(self) -> None:
+        """Hang up; the zygote ends then."""
+        self._sock.close()
+
+
+class Zygotes:
+    """Own the outer jail's process and both controls."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._process: asyncio.subprocess.Process | None = None
+        self._log_task: asyncio.Task[None] | None = None
+        self._said: deque[str] = deque(maxlen=20)
+        self.controls: dict[Kind, Control] = {}
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether the outer jail still runs."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> None:
+        """Start the process and wait until every kind is ready. Raises ``EngineUnfit`` with what it said."""
+        with tempfile.TemporaryDirectory(prefix="adapter-") as staging:
+            os.chmod(staging, 0o755)  # noqa: S103  the sandbox's uid must get through; it holds mount points only
+            await self._spawn(Path(staging))
+            try:
+                for control in self.controls.values():
+                    await asyncio.wait_for(control.receive(), _START_SECONDS)
+            except (OSError, TimeoutError) as error:
+                await self.stop()
+                raise EngineUnfit(explain(" ".join(self._said) or str(error))) from error
+
+    async def _spawn(self, staging: Path) -> None:
+        recipe = self._recipe
+        pairs: dict[Kind, tuple[socket.socket, socket.socket]] = {
+            kind: socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for kind in ("bare", "loaded")
+        }
+        jail = outer.Outer(recipe.uid, staging)
+        outer.build(jail, _PROJECT / "app", recipe.runtime, recipe.base, recipe.env)
+        limits = asdict(recipe.limits) | {"seccomp": recipe.limits.seccomp.hex()}
+        configuration = outer.memory_file(json.dumps({"preload": recipe.preload, "limits": limits}))
+        inherited = [pair[1].fileno() for pair in pairs.values()] + [configuration]
+        command = self._command(jail, inherited)
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+                pass_fds=[*inherited, *jail.descriptors],
+                env={"PYTHONPATH": str(_PROJECT), "PATH": os.defpath},
+                cwd="/",
+            )  # fmt: skip
+        finally:
+            jail.close()
+            os.close(configuration)
+            for pair in pairs.values():
+                pair[1].close()
+        self.controls = {kind: Control(pair[0]) for kind, pair in pairs.items() if kind == "bare" or recipe.preload}
+        self._log_task = asyncio.create_task(self._log_errors())
+
+    def _command(self, jail: outer.Outer, inherited: list[int]) -> list[str]:
+        """Write the whole command line: bubblewrap itself, or as root the launcher that drops privileges first."""
+        recipe = self._recipe
+        site = recipe.bwrap.parent.parent.parent
+        bwrap = jail.reachable(site) / recipe.bwrap.relative_to(site)
+        zygote = [f"{outer.RUNTIME}/bin/python3", "-m", "app.engines.local.inside.zygote", *map(str, inherited)]
+        # the arguments go by descriptor: on the command line every jail could read them in /proc/1/cmdline
+        arguments = outer.memory_file("\0".join(jail.arguments) + "\0")
+        jail.descriptors.append(arguments)
+        argv = [str(bwrap), "--args", str(arguments), "--", *zygote]
+        if recipe.uid == os.geteuid():
+            return argv
+        order = json.dumps({"stage": jail.staged, "uid": recipe.uid, "argv": argv})
+        return [sys.executable, "-m", "app.engines.local.launch", order]
+
+    async def _log_errors(self) -> None:
+        assert self._process is not None and self._process.stderr is not None  # noqa: S101  set just before this task
+        async for line in self._process.stderr:
+            text = line.decode("utf-8", "replace").rstrip()
+            self._said.append(text)
+            log.warning("sandbox: %s", text)
+
+    async def stop(self) -> None:
+        """Kill the outer jail and, with it, every process in it; return when it is gone."""
+        for control in self.controls.values():
+            control.close()
+        self.controls = {}
+        if self._process is not None:
+            if self._process.returncode is None:
+                self._process.kill()
+            await self._process.wait()
+        if self._log_task is not None:
+            await self._log_task
+
+
+_RESTRICTED = (
+    "This machine restricts user namespaces. On Ubuntu 23.10 and later allow them with"
+    " `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or with an AppArmor profile for"
+    " bwrap that has `userns,`."
+    " In Docker add --security-opt seccomp=unconfined --security-opt apparmor=unconfined"
+    " --security-opt systempaths=unconfined."
+)
+_MASKED_PROC = (
+    "In Docker add --security-opt systempaths=unconfined; in Kubernetes procMount: Unmasked, hostUsers: false."
+)
+_CURES = {
+    "uid map": _RESTRICTED,
+    "RTM_NEWADDR": _RESTRICTED,
+    "No permissions to create": _RESTRICTED,
+    "Creating new namespace failed": _RESTRICTED,
+    "mount proc": _MASKED_PROC,
+}
+
+
+def explain(said: str) -> str:
+    """Turn bubblewrap's words into a cause and a cure."""
+    cure = next(
+        (cure for words, cure in _CURES.items() if words in said), "Run `python -m app doctor` for the details."
+    )
+    return f"The local engine cannot isolate programs on this machine: {said} {cure}"

@@ -1,0 +1,1 @@
+"""Remember which sandbox a session has."""

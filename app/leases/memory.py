@@ -1,0 +1,82 @@
+"""Keep leases in this process: for one replica."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.core.errors import Busy
+from app.core.ports import Lease
+
+MAX_HINTS = 10_000
+
+
+@dataclass(slots=True)
+class _Lock:
+    lock: asyncio.Lock
+    users: int = 0
+
+
+class MemoryLeases:
+    """Hold leases, locks and hints in dictionaries; all of it is lost with the process, and no data is lost with it."""
+
+    def __init__(self) -> None:
+        self._leases: OrderedDict[str, Lease] = OrderedDict()
+        self._locks: dict[str, _Lock] = {}
+        self._hints: OrderedDict[str, str] = OrderedDict()
+
+    @asynccontextmanager
+    async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[None]:
+        """Lock a session. Raises ``Busy`` when it is not free within the time; 0 does not wait."""
+        entry = self._locks.setdefault(session_id, _Lock(asyncio.Lock()))
+        entry.users += 1
+        try:
+            await self._acquire(entry.lock, wait_seconds)
+            try:
+                yield
+            finally:
+                entry.lock.release()
+        finally:
+            entry.users -= 1
+            if entry.users == 0:
+                del self._locks[session_id]
+
+    async def _acquire(self, lock: asyncio.Lock, wait_seconds: float) -> None:
+        busy = Busy("Another program is running in this session.", retry_after_seconds=3)
+        if wait_seconds <= 0 and lock.locked():
+            raise busy
+        try:
+            await asyncio.wait_for(lock.acquire(), max(wait_seconds, 0.001))
+        except TimeoutError as error:
+            raise busy from error
+
+    async def find(self, session_id: str) -> Lease | None:
+        """Give the session's lease, if it has one."""
+        return self._leases.get(session_id)
+
+    async def keep(self, lease: Lease) -> None:
+        """Store a lease, and its time of use."""
+        lease.used_at = time.time()
+        self._leases[lease.session_id] = lease
+        self._leases.move_to_end(lease.session_id)
+
+    async def drop(self, session_id: str) -> None:
+        """Forget a lease."""
+        self._leases.pop(session_id, None)
+
+    async def all(self) -> list[Lease]:
+        """Give all leases, the least recently used first."""
+        return list(self._leases.values())
+
+    async def hint(self, key: str, session_id: str | None = None) -> str | None:
+        """Remember the session of a conversation when one is given; give the one remembered."""
+        if session_id is not None:
+            self._hints[key] = session_id
+            self._hints.move_to_end(key)
+            while len(self._hints) > MAX_HINTS:
+                self._hints.popitem(last=False)
+        return self._hints.get(key)

@@ -1,0 +1,113 @@
+"""Live: start, ready, drain, stop. ``uvicorn app.main:app`` serves this."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import sys
+from collections.abc import AsyncIterator
+from typing import NoReturn
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from app.api import downloads, execute, health, uploads
+from app.api.application import build
+from app.api.credentials import Credentials
+from app.api.gate import Gate
+from app.core.ports import Engine, EngineUnfit
+from app.settings import Settings, SettingsError, load_settings
+from app.wiring import Parts, assemble
+
+log = logging.getLogger(__name__)
+
+EX_CONFIG = 78
+"""Exit code for what only the operator can mend: a bad setting, a machine that cannot isolate (sysexits.h)."""
+
+
+def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
+    """Build the whole service. Raises ``SettingsError`` and ``EngineUnfit``."""
+    parts = assemble(settings, engine)
+    warnings = warnings_of(settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with living(parts, settings, warnings):
+            yield
+
+    app = build(
+        [
+            execute.router(parts.runs),
+            uploads.router(parts.files),
+            downloads.router(parts.files),
+            health.router(parts.prober, parts.runs.admission, parts.engine.name, warnings),
+        ],
+        lifespan,
+    )
+    return Gate(app, Credentials(settings), settings.request_body_max_bytes)
+
+
+@contextlib.asynccontextmanager
+async def living(parts: Parts, settings: Settings, warnings: list[str]) -> AsyncIterator[None]:
+    """Open the parts, keep them tidy, and close them in order, within a bounded time."""
+    _raise_descriptor_limit()
+    for warning in warnings:
+        log.warning(warning)
+    try:
+        await parts.engine.open()
+    except EngineUnfit as error:
+        refuse(str(error))
+    tidying = asyncio.create_task(parts.keeper.tend())
+    log.info("ready on the %s engine", parts.engine.name)
+    try:
+        yield
+    finally:
+        if not await parts.runs.admission.drain(settings.drain_seconds):
+            log.warning("some runs did not end within %d s and are cut off", settings.drain_seconds)
+        tidying.cancel()
+        await asyncio.wait([tidying])
+        await parts.engine.close()
+
+
+def warnings_of(settings: Settings) -> list[str]:
+    """List what an operator must not overlook."""
+    warnings = []
+    if settings.adapter_auth == "none":
+        warnings.append("ADAPTER_AUTH=none: anybody who reaches this service can run programs and use every file id")
+    if settings.sandbox_min_isolation != "full" and settings.engine == "local":
+        warnings.append(
+            f"SANDBOX_MIN_ISOLATION={settings.sandbox_min_isolation}: programs may be isolated less than fully"
+        )
+    return warnings
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many descriptors as we may: each idle session holds two, each connection one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def refuse(reason: str) -> NoReturn:
+    """End the process with one clear paragraph; nothing has been opened yet that would need closing."""
+    sys.stderr.write(f"{reason}\n")
+    sys.stderr.flush()
+    os._exit(EX_CONFIG)
+
+
+def _create_or_refuse() -> ASGIApp:
+    try:
+        settings = load_settings()
+        return create_app(settings)
+    except (SettingsError, EngineUnfit) as error:
+        refuse(str(error))
+
+
+def __getattr__(name: str) -> ASGIApp:
+    """Build ``app`` when a server asks for it; importing this module alone reads no settings."""
+    if name == "app":
+        return _create_or_refuse()
+    raise AttributeError(name)

@@ -1,0 +1,49 @@
+"""Make ``plt.show()`` leave a PNG in the working directory (K22), without touching the user's source.
+
+matplotlib lets a backend say how its figures are shown; we say it for Agg, the backend that draws without a display.
+"""
+
+from __future__ import annotations
+
+import os
+import types
+from importlib import import_module
+from typing import Any
+
+from app.runner import afterimport
+
+_NAME = "plot-{}.png"
+
+
+def install() -> None:
+    """Arrange it for the first import of the Agg backend, or at once."""
+    afterimport.call("matplotlib.backends.backend_agg", _patch)
+
+
+def _patch(backend: types.ModuleType) -> None:
+    figures: Any = import_module("matplotlib._pylab_helpers").Gcf
+    base: Any = import_module("matplotlib.backend_bases").FigureManagerBase
+
+    class SavingManager(base):  # type: ignore[misc]  # a class that is there only where matplotlib is
+        """Show a figure by saving it."""
+
+        def show(self) -> None:
+            """Save this figure under the next free name."""
+            self.canvas.figure.savefig(_free_name(), bbox_inches="tight")
+
+        @classmethod
+        def pyplot_show(cls, *_: Any, **__: Any) -> None:
+            """Save all open figures and close them, as closing their windows would."""
+            for manager in figures.get_all_fig_managers():
+                manager.show()
+            figures.destroy_all()
+
+    vars(backend)["FigureManager"] = SavingManager
+    vars(backend)["FigureCanvasAgg"].manager_class = SavingManager
+
+
+def _free_name() -> str:
+    number = 1
+    while os.path.lexists(_NAME.format(number)):
+        number += 1
+    return _NAME.format(number)

@@ -1,0 +1,131 @@
+"""Write down what an engine asks of the runner and what the runner answers. Plain data, JSON on the wire."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
+
+from app.runner.endings import Ending
+
+Place = Literal["warm", "workspace", "scratch"]
+
+
+class _Message:
+    """Turn a dataclass into JSON-ready data and back; unknown keys are ignored, so versions may differ."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the message as plain data."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read a message from plain data."""
+        known = {item.name for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        return cls(**{key: value for key, value in data.items() if key in known})
+
+
+@dataclass(slots=True)
+class Limits(_Message):
+    """Bound one run: times in seconds, sizes in bytes."""
+
+    wall_seconds: float = 60.0
+    cpu_seconds: int = 120
+    stdout_bytes: int = 10 * 1024 * 1024
+    stderr_bytes: int = 10 * 1024 * 1024
+    artifact_bytes: int = 100 * 1024 * 1024
+    artifact_files: int = 50
+    inline_file_bytes: int = 64 * 1024
+    inline_total_bytes: int = 1024 * 1024
+    memory_bytes: int | None = None
+    """Watched by the runner where no cgroup does it; ``None`` leaves it to the cgroup."""
+
+
+@dataclass(slots=True)
+class Program(_Message):
+    """Say what to run.
+
+    ``place`` is where the source text goes: ``warm`` runs Python in this very interpreter, without a file;
+    ``workspace`` writes it beside the user's files for the time of the run (JavaScript resolves imports from there);
+    ``scratch`` is the private temporary directory. ``{source}`` and ``{scratch}`` in the command lines stand for the
+    paths.
+    """
+
+    source: str
+    filename: str
+    place: Place
+    compile: list[str] = field(default_factory=list)
+    run: list[str] = field(default_factory=list)
+    args: list[str] = field(default_factory=list)
+    language: str = "py"
+
+
+@dataclass(slots=True)
+class Request(_Message):
+    """Ask for one run."""
+
+    program: Program
+    limits: Limits = field(default_factory=Limits)
+    env: dict[str, str] = field(default_factory=dict)
+    remove: list[str] = field(default_factory=list)
+    """Files to remove from the workspace first: they were deleted from the session."""
+
+    workspace: str = "/mnt/data"
+    scratch: str = "/tmp"
+    nonce: str = ""
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read a request with its two nested messages."""
+        nested = {"program": Program.from_json(data["program"]), "limits": Limits.from_json(data.get("limits", {}))}
+        return super(Request, cls).from_json({**data, **nested})
+
+
+@dataclass(slots=True)
+class ChangedFile(_Message):
+    """Name a file that the run created or changed; ``content`` (base64) is there when it is small."""
+
+    path: str
+    size: int
+    content: str | None = None
+
+
+@dataclass(slots=True)
+class LeftOut(_Message):
+    """Name a file that is not delivered, and why (K21)."""
+
+    path: str
+    reason: str
+    is_limit: bool = False
+    """Whether a limit is the reason: then it counts as a failed delivery and is told on stderr."""
+
+
+@dataclass(slots=True)
+class Reply(_Message):
+    """Tell how the run ended and what it left."""
+
+    ending: Ending
+    code: int | None = None
+    signal: str | None = None
+    overflowed: str | None = None
+    """The stream that went over its cap, if one did."""
+
+    stdout: str = ""
+    stderr: str = ""
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    changed: list[ChangedFile] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    nonce: str = ""
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read a reply with its nested messages."""
+        nested = {
+            "ending": Ending(data["ending"]),
+            "changed": [ChangedFile.from_json(item) for item in data.get("changed", [])],
+            "left_out": [LeftOut.from_json(item) for item in data.get("left_out", [])],
+        }
+        return super(Reply, cls).from_json({**data, **nested})

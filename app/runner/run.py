@@ -1,0 +1,105 @@
+"""Do one whole run: look, place the source, compile, run, stop, look again, tell."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+from app.runner import reap, warm_python, workspace
+from app.runner.endings import Ending
+from app.runner.messages import Reply, Request
+from app.runner.source import Source, place
+from app.runner.spawn import command, spawn
+from app.runner.watch import Stream, Watched, watch
+
+Body = Callable[[], NoReturn]
+
+
+def run(request: Request, oom: int | None = None) -> Reply:
+    """Run the program and give the reply; ``oom`` is a descriptor of our own ``oom_score_adj``, if there is one."""
+    started = time.monotonic()
+    limits = request.limits
+    seen = Watched(Stream("stdout", limits.stdout_bytes), Stream("stderr", limits.stderr_bytes))
+    workspace.remove(request.workspace, request.remove)
+    before = workspace.scan(request.workspace)
+    source = place(request)
+    missing = _missing_tool(request)
+    if missing:
+        seen.status = 127 << 8
+        seen.stderr.say(
+            f"The language '{request.program.language}' is not installed in this sandbox: {missing} is missing."
+        )
+    else:
+        _run_steps(request, source, seen, started + limits.wall_seconds, oom)
+    source.take_away()
+    found = workspace.changes(request.workspace, before, limits)
+    reply = _reply(seen, time.monotonic() - started)
+    reply.changed, reply.deleted, reply.left_out = found.changed, found.deleted, found.left_out
+    reply.nonce = request.nonce
+    return reply
+
+
+def _missing_tool(request: Request) -> str | None:
+    """Name the first program of the command lines that is not there."""
+    path = request.env.get("PATH")
+    for argv in (request.program.compile, request.program.run):
+        if argv and "{" not in argv[0] and shutil.which(argv[0], path=path) is None:
+            return argv[0]
+    return None
+
+
+def _run_steps(request: Request, source: Source, seen: Watched, deadline: float, oom: int | None) -> None:
+    """Compile, if the language does, then run; a failed step is the last."""
+    reap.adopt_orphans()
+    for body in _steps(request, source):
+        process = spawn(body, request.limits, request.workspace, oom)
+        try:
+            watch(process, seen, request.limits, deadline)
+        finally:
+            process.close()
+        if seen.stopped or seen.status:
+            return
+
+
+def _steps(request: Request, source: Source) -> Iterator[Body]:
+    program = request.program
+    if program.place == "warm":
+        yield warm_python.program(program.source, source.shown, source.path, program.args, request.env)
+        return
+    names = {"source": source.path, "scratch": request.scratch, "workspace": request.workspace}
+    if program.compile:
+        yield command([part.format(**names) for part in program.compile], request.env)
+    yield command([*(part.format(**names) for part in program.run), *program.args], request.env)
+
+
+def _reply(seen: Watched, wall_seconds: float) -> Reply:
+    reply = _ending(seen)
+    reply.overflowed = next((stream.name for stream in (seen.stdout, seen.stderr) if stream.overflowed), None)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    reply.stdout, reply.stderr = seen.stdout.text, seen.stderr.text
+    reply.wall_seconds, reply.cpu_seconds = wall_seconds, used.ru_utime + used.ru_stime
+    reply.peak_memory_bytes = used.ru_maxrss * 1024
+    return reply
+
+
+def _ending(seen: Watched) -> Reply:
+    if seen.stopped is not None:
+        return Reply(seen.stopped, signal="SIGKILL")
+    if os.WIFSIGNALED(seen.status):
+        number = os.WTERMSIG(seen.status)
+        ending = Ending.TIME if number == signal.SIGXCPU else Ending.SIGNAL
+        return Reply(ending, code=128 + number, signal=_signal_name(number))
+    code = os.WEXITSTATUS(seen.status)
+    return Reply(Ending.EXIT if code else Ending.OK, code=code)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most real-time signals have no name of their own
+        return f"SIG{number}"

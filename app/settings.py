@@ -1,0 +1,306 @@
+"""Hold every setting of the service: its name, default, unit and meaning.
+
+The environment name of a field is the field in upper case. ``.env`` is read too; the environment wins.
+``docs/settings.md`` and ``.env.example`` are generated from here (``python tools/settings_docs.py --write``),
+and the source of the JWT names is contract K7.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.config import JsonDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.units import GiB, KiB, MiB, parse_bytes
+
+DAY_SECONDS = 86400
+
+
+class SettingsError(Exception):
+    """Tell in one line which variable is wrong and how; never its value."""
+
+
+def _lower(word: object) -> object:
+    return word.lower() if isinstance(word, str) else word
+
+
+def _section(title: str) -> Callable[..., Any]:
+    """Return a ``Field`` for the settings under this heading; the docs keep the order of first use."""
+
+    def setting(default: object, meaning: str, unit: str = "", **rules: Any) -> Any:
+        extra: JsonDict = {"section": title, "unit": unit}
+        return Field(default, description=meaning, json_schema_extra=extra, **rules)
+
+    return setting
+
+
+Bytes = Annotated[int, BeforeValidator(parse_bytes)]
+Word = BeforeValidator(_lower)
+
+_service = _section("Service")
+_caller = _section("Who may call")
+_engine = _section("Engine")
+_session = _section("Sessions")
+_file = _section("Files")
+_request = _section("Requests")
+_run = _section("Runs")
+_local = _section("Local engine")
+
+
+class Settings(BaseSettings):
+    """Read the environment and ``.env``; unknown names are ignored, an empty value counts as unset."""
+
+    model_config = SettingsConfigDict(
+        env_file_encoding="utf-8-sig",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    host: str = _service("127.0.0.1", "Address that `python -m app` listens on.")
+    port: int = _service(8000, "Port that `python -m app` listens on.", ge=0, le=65535)
+    log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], Word] = _service(
+        "info", "Least severity that is logged."
+    )
+    drain_seconds: int = _service(20, "How long a stopping service waits for its runs.", "seconds", ge=0)
+
+    adapter_api_key: SecretStr | None = _caller(
+        None,
+        "The key that callers send as `X-API-Key`, as `Authorization: Bearer` (K5), or as user or password of"
+        " HTTP Basic, as in `LIBRECHAT_CODE_BASEURL=http://x:KEY@host:8000/v1` (K6). `make run` makes one.",
+    )
+    adapter_auth: Annotated[Literal["auto", "none"], Word] = _caller(
+        "auto",
+        "`auto`: whatever credential is configured; with none of them the service does not start."
+        " `none`: requests without a credential are served too, for a closed network (K8).",
+    )
+    codeapi_jwt_public_key: str | None = _caller(
+        None,
+        "Public key of LibreChat's tokens (K7), Ed25519 or RSA: PEM, PEM with `\\n` for newlines, or base64 of PEM.",
+        repr=False,
+    )
+    codeapi_jwt_kid: str | None = _caller(
+        None, "Key id of `CODEAPI_JWT_PUBLIC_KEY`; unset, the key serves tokens whose `kid` no other key has."
+    )
+    codeapi_jwt_jwks_json: str | None = _caller(None, "A JWKS document with more public keys.", repr=False)
+    codeapi_jwt_public_keys_dir: Path | None = _caller(None, "Directory of `<kid>.pem` files, one public key each.")
+    codeapi_jwt_issuer: str = _caller("librechat", "The `iss` that tokens must have.")
+    codeapi_jwt_audience: str = _caller("codeapi", "The `aud` that tokens must have, alone or in a list.")
+
+    adapter_engine: Annotated[Literal["auto", "local", "daytona"], Word] = _engine(
+        "auto", "Where programs run; `auto` is `daytona` when `DAYTONA_API_KEY` is set, else `local`."
+    )
+    daytona_api_key: SecretStr | None = _engine(None, "Key of the Daytona account.")
+    daytona_api_url: str | None = _engine(
+        None, "Address of Daytona's API; unset, the one its SDK knows.", pattern=r"^https?://\S+$"
+    )
+
+    redis_url: str | None = _session(
+        None,
+        "Redis for the leases of several replicas, as in `redis://redis:6379/0`; unset, they live in memory.",
+        pattern=r"^(rediss?|unix)://\S+$",
+        repr=False,
+    )
+    session_ttl_seconds: int = _session(
+        1800, "Idle time after which a sandbox is destroyed; its files stay.", "seconds", ge=1
+    )
+    cleanup_interval_seconds: int = _session(60, "Time between two clean-ups.", "seconds", ge=1)
+    session_language_policy: Annotated[Literal["bound", "mixed"], Word] = _session(
+        "bound",
+        "`bound`: a session keeps the language that first ran in it, another is a 409; `mixed`: any (K17).",
+    )
+    max_sandboxes: int = _session(
+        64, "Sandboxes at one time; beyond it the longest idle one gives way.", "sandboxes", ge=1
+    )
+
+    file_store_url: str = _file(
+        "data",
+        "Where files and sessions are kept: a directory, or a file://, s3://, gs://, az:// or memory:// URL.",
+        repr=False,
+    )
+    file_ttl_seconds: int = _file(
+        7 * DAY_SECONDS,
+        "How long the files of a session outlive its last use; 0 keeps them for ever, else at least 86400,"
+        " because LibreChat counts on files for 23 h (K12).",
+        "seconds",
+        ge=0,
+    )
+    upload_max_bytes: Bytes = _file(20 * MiB, "Largest uploaded file (K36).", "bytes", ge=1)
+    artifact_max_bytes: Bytes = _file(
+        100 * MiB,
+        "Largest file that is kept of what a run wrote; others are named on stderr (K21).",
+        "bytes",
+        ge=1,
+    )
+    artifact_max_files: int = _file(50, "Files that are kept of what one run wrote (K21).", "files", ge=0)
+
+    request_body_max_bytes: Bytes = _request(
+        64 * MiB, "Largest JSON body; code carries files as base64, 20 MiB and more (K24).", "bytes", ge=KiB
+    )
+    max_concurrent_runs: int = _request(0, "Runs at one time; 0 is twice the cores.", "runs", ge=0)
+    max_queued_runs: int = _request(256, "Runs that may wait for a place; beyond it a 429.", "runs", ge=0)
+    queue_timeout_seconds: int = _request(15, "How long a run waits for a place; then a 429 (K42).", "seconds", ge=0)
+
+    run_timeout_seconds: int = _run(60, "Time limit of a run that names none.", "seconds", ge=1)
+    run_timeout_max_seconds: int = _run(300, "Longest time limit that a request may name.", "seconds", ge=1)
+    stdout_max_bytes: Bytes = _run(
+        10 * MiB,
+        "Limit of stdout; beyond it the run ends and says so. LibreChat's edit_file reads files through"
+        " `cat`: below 10 MiB it fails on files that it could edit (K23).",
+        "bytes",
+        ge=KiB,
+    )
+    stderr_max_bytes: Bytes = _run(10 * MiB, "Limit of stderr; beyond it the run ends and says so.", "bytes", ge=KiB)
+
+    sandbox_runtime: Path = _local(".sandbox", "Directory of the sandbox runtime that `make install` builds.")
+    sandbox_memory_bytes: Bytes = _local(GiB, "Memory of a run, all its processes together.", "bytes", ge=64 * MiB)
+    sandbox_processes: int = _local(128, "Processes and threads of a run at one time.", "processes", ge=8)
+    sandbox_workspace_bytes: Bytes = _local(512 * MiB, "Size of a sandbox's workspace.", "bytes", ge=MiB)
+    sandbox_workspace_files: int = _local(20000, "Files and directories in a workspace.", "files", ge=64)
+    sandbox_tmp_bytes: Bytes = _local(256 * MiB, "Size of a run's `/tmp`.", "bytes", ge=MiB)
+    sandbox_shm_bytes: Bytes = _local(64 * MiB, "Size of a run's `/dev/shm`.", "bytes", ge=MiB)
+    sandbox_uid: int = _local(
+        64999, "User id that the local engine takes when the service runs as root.", ge=1, le=2**32 - 2
+    )
+    sandbox_preload: str = _local(
+        "numpy,pandas,matplotlib.pyplot",
+        "Python modules that are loaded before the first run, with commas; `none` loads nothing.",
+        pattern=r"^\s*[A-Za-z_][\w.]*(\s*,\s*[A-Za-z_][\w.]*)*\s*$",
+    )
+    sandbox_standby: int = _local(2, "Jails kept ready of each kind.", "jails", ge=0)
+    sandbox_min_isolation: Annotated[Literal["full", "degraded", "none"], Word] = _local(
+        "full", "Weakest isolation that the local engine may start with; below it the service does not start."
+    )
+    sandbox_allow_running_strangers_code_without_isolation: bool = _local(
+        False, "Has to be `true`, and `HOST` a loopback address, for `SANDBOX_MIN_ISOLATION=none`."
+    )
+
+    @property
+    def engine(self) -> Literal["local", "daytona"]:
+        """Name the engine in use: what ``ADAPTER_ENGINE`` says, `auto` resolved."""
+        if self.adapter_engine == "auto":
+            return "daytona" if self.daytona_api_key else "local"
+        return self.adapter_engine
+
+    @property
+    def concurrent_runs(self) -> int:
+        """Count the runs at one time: ``MAX_CONCURRENT_RUNS``, its 0 resolved to twice the usable cores."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.max_concurrent_runs or 2 * cores
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """List the modules of ``SANDBOX_PRELOAD``."""
+        return () if self.sandbox_preload == "none" else tuple(re.findall(r"[\w.]+", self.sandbox_preload))
+
+    @property
+    def has_credential(self) -> bool:
+        """Tell whether anybody can prove anything: an API key or a JWT key is configured (K5-K7)."""
+        jwt_sources = (
+            self.codeapi_jwt_public_key,
+            self.codeapi_jwt_jwks_json,
+            self.codeapi_jwt_public_keys_dir,
+        )
+        return self.adapter_api_key is not None or any(source is not None for source in jwt_sources)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _trim(cls, values: Any) -> Any:
+        """Drop blanks around values, and values that are nothing else: they count as unset."""
+        if not isinstance(values, Mapping):
+            return values
+        trimmed = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in trimmed.items() if value != ""}
+
+    @field_validator("file_store_url")
+    @classmethod
+    def _known_store(cls, url: str) -> str:
+        scheme, separator, _ = url.partition("://")
+        if separator and scheme not in {"file", "s3", "gs", "az", "memory"}:
+            raise ValueError("neither a directory nor a file://, s3://, gs://, az:// or memory:// URL")
+        return url
+
+    @field_validator("file_ttl_seconds")
+    @classmethod
+    def _outlives_a_day(cls, seconds: int) -> int:
+        if 0 < seconds < DAY_SECONDS:
+            raise ValueError(f"0 (for ever) or at least {DAY_SECONDS} seconds: LibreChat counts on files for 23 h")
+        return seconds
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
+        for holds, complaint in _rules(self):
+            if not holds:
+                raise ValueError(complaint)
+        return self
+
+
+def _rules(settings: Settings) -> list[tuple[bool, str]]:
+    """List what has to hold between settings, each with the complaint when it does not."""
+    isolated = settings.sandbox_min_isolation != "none"
+    opted_in = settings.sandbox_allow_running_strangers_code_without_isolation
+    return [
+        (
+            settings.run_timeout_seconds <= settings.run_timeout_max_seconds,
+            "RUN_TIMEOUT_SECONDS: more than RUN_TIMEOUT_MAX_SECONDS",
+        ),
+        (
+            settings.adapter_engine != "daytona" or settings.daytona_api_key is not None,
+            "DAYTONA_API_KEY: not set, and ADAPTER_ENGINE=daytona needs it",
+        ),
+        (
+            isolated or opted_in,
+            "SANDBOX_MIN_ISOLATION: none lets every program read and change what this user can; it needs"
+            " SANDBOX_ALLOW_RUNNING_STRANGERS_CODE_WITHOUT_ISOLATION=true as well",
+        ),
+        (
+            isolated or _is_loopback(settings.host),
+            "HOST: has to be a loopback address with SANDBOX_MIN_ISOLATION=none",
+        ),
+    ]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def load_settings(env_file: str | Path | None = ".env", *, serving: bool = True) -> Settings:
+    """Read the settings of this process, or raise SettingsError with one line for the operator.
+
+    The public keys of tokens are read by ``app.api.credentials.Credentials``, with the same exception.
+    ``serving=False`` (doctor, one program on the command line) does without a credential (section 2 of the
+    contract: the service refuses to start with none configured).
+    """
+    source: dict[str, Any] = {"_env_file": env_file}  # an argument of BaseSettings, no field of ours
+    try:
+        settings = Settings(**source)
+    except ValidationError as error:
+        raise SettingsError(_one_line(error)) from None  # its own text may quote values
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{env_file}: cannot be read ({type(error).__name__})") from None
+    if serving and settings.adapter_auth == "auto" and not settings.has_credential:
+        raise SettingsError(
+            "ADAPTER_API_KEY: not set; set it, or a key of LibreChat's tokens (CODEAPI_JWT_PUBLIC_KEY and"
+            " kin), or ADAPTER_AUTH=none on a closed network"
+        )
+    return settings
+
+
+def _one_line(error: ValidationError) -> str:
+    """Name each wrong variable and its fault, joined to one line, without any value."""
+    faults = []
+    for fault in error.errors(include_input=False, include_url=False, include_context=False):
+        name = f"{fault['loc'][0]}: ".upper() if fault["loc"] else ""
+        faults.append(name + fault["msg"].removeprefix("Value error, "))
+    return " ".join("; ".join(faults).split())

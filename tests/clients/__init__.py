@@ -1,0 +1,1 @@
+"""The real LibreChat clients, old and new, from npm, driven under Node against the running service."""

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Pin what pyproject.toml and sandbox/packages.txt ask for, with hashes, for every Python we support.
+# Existing pins are kept where they still fit; `make lock UPGRADE=1` takes the newest releases.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools/make_venv.sh .cache/lock uv==0.13.9
+
+compile() {
+    .cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
+        ${UPGRADE:+--upgrade} "$@"
+}
+
+compile pyproject.toml --output-file requirements.txt
+compile pyproject.toml --group dev --constraints requirements.txt --output-file requirements-dev.txt
+compile sandbox/packages.txt --output-file sandbox/packages.lock

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Make sure of what the tests need beyond Python: Node >= 18 with npm (LibreChat's real client), and jq (to compare with).
+set -euo pipefail
+here=$(dirname "$0")
+
+node_major() { node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/'; }
+
+missing=()
+[ "$(node_major || true)" ] && command -v npm >/dev/null || missing+=(nodejs npm)
+[ -x /usr/bin/jq ] || missing+=(jq)
+[ ${#missing[@]} = 0 ] || "$here/apt_install.sh" "${missing[@]}"
+
+if [ "$(node_major)" -lt 18 ]; then
+    echo "The tests need Node 18 or newer; here is $(node --version)." >&2
+    exit 1
+fi
