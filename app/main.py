@@ -43,7 +43,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
             execute.router(parts.runs),
             uploads.router(parts.files),
             downloads.router(parts.files),
-            health.router(parts.prober, parts.runs.admission, parts.engine.name, warnings),
+            health.router(parts.prober, parts.runs.admission, parts.engine, warnings),
         ],
         lifespan,
     )
@@ -54,12 +54,12 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
 async def living(parts: Parts, settings: Settings, warnings: list[str]) -> AsyncIterator[None]:
     """Open the parts, keep them tidy, and close them in order, within a bounded time."""
     _raise_descriptor_limit()
-    for warning in warnings:
-        log.warning(warning)
     try:
         await parts.engine.open()
     except EngineUnfit as error:
         refuse(str(error))
+    for warning in (*warnings, *parts.engine.warnings):
+        log.warning(warning)
     tidying = asyncio.create_task(parts.keeper.tend())
     log.info("ready on the %s engine", parts.engine.name)
     try:
@@ -77,10 +77,6 @@ def warnings_of(settings: Settings) -> list[str]:
     warnings = []
     if settings.adapter_auth == "none":
         warnings.append("ADAPTER_AUTH=none: anybody who reaches this service can run programs and use every file id")
-    if settings.sandbox_min_isolation != "full" and settings.engine == "local":
-        warnings.append(
-            f"SANDBOX_MIN_ISOLATION={settings.sandbox_min_isolation}: programs may be isolated less than fully"
-        )
     return warnings
 
 

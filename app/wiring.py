@@ -90,6 +90,7 @@ def make_engine(settings: Settings) -> Engine:
             workspace_files=settings.sandbox_workspace_files,
             tmp_bytes=settings.sandbox_tmp_bytes,
             shm_bytes=settings.sandbox_shm_bytes,
+            min_isolation=settings.sandbox_min_isolation,
         )
     )
 

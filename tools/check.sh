@@ -12,5 +12,5 @@ step() {
 step ruff check .
 step ruff format --check .
 step mypy --strict
-step lint-imports
+step lint-imports --no-logo
 step pytest "$@"

@@ -16,6 +16,7 @@ from app.core.staging import Ref
 from app.core.words import STATUS
 
 MAX_HINT_CHARS = 256
+LIBRECHAT = "LibreChat/"
 _RESPONSES = {**ERRORS, 409: {"model": ErrorBody, "description": "The session is bound to another language"}}
 
 
@@ -47,6 +48,8 @@ def order_of(body: ExecRequest, request: Request) -> RunOrder:
         session_id=body.session_id or None,
         hint=hint[:MAX_HINT_CHARS] if hint else None,
         timeout_seconds=None if body.timeout is None else body.timeout / 1000,
+        # newer clients send the last run's session with code of any language, and show the model a 409 as an outage
+        may_be_refused=not request.headers.get("user-agent", "").startswith(LIBRECHAT),
     )
 
 

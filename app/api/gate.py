@@ -5,6 +5,7 @@ Plain ASGI, so that uploads and downloads stream through untouched.
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -22,6 +23,8 @@ _KNOWN_PROFILES = frozenset({"default", "stateful"})
 _STREAMED = frozenset({"/upload", "/upload/batch"})
 PUBLIC = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json"})
 _PUBLIC_BELOW = ("/docs", "/swagger/")
+_DISCARDED_BYTES = 128 * 1024 * 1024
+_DISCARDED_SECONDS = 5.0
 _SLASHES = re.compile("/+")
 
 
@@ -48,7 +51,7 @@ class Gate:
         path = plain_path(scope["path"])
         scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
         limited = _Limited(receive, None if path in _STREAMED else self._body_max_bytes)
-        outgoing = _profiled(send)
+        outgoing = _outgoing(send, limited)
         try:
             self._admit(scope, Headers(scope=scope), limited)
             await self._app(scope, limited, outgoing)
@@ -64,24 +67,42 @@ class Gate:
 
 
 class _Limited:
-    """Count a request's body as it comes in."""
+    """Count a request's body as it comes in, and throw away what nobody read."""
 
     def __init__(self, receive: Receive, max_bytes: int | None) -> None:
         self._receive = receive
         self._max_bytes = max_bytes
         self._seen = 0
+        self._is_complete = False
 
     def check_announced(self, length: str | None) -> None:
         if self._max_bytes is not None and length is not None and length.isdigit() and int(length) > self._max_bytes:
             raise self._too_large()
 
     async def __call__(self) -> Message:
-        message = await self._receive()
-        if self._max_bytes is not None and message["type"] == "http.request":
-            self._seen += len(message.get("body", b""))
-            if self._seen > self._max_bytes:
-                raise self._too_large()
+        message = await self._next()
+        if self._max_bytes is not None and self._seen > self._max_bytes:
+            raise self._too_large()
         return message
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        self._is_complete = not message.get("more_body", False)
+        return message
+
+    async def discard_rest(self) -> None:
+        """Read on to the end of the body, within bounds.
+
+        A client that is still sending when the connection closes sees a reset instead of the answer.
+        """
+        allowed = self._seen + _DISCARDED_BYTES
+        try:
+            async with asyncio.timeout(_DISCARDED_SECONDS):
+                while not self._is_complete and self._seen < allowed:
+                    await self._next()
+        except TimeoutError:
+            return
 
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The body is larger than {self._max_bytes} bytes.")
@@ -98,10 +119,11 @@ def _check_profile(expected: str | None) -> None:
     )
 
 
-def _profiled(send: Send) -> Send:
+def _outgoing(send: Send, body: _Limited) -> Send:
     async def outgoing(message: Message) -> None:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message)[PROFILE_HEADER] = PROFILE
+            await body.discard_rest()
         await send(message)
 
     return outgoing

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Response
 from app import __version__
 from app.api.errors import json_response
 from app.core.admission import Admission
+from app.core.ports import Engine
 from app.core.readiness import Prober
 
 
-def router(prober: Prober, admission: Admission, engine: str, warnings: list[str]) -> APIRouter:
+def router(prober: Prober, admission: Admission, engine: Engine, warnings: list[str]) -> APIRouter:
     """Make the routes; ``warnings`` are shown by readiness as long as the service lives."""
     routes = APIRouter(tags=["health"])
 
@@ -30,15 +31,15 @@ def router(prober: Prober, admission: Admission, engine: str, warnings: list[str
     @routes.get("/readyz", summary="Tell whether programs can run and files can be stored, by doing both")
     async def ready() -> Response:
         if admission.is_draining:
-            return json_response({"status": "draining", "engine": engine}, 503, {"Retry-After": "5"})
+            return json_response({"status": "draining", "engine": engine.name}, 503, {"Retry-After": "5"})
         found = await prober.look()
         body: dict[str, Any] = {
             "status": "ready" if found.is_ready else "not_ready",
-            "engine": engine,
+            "engine": engine.name,
             "reasons": found.reasons,
         }
-        if warnings:
-            body["warnings"] = warnings
+        if told := [*warnings, *engine.warnings]:
+            body["warnings"] = told
         return json_response(body, 200 if found.is_ready else 503, None if found.is_ready else {"Retry-After": "5"})
 
     return routes

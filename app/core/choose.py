@@ -24,6 +24,8 @@ class Wish:
     language: Language
     session_id: str | None = None
     hint: str | None = None
+    may_be_refused: bool = True
+    """Whether another language than the session's is an error, or just runs beside it (K17)."""
 
 
 @dataclass(slots=True)
@@ -80,7 +82,9 @@ class SessionChooser:
         return record if record is not None and may_run(wish.principal, record) else None
 
     def _check_language(self, wish: Wish, record: Record) -> None:
-        if not self._binds_language or wish.language.neutral or record.language in (None, wish.language.name):
+        if not self._binds_language or not wish.may_be_refused or wish.language.neutral:
+            return
+        if record.language in (None, wish.language.name):
             return
         raise LanguageConflict(
             f"This session runs '{record.language}'; start a new session for '{wish.language.name}'."

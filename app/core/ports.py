@@ -58,6 +58,11 @@ class Engine(Protocol):
         """Name the engine in health reports."""
         ...
 
+    @property
+    def warnings(self) -> list[str]:
+        """List what an operator must not overlook, as long as it holds."""
+        ...
+
     async def open(self) -> None:
         """Get ready. Raises ``EngineUnfit`` when this machine or account cannot serve."""
         ...

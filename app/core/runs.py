@@ -23,6 +23,9 @@ from app.runner.messages import Limits, Reply, Request
 
 log = logging.getLogger(__name__)
 
+_SHORTEST_SECONDS = 1.0
+"""A model that writes ``timeout: 30`` means seconds where the wire means milliseconds; a run gets a second at least."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunOrder:
@@ -36,6 +39,7 @@ class RunOrder:
     session_id: str | None = None
     hint: str | None = None
     timeout_seconds: float | None = None
+    may_be_refused: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class RunPolicy:
     def limits_for(self, timeout_seconds: float | None) -> Limits:
         """Give the limits of one run; a time asked for is cut to what is allowed."""
         asked = self.timeout_seconds if timeout_seconds is None else timeout_seconds
-        wall = max(0.1, min(asked, self.timeout_max_seconds))
+        wall = max(_SHORTEST_SECONDS, min(asked, self.timeout_max_seconds))
         limits = Limits.from_json(self.limits.to_json())
         limits.wall_seconds, limits.cpu_seconds = wall, int(wall) * 2 + 1
         return limits
@@ -80,7 +84,7 @@ class Runs:
 
     async def run(self, order: RunOrder) -> RunResult:
         """Run one program to its end. Raises a ``ServiceError``; how the program ends is never one of them."""
-        wish = Wish(order.principal, order.language, order.session_id, order.hint)
+        wish = Wish(order.principal, order.language, order.session_id, order.hint, order.may_be_refused)
         async with self.admission.enter():
             referred = await staging.resolve(self._store, order.principal, order.refs)
             async with self._chooser.choose(wish, referred) as chosen, self.admission.slot():

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import time
 
-_PR_SET_CHILD_SUBREAPER = 36
 _SWEEP_SECONDS = 5.0
-
-
-def adopt_orphans() -> None:
-    """Make every orphaned descendant ours; pid 1 of a namespace has them anyway."""
-    if os.getpid() != 1:
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def kill_all() -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
-from app.runner import reap, warm_python, workspace
+from app.runner import process, warm_python, workspace
 from app.runner.endings import Ending
 from app.runner.messages import Reply, Request
 from app.runner.source import Source, place
@@ -55,13 +55,13 @@ def _missing_tool(request: Request) -> str | None:
 
 def _run_steps(request: Request, source: Source, seen: Watched, deadline: float, oom: int | None) -> None:
     """Compile, if the language does, then run; a failed step is the last."""
-    reap.adopt_orphans()
+    process.adopt_orphans()
     for body in _steps(request, source):
-        process = spawn(body, request.limits, request.workspace, oom)
+        started = spawn(body, request.limits, request.workspace, oom)
         try:
-            watch(process, seen, request.limits, deadline)
+            watch(started, seen, request.limits, deadline)
         finally:
-            process.close()
+            started.close()
         if seen.stopped or seen.status:
             return
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from app.runner.messages import Limits
+from app.runner.process import set_dumpable
 
 OOM_VICTIM = b"1000"
 OOM_NORMAL = b"0"
@@ -56,6 +57,7 @@ def _set_oom_score(oom: int | None, score: bytes) -> None:
 def _be_program(body: Callable[[], NoReturn], limits: Limits, directory: str, out: int, err: int) -> NoReturn:
     try:
         os.setsid()
+        set_dumpable(True)
         _connect_streams(out, err)
         os.chdir(directory)
         # soft below hard: the program gets SIGXCPU, which the runner can tell from a kill

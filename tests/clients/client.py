@@ -20,6 +20,11 @@ Json = dict[str, Any]
 Call = tuple[str, Json]
 
 
+def execute(lang: str, code: str, **more: object) -> Call:
+    """Make a call of execute_code, as a model would."""
+    return "execute_code", {"lang": lang, "code": code, **more}
+
+
 class DriverFailed(Exception):
     """The driver itself broke, which says nothing about the service."""
 

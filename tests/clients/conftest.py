@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.clients.client import Client
+from tests.clients.client import Client, Json
+from tests.clients.uploading import CONTENT, NAME
 from tests.service import LiveService
 
 OLD = {"1.8.8": "LibreChat v0.7.6", "3.0.50": "v0.8.1", "3.1.63": "v0.8.3 to v0.8.5"}
@@ -46,3 +49,11 @@ def remembering_client(request: pytest.FixtureRequest, live_service: LiveService
 def model_driven_client(live_service: LiveService) -> Client:
     """The client whose model names the session; it then lists that session's files (`detail=full`)."""
     return client_of("3.0.50", live_service)
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Json:
+    """A file on LibreChat's disk, to be uploaded by its name."""
+    path = tmp_path / "upload.bin"
+    path.write_text(CONTENT)
+    return {"path": str(path), "filename": NAME}

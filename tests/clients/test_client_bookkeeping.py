@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tests.clients.client import Client, Conversation, Json
-from tests.clients.test_real_clients import execute
+from tests.clients.client import Client, Conversation, Json, execute
 
 WRITE = "import os; os.makedirs('data'); open('data/a.txt', 'w').write('one')"
 CHANGE = "t = open('/mnt/data/data/a.txt').read(); open('data/a.txt', 'w').write(t + ' two'); print(t)"

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.client import Client, Json, drive
+from tests.clients.client import Client, Json, drive, execute
 from tests.clients.conftest import NEW, client_of
 from tests.clients.npm import installed
-from tests.clients.test_librechat_server import SKILL, csv, uploaded
-from tests.clients.test_real_clients import execute
+from tests.clients.uploading import SKILL, uploaded
 from tests.service import LiveService, running_service
 
-__all__ = ["csv"]
 KID = "key-1"
 [VERSION] = NEW
 

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import re
-import secrets
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from tests.clients.client import Client, Json
+from tests.clients.client import Client, execute
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-
-
-def execute(lang: str, code: str, **more: object) -> tuple[str, Json]:
-    """Make a call of execute_code."""
-    return "execute_code", {"lang": lang, "code": code, **more}
 
 
 def test_python_javascript_and_typescript_print(client: Client) -> None:
@@ -117,32 +107,3 @@ def test_files_left_out_are_told(new_client: Client) -> None:
     played = new_client.converse([execute("py", code)])
     assert "Artifact delivery warning: 10 of 60 generated files" in played.last.text
     assert len(played.last.files) == 50
-
-
-def running(command: str) -> bool:
-    """Tell whether a process of this machine, in a sandbox or not, has this command line."""
-    wanted = command.replace(" ", "\0").encode()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it ended meanwhile
-            if path.read_bytes().startswith(wanted):
-                return True
-    return False
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Poll until the condition holds; fail after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.05)
-
-
-def test_stop_ends_the_program(new_client: Client) -> None:
-    """K26: when the user presses stop, bash_tool closes the connection, and the program is ended."""
-    command = f"sleep 60.{secrets.randbelow(10**9):09}"
-    with ThreadPoolExecutor() as pool:
-        call = [("bash_tool", {"command": f"{command}; true"})]
-        stopped = pool.submit(new_client.converse, call, abortAfterMs=4000)
-        wait_until(lambda: running(command))
-        assert stopped.result().last.status == "error"
-    wait_until(lambda: not running(command))

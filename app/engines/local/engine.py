@@ -1,69 +1,26 @@
-"""Give sandboxes on this machine: a workspace each, and a fresh jail for every run."""
+"""Give sandboxes on this machine: keep the zygotes alive, the jails ready and the sandboxes known."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
-import re
-import socket
-import sys
-from collections.abc import Sequence
-from dataclasses import replace
 
 from app.core.errors import EngineUnavailable
-from app.core.ids import new_id
-from app.core.ports import Chunks, Staged
+from app.core.ports import EngineUnfit
+from app.engines.local import canary
 from app.engines.local.cgroups import Cgroups, open_cgroups
-from app.engines.local.recipe import LocalSettings, prepare, program_env
+from app.engines.local.isolate import remove_tree, start_isolated
+from app.engines.local.recipe import LocalSettings
+from app.engines.local.sandbox import LocalSandbox, place_on_host
 from app.engines.local.standby import Jail, Standby
 from app.engines.local.workspace_io import WorkspaceIO
 from app.engines.local.zygotes import Kind, Zygotes
-from app.runner.endings import Ending
-from app.runner.messages import Reply, Request
-from app.runner.serve import HEADER, pack
 
 log = logging.getLogger(__name__)
 
-_IMPORTED = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)|import[ \t]+([\w., \t]+))", re.MULTILINE)
-
-
-class LocalSandbox:
-    """Hold a workspace: its mount namespace and a descriptor of its root. It costs no process while idle."""
-
-    def __init__(self, engine: LocalEngine, mounts: int, root: int) -> None:
-        self.id = new_id()
-        self._engine = engine
-        self._mounts = mounts
-        self._root = root
-
-    async def put(self, files: Sequence[Staged]) -> dict[str, str]:
-        """Write files into the workspace; give the reason for each path that could not be written."""
-        refused: dict[str, str] = {}
-        for item in files:
-            try:
-                await self._engine.io.put(self._root, item)
-            except OSError as error:
-                refused[item.path] = error.strerror or str(error)
-        return refused
-
-    def get(self, path: str) -> Chunks:
-        """Read one file of the workspace."""
-        return self._engine.io.get(self._root, path)
-
-    async def exchange(self, request: Request) -> Reply:
-        """Run one program in a fresh jail."""
-        return await self._engine.run(self._mounts, request)
-
-    def close(self) -> None:
-        """Let the kernel free the workspace."""
-        os.close(self._mounts)
-        os.close(self._root)
-
 
 class LocalEngine:
-    """Keep the zygotes alive, the jails ready and the sandboxes known."""
+    """Own the zygotes, the jails that wait, and the sandboxes."""
 
     name = "local"
 
@@ -74,21 +31,65 @@ class LocalEngine:
         self._zygotes: Zygotes | None = None
         self._standby: Standby | None = None
         self._tending: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
+        self._escapes: list[str] = []
         self.io = WorkspaceIO(settings.uid, settings.uid)
 
+    @property
+    def isolation(self) -> str:
+        """Name the level of isolation that programs run with."""
+        return self._zygotes.recipe.isolation if self._zygotes else "not started"
+
+    @property
+    def warnings(self) -> list[str]:
+        """List what an operator must not overlook."""
+        if self.isolation in ("full", "not started"):
+            return []
+        return [f"isolation is {self.isolation}: programs see more of this machine than they should"]
+
+    @property
+    def watched_memory(self) -> int | None:
+        """Give the memory limit (bytes) that the runner has to watch, or ``None`` where a control group does."""
+        return None if self._cgroups is not None else self._settings.memory_bytes
+
+    def program_env(self, workspace: str, scratch: str) -> dict[str, str]:
+        """Give the environment of programs."""
+        if self._zygotes is None:
+            raise EngineUnavailable("The sandbox engine is not running.")
+        return self._zygotes.recipe.program_env(workspace, scratch)
+
     async def open(self) -> None:
-        """Start the zygotes. Raises ``EngineUnfit`` where this machine cannot isolate."""
+        """Start the zygotes and try to get out. Raises ``EngineUnfit`` where this machine cannot isolate."""
         self._cgroups = await asyncio.to_thread(open_cgroups)
-        await self._start()
+        try:
+            await self._start()
+            await self._try_to_get_out()
+            if self._escapes:
+                raise EngineUnfit(f"Programs are not contained on this machine: {'; '.join(self._escapes)}.")
+        except EngineUnfit:
+            await self.close()
+            raise
 
     async def _start(self) -> None:
-        zygotes = Zygotes(prepare(self._settings, has_memory_cgroup=self._cgroups is not None))
-        await zygotes.start()
         settings = self._settings
+        zygotes = await start_isolated(settings, has_memory_cgroup=self._cgroups is not None)
         self._zygotes = zygotes
         self._standby = Standby(zygotes, self._cgroups, settings.memory_bytes, settings.processes, settings.standby)
         self._tending = asyncio.create_task(self._standby.tend())
+
+    async def _try_to_get_out(self) -> None:
+        """Let the canary program probe the jail; what it finds open stops all runs where isolation has to be full."""
+        sandbox = await self.create()
+        try:
+            found = await canary.escapes(sandbox)
+        finally:
+            await self.destroy(sandbox.id)
+        if found and self.isolation == "full":
+            log.error("the canary got out: %s", "; ".join(found))
+            self._escapes = found
+        else:
+            self._escapes = []
 
     async def close(self) -> None:
         """End every process and free every workspace."""
@@ -101,12 +102,16 @@ class LocalEngine:
         if self._tending is not None:
             self._tending.cancel()
             await asyncio.wait([self._tending])
-        if self._zygotes is not None:
-            await self._zygotes.stop()
-        if self._standby is not None:
-            await self._standby.close()
+        if self._ending:
+            await asyncio.wait(self._ending)
         for sandbox_id in list(self._sandboxes):
             await self.destroy(sandbox_id)
+        if self._zygotes is not None:
+            await self._zygotes.stop()
+            if self._zygotes.recipe.home is not None:
+                await remove_tree(self._zygotes.recipe.home)
+        if self._standby is not None:
+            await self._standby.close()
 
     async def _alive(self) -> tuple[Zygotes, Standby]:
         """Give the zygotes, started again if they died; the sandboxes of the dead ones died with them."""
@@ -114,16 +119,21 @@ class LocalEngine:
             if self._zygotes is None or not self._zygotes.is_alive:
                 log.error("the zygotes died; starting new ones")
                 await self._stop()
-                await self._start()
+                try:
+                    await self._start()
+                except EngineUnfit as error:
+                    raise EngineUnavailable("The sandbox engine could not be started again.") from error
             if self._zygotes is None or self._standby is None:
                 raise EngineUnavailable("The sandbox engine is not running.")
             return self._zygotes, self._standby
 
     async def create(self) -> LocalSandbox:
         """Make an empty workspace (about a millisecond)."""
+        if self._escapes:
+            raise EngineUnavailable("Programs are no longer contained on this machine; nothing is run until they are.")
         zygotes, _ = await self._alive()
-        mounts, root = await zygotes.controls["bare"].ask("workspace")
-        sandbox = LocalSandbox(self, mounts, root)
+        ground, root = await zygotes.controls["bare"].ask("workspace")
+        sandbox = LocalSandbox(self, ground, root, place_on_host(root) if zygotes.recipe.home else None)
         self._sandboxes[sandbox.id] = sandbox
         return sandbox
 
@@ -135,74 +145,27 @@ class LocalEngine:
         """Free a workspace."""
         sandbox = self._sandboxes.pop(sandbox_id, None)
         if sandbox is not None:
-            sandbox.close()
+            await sandbox.close()
 
     async def sweep(self, leased: set[str]) -> int:
-        """Do nothing: sandboxes end with this process, so none is ever orphaned."""
+        """Look whether programs are still contained. Sandboxes end with this process, so none is ever orphaned."""
+        self._escapes = []
+        await self._try_to_get_out()
         return 0
 
-    async def run(self, mounts: int, request: Request) -> Reply:
-        """Run one program in a fresh jail on the given workspace. Cancelling kills the jail."""
+    async def take_jail(self, kind: Kind) -> Jail:
+        """Give a jail that waits for its run."""
         _, standby = await self._alive()
-        jail = await standby.take(self._kind_for(request))
-        try:
-            return await self._exchange(jail, mounts, self._completed(request))
-        finally:
-            # shielded: a cancelled request must not leave a jail behind
-            await asyncio.shield(self._finish(jail, standby))
+        return await standby.take(kind)
 
-    async def _finish(self, jail: Jail, standby: Standby) -> None:
+    def give_back(self, jail: Jail) -> asyncio.Task[None]:
+        """Let a used jail end in the background."""
+        ending = asyncio.create_task(self._finish(jail))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        return ending
+
+    async def _finish(self, jail: Jail) -> None:
         await jail.close()
-        standby.refill()
-
-    def _completed(self, request: Request) -> Request:
-        """Add the environment of this engine's sandboxes; let the runner watch memory where no control group does."""
-        request = replace(request, env=program_env() | request.env)
-        if self._cgroups is not None:
-            return request
-        return replace(request, limits=replace(request.limits, memory_bytes=self._settings.memory_bytes))
-
-    def _kind_for(self, request: Request) -> Kind:
-        """Choose the loaded interpreter when the program imports more than the standard library."""
-        if request.program.place != "warm":
-            return "bare"
-        for match in _IMPORTED.finditer(request.program.source):
-            names = (match.group(1) or match.group(2)).split(",")
-            if any(name.strip().partition(".")[0].split(" ")[0] not in sys.stdlib_module_names for name in names):
-                return "loaded"
-        return "bare"
-
-    async def _exchange(self, jail: Jail, mounts: int, request: Request) -> Reply:
-        try:
-            socket.send_fds(jail.wire, [b"."], [mounts])
-            await asyncio.get_running_loop().sock_sendall(jail.wire, pack(json.dumps(request.to_json()).encode()))
-        except OSError as error:
-            raise EngineUnavailable(f"The sandbox went away before the program started: {error}.") from error
-        body = await _receive(jail.wire)
-        ran_out = jail.group is not None and jail.group.ran_out_of_memory()
-        if body is None:
-            return Reply(Ending.MEMORY if ran_out else Ending.LOST, signal="SIGKILL")
-        reply = Reply.from_json(json.loads(body))
-        if ran_out and reply.ending in (Ending.SIGNAL, Ending.EXIT):
-            reply.ending = Ending.MEMORY
-        return reply
-
-
-async def _receive(wire: socket.socket) -> bytes | None:
-    """Read one message; ``None`` when the jail ended without one."""
-    header = await _read_exactly(wire, HEADER.size)
-    return None if header is None else await _read_exactly(wire, HEADER.unpack(header)[0])
-
-
-async def _read_exactly(wire: socket.socket, size: int) -> bytes | None:
-    loop = asyncio.get_running_loop()
-    parts = bytearray()
-    while len(parts) < size:
-        try:
-            chunk = await loop.sock_recv(wire, min(size - len(parts), 1 << 20))
-        except ConnectionError:
-            return None
-        if not chunk:
-            return None
-        parts += chunk
-    return bytes(parts)
+        if self._standby is not None:
+            self._standby.refill()

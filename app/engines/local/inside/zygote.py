@@ -1,15 +1,16 @@
 """Fork jails from a warm interpreter. The zygote itself never runs a user's code and never sees a user's file.
 
-Started once by ``app.engines.local.outer`` inside bubblewrap, with all capabilities of its own user namespace (and
-none outside it). Two kinds live in one process tree: ``bare``, this process, and ``loaded``, its fork with the data
-stack imported.
+Started once by ``app.engines.local.zygotes``, inside bubblewrap and with all capabilities of its own user namespace
+(and none outside it). Two kinds live in one process tree: ``bare``, this process, and ``loaded``, its fork with the
+data stack imported.
 
 Control is one SOCK_SEQPACKET pair for each kind. A request is one JSON packet:
 
-    {"op": "workspace"}          -> {"ok": true} + [mount namespace, workspace directory]
-    {"op": "jail"} + [socket]    -> {"ok": true} + [pidfd of the jail's pid 1]
+    {"op": "workspace"}          -> {"ok": true} + [ground, workspace directory]
+    {"op": "jail"} + [socket]    -> {"ok": true} + [pidfd of the jail's first process]
 
-A jail then waits on its socket for one byte with the mount namespace beside it, enters it and serves one run.
+A jail then waits on its socket for one byte with the ground beside it (its mount namespace), enters it and serves one
+run. How a jail is made is the business of the ground: ``full`` or ``plain``.
 """
 
 from __future__ import annotations
@@ -23,39 +24,66 @@ import signal
 import socket
 import sys
 import traceback
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
-from app.engines.local.inside import jail
-from app.engines.local.inside import syscalls as sys_
+from app.engines.local.inside.full import FullGround
+from app.engines.local.inside.limits import JailLimits
+from app.engines.local.inside.plain import PlainGround
 from app.runner import serve
 
 _PACKET = 65536
 
 
+class Ground(Protocol):
+    """Make workspaces and jails."""
+
+    def warm_up(self) -> None:
+        """Prepare what importing the data stack needs."""
+        ...
+
+    def make_workspace(self) -> list[int]:
+        """Give two descriptors: what a jail enters, and the workspace's directory."""
+        ...
+
+    def fork(self) -> int:
+        """Fork the first process of a jail, in a pid namespace of its own if there are any."""
+        ...
+
+    def prepare(self) -> None:
+        """Do in the jail what needs no knowledge of the session."""
+        ...
+
+    def enter(self, descriptor: int) -> int | None:
+        """Enter the workspace and give up all power; give a descriptor of our own ``oom_score_adj``."""
+        ...
+
+
 class Zygote:
     """Answer the service's requests until its end of the socket closes."""
 
-    def __init__(self, control: socket.socket, limits: jail.JailLimits) -> None:
+    def __init__(self, control: socket.socket, ground: Ground) -> None:
         self._control = control
-        self._limits = limits
-        self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
-        self._own_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        self._ground = ground
 
     def serve(self) -> None:
         """Say that we are ready, then answer packets; return when the service is gone."""
-        self._reply({"ok": True, "ready": True}, [])
-        while True:
-            packet, descriptors, _, _ = socket.recv_fds(self._control, _PACKET, 1)
-            if not packet:
-                return
-            self._answer(json.loads(packet), descriptors)
+        try:
+            self._reply({"ok": True, "ready": True}, [])
+            while True:
+                packet, descriptors, _, _ = socket.recv_fds(self._control, _PACKET, 1)
+                if not packet:
+                    return
+                self._answer(json.loads(packet), descriptors)
+        except ConnectionError:
+            return
 
     def _answer(self, request: dict[str, Any], descriptors: list[int]) -> None:
         made: list[int] = []
         try:
-            made = self._make_workspace() if request["op"] == "workspace" else [self._make_jail(descriptors[0])]
+            made = self._ground.make_workspace() if request["op"] == "workspace" else [self._jail(descriptors[0])]
             self._reply({"ok": True}, made)
+        except ConnectionError:
+            raise
         except OSError as error:
             self._reply({"ok": False, "error": str(error)}, [])
         finally:
@@ -66,24 +94,8 @@ class Zygote:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
         self._control.sendmsg([json.dumps(answer).encode()], rights)
 
-    def _make_workspace(self) -> list[int]:
-        """Make a mount namespace that differs from ours by one workspace, and come back."""
-        sys_.unshare(sys_.CLONE_NEWNS)
-        try:
-            jail.make_workspace(self._limits)
-            directory = os.open(jail.WORKSPACE, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            return [os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC), directory]
-        finally:
-            sys_.setns(self._own_mounts, sys_.CLONE_NEWNS)
-
-    def _make_jail(self, connection: int) -> int:
-        """Fork the first process of a new pid namespace and return its pidfd."""
-        sys_.unshare(sys_.CLONE_NEWPID)
-        try:
-            pid = os.fork()
-        finally:
-            if os.getpid() != 1:
-                sys_.setns(self._own_pids, sys_.CLONE_NEWPID)
+    def _jail(self, connection: int) -> int:
+        pid = self._ground.fork()
         if pid == 0:
             self._be_jail(connection)
         return os.pidfd_open(pid)
@@ -94,17 +106,11 @@ class Zygote:
         try:
             self._control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            jail.close_doors()
+            self._ground.prepare()
             wire = socket.socket(fileno=connection)
             _, descriptors, _, _ = socket.recv_fds(wire, 1, 1)
             if descriptors:
-                jail.enter_workspace(descriptors[0], self._limits)
-                os.close(descriptors[0])
-                oom = os.open("self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC, dir_fd=self._proc)
-                jail.become_nobody(self._proc, self._limits)
-                for inherited in (self._own_pids, self._own_mounts, self._proc):
-                    os.close(inherited)
-                serve.serve(wire, oom)
+                serve.serve(wire, self._ground.enter(descriptors[0]))
             status = 0
         except BaseException:  # noqa: BLE001  the end of this process either way; the reason belongs in the service's log
             traceback.print_exc()
@@ -117,10 +123,11 @@ def main(arguments: list[str]) -> None:
     bare, loaded, configuration = (int(argument) for argument in arguments)
     with open(configuration, encoding="utf-8") as stream:
         settings = json.load(stream)
-    limits = jail.JailLimits(**{**settings["limits"], "seccomp": bytes.fromhex(settings["limits"]["seccomp"])})
+    limits = JailLimits(**{**settings["limits"], "seccomp": bytes.fromhex(settings["limits"]["seccomp"])})
+    ground: Ground = PlainGround(limits, **settings["plain"]) if settings["plain"] else FullGround(limits)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    jail.offer_font_cache(limits.font_cache)
+    ground.warm_up()
     kind, other = (bare, loaded)
     if settings["preload"] and os.fork() == 0:
         kind, other = (loaded, bare)
@@ -129,7 +136,7 @@ def main(arguments: list[str]) -> None:
     exec(compile("None", "warm-up", "exec"), {})  # noqa: S102  our own text: first use of the compiler costs 1 ms
     gc.collect()
     gc.freeze()
-    Zygote(socket.socket(fileno=kind), limits).serve()
+    Zygote(socket.socket(fileno=kind), ground).serve()
 
 
 def _preload(modules: list[str]) -> None:

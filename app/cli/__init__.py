@@ -1,0 +1,1 @@
+"""Serve, run one program, or examine the machine, from the command line."""

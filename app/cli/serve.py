@@ -1,0 +1,57 @@
+"""Start the service, with a key made on the first start, and say what LibreChat needs to know."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from typing import Any
+
+import uvicorn
+
+from app.cli.key import ENV_FILE, ensure_key
+from app.core.ports import EngineUnfit
+from app.main import EX_CONFIG, create_app
+from app.settings import Settings, SettingsError, load_settings
+
+
+def add_to(commands: Any) -> None:
+    """Add ``serve`` to the command line."""
+    parser = commands.add_parser("serve", help="start the service on HOST and PORT; makes an API key if there is none")
+    parser.set_defaults(run=run)
+
+
+def run(_: argparse.Namespace) -> int:
+    """Serve until told to stop; give the exit code."""
+    try:
+        made = ensure_key()
+        settings = load_settings()
+        logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+        app = create_app(settings)
+    except (SettingsError, EngineUnfit) as error:
+        print(error, file=sys.stderr)
+        return EX_CONFIG
+    print(welcome(settings, key_was_made=made), flush=True)
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level=settings.log_level, access_log=False)
+    return 0
+
+
+def welcome(settings: Settings, *, key_was_made: bool) -> str:
+    """Write the lines to paste into LibreChat's ``.env``."""
+    host = "localhost" if settings.host in ("0.0.0.0", "127.0.0.1", "::") else settings.host  # noqa: S104  compared, not bound
+    key = settings.adapter_api_key.get_secret_value() if settings.adapter_api_key else None
+    lines = [f"A new API key was made and kept in {ENV_FILE}." if key_was_made else ""]
+    if key:
+        lines += [
+            "Paste into LibreChat's .env",
+            "",
+            "  # LibreChat up to v0.8.5",
+            f"  LIBRECHAT_CODE_BASEURL=http://{host}:{settings.port}/v1",
+            f"  LIBRECHAT_CODE_API_KEY={key}",
+            "",
+            "  # LibreChat from v0.8.6 (it sends no key of its own, so the key goes into the address)",
+            f"  LIBRECHAT_CODE_BASEURL=http://x:{key}@{host}:{settings.port}/v1",
+            "",
+        ]
+    lines.append(f"API page: http://{host}:{settings.port}/docs")
+    return "\n".join(line for number, line in enumerate(lines) if line or number)

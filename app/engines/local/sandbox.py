@@ -1,0 +1,146 @@
+"""Hold one sandbox of the local engine: a workspace that outlives its runs, a fresh jail for each run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from app.core.errors import EngineUnavailable
+from app.core.ids import new_id
+from app.core.ports import Chunks, Staged
+from app.engines.local.inside import full
+from app.engines.local.inside.plain import scratch_of
+from app.engines.local.isolate import remove_tree
+from app.engines.local.standby import Jail
+from app.engines.local.zygotes import Kind
+from app.runner.endings import Ending
+from app.runner.messages import Reply, Request
+from app.runner.serve import HEADER, pack
+
+if TYPE_CHECKING:  # the engine makes sandboxes, so only one of the two can import the other
+    from app.engines.local.engine import LocalEngine
+
+_IMPORTED = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)|import[ \t]+([\w., \t]+))", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Name the directories of a sandbox as its programs see them."""
+
+    workspace: str = full.WORKSPACE
+    scratch: str = "/tmp"
+
+
+class LocalSandbox:
+    """Keep a workspace: what a jail enters, and a descriptor of its root. It costs no process while idle."""
+
+    def __init__(self, engine: LocalEngine, ground: int, root: int, place: Place | None) -> None:
+        self.id = new_id()
+        self._engine = engine
+        self._ground = ground
+        self._root = root
+        self._on_host = place is not None
+        self._place = place or Place()
+
+    async def put(self, files: Sequence[Staged]) -> dict[str, str]:
+        """Write files into the workspace; give the reason for each path that could not be written."""
+        refused: dict[str, str] = {}
+        for item in files:
+            try:
+                await self._engine.io.put(self._root, item)
+            except OSError as error:
+                refused[item.path] = error.strerror or str(error)
+        return refused
+
+    def get(self, path: str) -> Chunks:
+        """Read one file of the workspace."""
+        return self._engine.io.get(self._root, path)
+
+    async def exchange(self, request: Request) -> Reply:
+        """Run one program in a fresh jail. Cancelling kills the jail."""
+        jail = await self._engine.take_jail(kind_for(request))
+        try:
+            return await exchange(jail, self._ground, self._completed(request))
+        finally:
+            # the answer need not wait for the kernel to take the namespaces apart (4 ms): nothing runs in them any
+            # more or, when the request was cancelled, nothing will after the kill
+            jail.kill()
+            ending = self._engine.give_back(jail)
+            if self._on_host:  # its temporary files must be gone before the next run makes its own
+                await asyncio.shield(ending)
+                await asyncio.shield(remove_tree(self._place.scratch))
+
+    def _completed(self, request: Request) -> Request:
+        """Say where the sandbox's directories are, and what its programs find in their environment."""
+        place = self._place
+        env = self._engine.program_env(place.workspace, place.scratch) | request.env
+        limits = replace(request.limits, memory_bytes=self._engine.watched_memory)
+        return replace(request, workspace=place.workspace, scratch=place.scratch, env=env, limits=limits)
+
+    async def close(self) -> None:
+        """Let the kernel free the workspace."""
+        os.close(self._ground)
+        os.close(self._root)
+        if self._on_host:
+            await remove_tree(self._place.workspace)
+
+
+def place_on_host(root: int) -> Place:
+    """Find the directories of a workspace that is a directory of the host."""
+    workspace = os.readlink(f"/proc/self/fd/{root}")
+    return Place(workspace, scratch_of(workspace))
+
+
+def kind_for(request: Request) -> Kind:
+    """Choose the loaded interpreter when the program imports more than the standard library."""
+    if request.program.place != "warm":
+        return "bare"
+    for match in _IMPORTED.finditer(request.program.source):
+        names = (match.group(1) or match.group(2)).split(",")
+        if any(name.strip().partition(".")[0].split(" ")[0] not in sys.stdlib_module_names for name in names):
+            return "loaded"
+    return "bare"
+
+
+async def exchange(jail: Jail, ground: int, request: Request) -> Reply:
+    """Let a jail enter its ground and run the request; a jail that ends without a word is lost, or out of memory."""
+    try:
+        socket.send_fds(jail.wire, [b"."], [ground])
+        await asyncio.get_running_loop().sock_sendall(jail.wire, pack(json.dumps(request.to_json()).encode()))
+    except OSError as error:
+        raise EngineUnavailable(f"The sandbox went away before the program started: {error}.") from error
+    body = await _receive(jail.wire)
+    ran_out = jail.group is not None and jail.group.ran_out_of_memory()
+    if body is None:
+        return Reply(Ending.MEMORY if ran_out else Ending.LOST, signal="SIGKILL")
+    reply = Reply.from_json(json.loads(body))
+    if ran_out and reply.ending in (Ending.SIGNAL, Ending.EXIT):
+        reply.ending = Ending.MEMORY
+    return reply
+
+
+async def _receive(wire: socket.socket) -> bytes | None:
+    """Read one message; ``None`` when the jail ended without one."""
+    header = await _read_exactly(wire, HEADER.size)
+    return None if header is None else await _read_exactly(wire, HEADER.unpack(header)[0])
+
+
+async def _read_exactly(wire: socket.socket, size: int) -> bytes | None:
+    loop = asyncio.get_running_loop()
+    parts = bytearray()
+    while len(parts) < size:
+        try:
+            chunk = await loop.sock_recv(wire, min(size - len(parts), 1 << 20))
+        except ConnectionError:
+            return None
+        if not chunk:
+            return None
+        parts += chunk
+    return bytes(parts)

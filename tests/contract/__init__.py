@@ -1,0 +1,1 @@
+"""The wire contract, statement by statement, against the real application on the real local engine."""

@@ -1,0 +1,139 @@
+"""Lend the one real engine to several applications, and make it hang or fail on demand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from app.core.errors import EngineUnavailable
+from app.core.ports import Chunks, Engine, Sandbox, Staged
+from app.runner.endings import Ending
+from app.runner.messages import Reply, Request
+
+
+class Borrowed:
+    """Pass everything on; closing ends only the sandboxes that were made through here."""
+
+    name = "local"
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.alive: dict[str, Sandbox] = {}
+        self.made = 0
+
+    async def open(self) -> None:
+        """Do nothing: the owner opened it."""
+
+    async def close(self) -> None:
+        """Give back what was made."""
+        for sandbox_id in list(self.alive):
+            await self.destroy(sandbox_id)
+
+    async def create(self) -> Sandbox:
+        sandbox = await self._engine.create()
+        self.alive[sandbox.id] = sandbox
+        self.made += 1
+        return sandbox
+
+    async def find(self, sandbox_id: str) -> Sandbox | None:
+        return self.alive.get(sandbox_id)
+
+    async def destroy(self, sandbox_id: str) -> None:
+        self.alive.pop(sandbox_id, None)
+        await self._engine.destroy(sandbox_id)
+
+    async def sweep(self, leased: set[str]) -> int:
+        return 0
+
+
+class Wrapped:
+    """Pass a sandbox's verbs on."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self.id = sandbox.id
+
+    async def put(self, files: Sequence[Staged]) -> dict[str, str]:
+        return await self._sandbox.put(files)
+
+    def get(self, path: str) -> Chunks:
+        return self._sandbox.get(path)
+
+    async def exchange(self, request: Request) -> Reply:
+        return await self._sandbox.exchange(request)
+
+
+class Holding(Borrowed):
+    """Hold every program back until it is let go, so that a test knows who runs and who waits."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self.waiting = 0
+        self.arrived = asyncio.Condition()
+        self.let_go = asyncio.Event()
+
+    async def create(self) -> Sandbox:
+        sandbox = _Held(await super().create(), self)
+        self.alive[sandbox.id] = sandbox
+        return sandbox
+
+    async def until_waiting(self, count: int) -> None:
+        """Return when this many programs stand before their start."""
+        async with self.arrived:
+            await asyncio.wait_for(self.arrived.wait_for(lambda: self.waiting >= count), 10)
+
+    async def pass_gate(self) -> None:
+        """Wait to be let go."""
+        async with self.arrived:
+            self.waiting += 1
+            self.arrived.notify_all()
+        try:
+            await self.let_go.wait()
+        finally:
+            self.waiting -= 1
+
+
+class _Held(Wrapped):
+    def __init__(self, sandbox: Sandbox, engine: Holding) -> None:
+        super().__init__(sandbox)
+        self._engine = engine
+
+    async def exchange(self, request: Request) -> Reply:
+        await self._engine.pass_gate()
+        return await super().exchange(request)
+
+
+class Down(Borrowed):
+    """Have no sandbox to give, as in an outage."""
+
+    async def create(self) -> Sandbox:
+        raise EngineUnavailable("there is no engine today")
+
+
+class Dying(Borrowed):
+    """Give sandboxes the first of which die at their first run: before the program starts, or while it runs."""
+
+    def __init__(self, engine: Engine, *, deaths: int, during_run: bool = False) -> None:
+        super().__init__(engine)
+        self.deaths = deaths
+        self.during_run = during_run
+
+    async def create(self) -> Sandbox:
+        sandbox = _Mortal(await super().create(), self)
+        self.alive[sandbox.id] = sandbox
+        return sandbox
+
+
+class _Mortal(Wrapped):
+    def __init__(self, sandbox: Sandbox, engine: Dying) -> None:
+        super().__init__(sandbox)
+        self._engine = engine
+
+    async def exchange(self, request: Request) -> Reply:
+        if self._engine.deaths == 0:
+            return await super().exchange(request)
+        self._engine.deaths -= 1
+        await self._engine.destroy(self.id)
+        if self._engine.during_run:
+            return Reply(Ending.LOST, signal="SIGKILL")
+        raise EngineUnavailable("the sandbox was gone")

@@ -1,0 +1,124 @@
+"""`plt.show()` leaves its figures as PNG files, as users expect of a notebook (K22)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.runner.messages import Reply
+from tests.runner.conftest import make_bench
+from tests.runner.host import Bench, Host, running_host
+from tests.runtime import RUNTIME_PYTHON
+
+PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\n"
+
+
+@pytest.fixture(scope="session")
+def drawing_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Let matplotlib look for fonts once, not in each test; Agg is the backend of every sandbox."""
+    return {"MPLCONFIGDIR": str(tmp_path_factory.mktemp("matplotlib")), "MPLBACKEND": "Agg"}
+
+
+@pytest.fixture(scope="session")
+def drawing_host(drawing_environment: dict[str, str]) -> Iterator[Host]:
+    """Run the sandbox runtime's interpreter with pyplot in memory, as the loaded zygote has it."""
+    with running_host(RUNTIME_PYTHON, ("matplotlib.pyplot",), drawing_environment) as host:
+        yield host
+
+
+@pytest.fixture
+def loaded(drawing_host: Host, drawing_environment: dict[str, str], tmp_path: Path) -> Bench:
+    """Draw where pyplot is loaded already."""
+    return make_bench(drawing_host, tmp_path, **drawing_environment)
+
+
+@pytest.fixture
+def bare(drawing_environment: dict[str, str], tmp_path: Path) -> Iterator[Bench]:
+    """Draw where the program is the first to import pyplot."""
+    with running_host(RUNTIME_PYTHON, (), drawing_environment) as host:
+        yield make_bench(host, tmp_path, **drawing_environment)
+
+
+def pictures(reply: Reply) -> list[str]:
+    """Name the files made; each has to be a PNG."""
+    assert (reply.ending, reply.stderr) == ("ok", "")
+    for file in reply.changed:
+        assert base64.b64decode(file.content or "").startswith(b"\x89PNG\r\n")
+    return [file.path for file in reply.changed]
+
+
+def test_show_saves_the_figure(loaded: Bench) -> None:
+    """One figure shown is one PNG in the working directory."""
+    assert pictures(loaded.python(PLOT + "plt.show()")) == ["plot-1.png"]
+
+
+def test_show_saves_where_pyplot_was_not_loaded(bare: Bench) -> None:
+    """It does not matter who imports matplotlib first."""
+    assert pictures(bare.python(PLOT + "plt.show()")) == ["plot-1.png"]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        "import matplotlib; matplotlib.use('Agg')\n",
+        "import matplotlib; matplotlib.use('agg', force=True)\n",
+        "import os; os.environ['MPLBACKEND'] = 'agg'\n",
+        "import matplotlib.pyplot as plt; plt.switch_backend('Agg')\n",
+    ],
+)
+def test_choosing_agg_changes_nothing(loaded: Bench, choice: str) -> None:
+    """Programs that name the backend, as they do for servers, have their figures saved as well."""
+    assert pictures(loaded.python(choice + PLOT + "plt.show()")) == ["plot-1.png"]
+
+
+def test_choosing_agg_before_pyplot_is_loaded_changes_nothing(bare: Bench) -> None:
+    """Nor does it when the choice comes before the first import of pyplot."""
+    assert pictures(bare.python("import matplotlib\nmatplotlib.use('Agg')\n" + PLOT + "plt.show()")) == ["plot-1.png"]
+
+
+def test_each_show_saves_what_was_drawn_since(loaded: Bench) -> None:
+    """A figure that was shown is closed: the next show saves the next figures, all of them."""
+    source = PLOT + "plt.show()\n" + PLOT + "plt.figure(); plt.plot([2, 1])\nplt.show()\nplt.show()\n"
+    assert pictures(loaded.python(source + "print(plt.get_fignums())")) == ["plot-1.png", "plot-2.png", "plot-3.png"]
+
+
+@pytest.mark.parametrize("call", ["plt.show(block=False)", "plt.show(block=True)", "plt.gcf().show()"])
+def test_other_ways_to_show_save_too(loaded: Bench, call: str) -> None:
+    """Whether and how long a window would have stayed open does not matter; one figure can be shown by itself."""
+    assert pictures(loaded.python(PLOT + call)) == ["plot-1.png"]
+
+
+def test_the_object_interface_saves_too(loaded: Bench) -> None:
+    """`fig, ax = plt.subplots()` is the same figure."""
+    source = "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nax.plot([1])\nfig.show()\n"
+    assert pictures(loaded.python(source)) == ["plot-1.png"]
+
+
+def test_a_taken_name_is_left_alone(loaded: Bench) -> None:
+    """Earlier figures, of this run or another, and the user's own files are not overwritten."""
+    (loaded.workspace / "plot-1.png").write_text("the user's")
+    loaded.python(PLOT + "plt.show()")
+    assert pictures(loaded.python(PLOT + "plt.show()")) == ["plot-3.png"]
+    assert (loaded.workspace / "plot-1.png").read_text() == "the user's"
+
+
+def test_figures_land_in_the_working_directory(loaded: Bench) -> None:
+    """A program that changes its directory finds its figures there."""
+    source = "import os; os.mkdir('out'); os.chdir('out')\n" + PLOT + "plt.show()"
+    assert pictures(loaded.python(source)) == ["out/plot-1.png"]
+
+
+def test_without_show_nothing_is_saved(loaded: Bench) -> None:
+    """A figure that is not shown is not saved, and one saved by the program is saved once."""
+    assert pictures(loaded.python(PLOT)) == []
+    assert pictures(loaded.python(PLOT + "plt.savefig('mine.png'); plt.close()")) == ["mine.png"]
+
+
+def test_the_users_line_numbers_stay_true(loaded: Bench) -> None:
+    """Nothing is put into the user's source for this: an error after show has its own line."""
+    reply = loaded.python(PLOT + "plt.show()\n1 / 0\n")
+    assert 'main.py", line 4, in <module>\n    1 / 0' in reply.stderr
+    assert [file.path for file in reply.changed] == ["plot-1.png"]
