@@ -86,17 +86,18 @@ async def test_an_explicit_session_wins_over_hint_and_refs(caller: Caller) -> No
     assert ran["session_id"] == asked["session_id"]
 
 
-@pytest.mark.parametrize("follow", [{"user_id": "u8"}, {"runtime_session_hint": "conversation-10"}])
-async def test_a_busy_session_is_not_waited_for(serve: Serve, engine: Engine, follow: dict[str, str]) -> None:
+@pytest.mark.parametrize("known", [{"user_id": "u8"}, {"runtime_session_hint": "conversation-10"}])
+async def test_a_busy_session_is_not_waited_for(serve: Serve, engine: Engine, known: dict[str, str]) -> None:
     """Design step 2: a parallel tool call of the same conversation runs at once, in a new session, with its files."""
     holding = Holding(engine)
     holding.let_go.set()
     async with serve(holding) as service:
         caller = service.caller()
-        first = await caller.exec("echo a > made.txt", "bash", user_id="u8", runtime_session_hint="conversation-10")
+        first = await caller.exec("echo a > made.txt", "bash", **known)
         holding.let_go.clear()
-        again = {"files": refs_to(first), **follow}
-        runs = [asyncio.ensure_future(caller.exec("cat made.txt", "bash", **again)) for _ in range(2)]
+        follow = caller.exec("cat made.txt", "bash", files=refs_to(first), **known)
+        parallel = caller.exec("cat made.txt", "bash", files=refs_to(first), **known)
+        runs = [asyncio.ensure_future(run) for run in (follow, parallel)]
         await holding.until_waiting(2)
         holding.let_go.set()
         answers = await asyncio.gather(*runs)

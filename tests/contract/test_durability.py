@@ -1,0 +1,190 @@
+"""A sandbox is a cache: evicted, idle, dead or restarted, no file is lost (K12, K16, K20; the design's first idea)."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from app.core.ports import Engine
+from app.settings import DAY_SECONDS
+from tests.contract.caller import Caller, Json, names, refs_to
+from tests.contract.conftest import Serve
+from tests.contract.engines import Borrowed, Dying
+from tests.contract.service import Service
+
+
+async def three_sessions(caller: Caller) -> list[Json]:
+    """Run in three sessions, each leaving a file of its own."""
+    return [await caller.exec(f"echo {number} > n.txt", "bash") for number in range(3)]
+
+
+async def assert_all_there(caller: Caller, sessions: list[Json]) -> None:
+    """Show that each session goes on with its file."""
+    for number, session in enumerate(sessions):
+        ran = await caller.exec("cat n.txt", "bash", session_id=session["session_id"])
+        assert (ran["session_id"], ran["stdout"]) == (session["session_id"], f"{number}\n")
+        assert await caller.output(session, "n.txt") == f"{number}\n".encode()
+
+
+async def test_a_restart_of_the_service_keeps_sessions_and_files(serve: Serve) -> None:
+    """K16: what was uploaded and made before is listed, downloaded and continued after, in the language it had."""
+    async with serve() as service:
+        uploaded = await service.caller().upload(("in.txt", b"in"))
+        session_id = uploaded["session_id"]
+        made = await service.caller().exec("open('out.txt', 'w').write('out')", session_id=session_id)
+        listed = await service.caller().listing(session_id)
+    async with serve() as service:
+        caller = service.caller()
+        assert await caller.listing(session_id) == listed
+        assert await caller.output(made, "out.txt") == b"out"
+        ran = await caller.exec("print(open('in.txt').read() + open('out.txt').read())", session_id=session_id)
+        assert (ran["session_id"], ran["stdout"]) == (session_id, "inout\n")
+        other = await caller.http.post("/exec", json={"lang": "js", "code": "", "session_id": session_id})
+        assert other.status_code == 409
+
+
+async def test_an_evicted_sandbox_loses_no_file(serve: Serve, engine: Engine) -> None:
+    """MAX_SANDBOXES: the longest idle sandbox gives way, and its session goes on in another."""
+    borrowed = Borrowed(engine)
+    async with serve(borrowed, max_sandboxes=2) as service:
+        sessions = await three_sessions(service.caller())
+        assert (len(borrowed.alive), borrowed.made) == (2, 3)
+        await assert_all_there(service.caller(), sessions)
+        assert len(borrowed.alive) == 2
+
+
+async def test_an_idle_sandbox_is_destroyed_and_loses_no_file(serve: Serve, engine: Engine) -> None:
+    """K12: SESSION_TTL_SECONDS ends the sandbox; the session, its files and the next run do not notice."""
+    borrowed = Borrowed(engine)
+    async with serve(borrowed) as service:
+        sessions = await three_sessions(service.caller())
+        for lease in await service.parts.leases.all():
+            lease.used_at -= 1800 + 1
+        await service.parts.keeper.tidy()
+        assert borrowed.alive == {}
+        await assert_all_there(service.caller(), sessions)
+
+
+async def test_a_sandbox_in_use_is_not_idle(serve: Serve, engine: Engine) -> None:
+    """K12: the clean-up leaves what was used lately alone."""
+    borrowed = Borrowed(engine)
+    async with serve(borrowed) as service:
+        await three_sessions(service.caller())
+        await service.parts.keeper.tidy()
+        assert len(borrowed.alive) == 3
+
+
+async def test_a_sandbox_that_died_is_replaced_unnoticed(serve: Serve, engine: Engine) -> None:
+    """Design step 6: dead before the program started: a fresh one, staged again, and the run goes on."""
+    dying = Dying(engine, deaths=0)
+    async with serve(dying) as service:
+        caller = service.caller()
+        first = await caller.exec("echo a > a.txt", "bash")
+        dying.deaths = 1
+        second = await caller.exec("cat a.txt", "bash", session_id=first["session_id"])
+    assert (second["stdout"], second["stderr"], dying.made) == ("a\n", "", 2)
+
+
+async def test_a_sandbox_that_dies_during_a_run_is_told_and_the_run_not_repeated(serve: Serve, engine: Engine) -> None:
+    """K18: 200 with the reason on stderr; the session keeps what it had."""
+    dying = Dying(engine, deaths=0, during_run=True)
+    async with serve(dying) as service:
+        caller = service.caller()
+        first = await caller.exec("echo a > a.txt", "bash")
+        dying.deaths = 1
+        lost = await caller.exec("cat a.txt", "bash", session_id=first["session_id"])
+        after = await caller.exec("cat a.txt", "bash", session_id=first["session_id"])
+    assert (lost["status"], lost["stdout"], lost["files"]) == ("SG", "", [])
+    assert lost["stderr"].startswith("[sandbox] ")
+    assert (after["session_id"], after["stdout"], dying.made) == (first["session_id"], "a\n", 2)
+
+
+def age(service: Service, session_id: str, seconds: float) -> None:
+    """Make a session look unused for so long."""
+    (record,) = service.store.glob(f"records/{session_id}*")
+    then = time.time() - seconds
+    os.utime(record, (then, then))
+
+
+async def is_there(caller: Caller, session_id: str) -> bool:
+    """Tell whether a session is listed."""
+    return (await caller.http.get(f"/files/{session_id}")).status_code == 200
+
+
+async def test_files_are_kept_for_their_time_after_the_last_use_of_their_session(serve: Serve) -> None:
+    """K12: FILE_TTL_SECONDS counts for a session as a whole; then record and bytes are gone from the store."""
+    async with serve(file_ttl_seconds=DAY_SECONDS) as service:
+        caller = service.caller()
+        untouched = service.stored()
+        old = (await caller.upload(("a.txt", b"a"), ("b.txt", b"b")))["session_id"]
+        age(service, old, DAY_SECONDS - 60)
+        await service.parts.keeper.tidy()
+        assert await is_there(caller, old)
+        age(service, old, DAY_SECONDS + 60)
+        await service.parts.keeper.tidy()
+        assert not await is_there(caller, old)
+        assert service.stored() == untouched
+
+
+async def test_a_run_in_a_session_keeps_all_its_files(serve: Serve) -> None:
+    """K12: per session, never by file: an old file of a session used today stays."""
+    async with serve(file_ttl_seconds=DAY_SECONDS) as service:
+        caller = service.caller()
+        session = await caller.upload(("a.txt", b"a"))
+        age(service, session["session_id"], DAY_SECONDS + 60)
+        await caller.exec("true", "bash", session_id=session["session_id"])
+        await service.parts.keeper.tidy()
+        assert await caller.content(session["session_id"], session["files"][0]["id"]) == b"a"
+
+
+async def test_a_file_that_runs_refer_to_is_in_use(serve: Serve) -> None:
+    """K12: old clients name a file of another session in every call; that is a use of that session too."""
+    async with serve(file_ttl_seconds=2 * DAY_SECONDS) as service:
+        caller = service.caller()
+        ref = await caller.upload_one("a.txt", b"a")
+        record = await service.parts.store.load(ref["session_id"])
+        assert record is not None
+        record.used = record.used.replace(year=record.used.year - 1)
+        await service.parts.store.create(record)
+        age(service, ref["session_id"], 2 * DAY_SECONDS + 60)
+        await caller.exec("cat a.txt", "bash", files=[ref])
+        await service.parts.keeper.tidy()
+        assert await is_there(caller, ref["session_id"])
+
+
+async def test_files_may_be_kept_for_ever(serve: Serve) -> None:
+    """K12: FILE_TTL_SECONDS=0."""
+    async with serve(file_ttl_seconds=0) as service:
+        caller = service.caller()
+        session_id = (await caller.upload(("a.txt", b"a")))["session_id"]
+        age(service, session_id, 1000 * DAY_SECONDS)
+        await service.parts.keeper.tidy()
+        assert await is_there(caller, session_id)
+
+
+async def test_a_client_of_an_expired_session_goes_on(serve: Serve) -> None:
+    """K15, K16: its session id starts a new session, its refs are named on stderr."""
+    async with serve(file_ttl_seconds=DAY_SECONDS) as service:
+        caller = service.caller()
+        first = await caller.exec("echo a > a.txt", "bash", runtime_session_hint="h", user_id="u")
+        age(service, first["session_id"], DAY_SECONDS + 60)
+        await service.parts.keeper.tidy()
+        ran = await caller.exec(
+            "ls; echo b > b.txt", "bash", session_id=first["session_id"], files=refs_to(first),
+            runtime_session_hint="h", user_id="u",
+        )  # fmt: skip
+    assert ran["session_id"] != first["session_id"]
+    assert (ran["stdout"], names(ran)) == ("", ["b.txt"])
+    assert "a.txt" in ran["stderr"]
+
+
+@pytest.mark.parametrize("url", ["memory://", "file://{path}"])
+async def test_any_store_url_serves(serve: Serve, tmp_path: os.PathLike[str], url: str) -> None:
+    """Design, Files: the same flow on a store named by URL."""
+    async with serve(file_store_url=url.format(path=tmp_path)) as service:
+        caller = service.caller()
+        ref = await caller.upload_one("a.txt", b"a")
+        ran = await caller.exec("cat a.txt; echo b > b.txt", "bash", files=[ref])
+        assert (ran["stdout"], await caller.output(ran, "b.txt")) == ("a\n", b"b\n")
