@@ -9,10 +9,10 @@ UPGRADE ?=
 export PYTHON UPGRADE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lock doctor clean
+.PHONY: help install run test lock run-daytona-emulator doctor clean
 
 help:  ## Show this
-	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 28
 
 install: .venv/.installed  ## Install the service and the sandbox runtime, if anything changed
 	@.venv/bin/python -I sandbox/install.py .sandbox
@@ -26,6 +26,9 @@ test: install .venv/.installed-dev  ## Check style, types and imports, and run a
 
 lock:  ## Pin all dependencies again (UPGRADE=1: at their newest releases)
 	@tools/lock.sh
+
+run-daytona-emulator: install .venv/.installed-dev  ## Start an emulator of Daytona, and the service on it
+	@exec .venv/bin/python -m devtools.daytona_emulator --with-service
 
 doctor: install  ## Say what this machine can do and what it lacks
 	@.venv/bin/python -m app doctor

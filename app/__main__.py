@@ -1,4 +1,4 @@
-"""Offer the commands: ``python -m app serve | exec | doctor``."""
+"""Offer the commands: ``python -m app serve | exec | doctor | snapshot build``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from app.cli import doctor, execute, serve
+from app.cli import doctor, execute, serve, snapshot
 
 
 def main(argv: Sequence[str]) -> int:
@@ -15,7 +15,7 @@ def main(argv: Sequence[str]) -> int:
         prog="python -m app", description="LibreChat's Code Interpreter API on your own sandboxes."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (serve, execute, doctor):
+    for command in (serve, execute, doctor, snapshot):
         command.add_to(commands)
     arguments = parser.parse_args(argv)
     code: int = arguments.run(arguments)

@@ -34,8 +34,10 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
     warnings = warnings_of(settings)
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with living(parts, settings, warnings):
+            for warning in (*warnings, *parts.engine.warnings):
+                app.description += f"\n\n**Warning:** {warning}"
             yield
 
     app = build(
@@ -70,6 +72,7 @@ async def living(parts: Parts, settings: Settings, warnings: list[str]) -> Async
         tidying.cancel()
         await asyncio.wait([tidying])
         await parts.engine.close()
+        await parts.leases.close()
 
 
 def warnings_of(settings: Settings) -> list[str]:

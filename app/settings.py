@@ -47,6 +47,7 @@ Word = BeforeValidator(_lower)
 _service = _section("Service")
 _caller = _section("Who may call")
 _engine = _section("Engine")
+_daytona = _section("Daytona")
 _session = _section("Sessions")
 _file = _section("Files")
 _request = _section("Requests")
@@ -98,9 +99,67 @@ class Settings(BaseSettings):
     adapter_engine: Annotated[Literal["auto", "local", "daytona"], Word] = _engine(
         "auto", "Where programs run; `auto` is `daytona` when `DAYTONA_API_KEY` is set, else `local`."
     )
-    daytona_api_key: SecretStr | None = _engine(None, "Key of the Daytona account.")
-    daytona_api_url: str | None = _engine(
+    daytona_api_key: SecretStr | None = _daytona(None, "Key of the Daytona account.")
+    daytona_api_url: str | None = _daytona(
         None, "Address of Daytona's API; unset, the one its SDK knows.", pattern=r"^https?://\S+$"
+    )
+    daytona_target: str | None = _daytona(None, "Region of new sandboxes; unset, the account's default.")
+    daytona_snapshot: str | None = _daytona(
+        None,
+        "Snapshot of new sandboxes; it needs `python3` 3.11 or newer. `python -m app snapshot build` makes the"
+        " recommended one, which saves a round trip and the copy of the runner for each new sandbox."
+        " Unset, the account's default, without the data stack.",
+    )
+    daytona_image: str | None = _daytona(
+        None,
+        "Container image of new sandboxes, instead of a snapshot. Costs a build of minutes whenever Daytona has not"
+        " kept it, and Daytona's own warm pool does not serve images.",
+    )
+    daytona_network: Annotated[Literal["inherit", "block", "allow", "allow-list"], Word] = _daytona(
+        "inherit",
+        "Network of programs: `inherit` what the account has (the lowest tiers refuse anything else), `block` all,"
+        " `allow` all, or only `DAYTONA_NETWORK_ALLOW_LIST`. With any network a program can send data out.",
+    )
+    daytona_network_allow_list: str | None = _daytona(
+        None,
+        "Networks in CIDR notation, with commas, for `DAYTONA_NETWORK=allow-list`.",
+        pattern=r"^[0-9a-fA-F.:/]+(\s*,\s*[0-9a-fA-F.:/]+)*$",
+    )
+    daytona_cpu: int | None = _daytona(
+        None,
+        "Cores of a sandbox, with `DAYTONA_IMAGE` and for `snapshot build`; counts against the quota.",
+        "cores",
+        ge=1,
+    )
+    daytona_memory_gib: int | None = _daytona(
+        None, "Memory of a sandbox, likewise; it bounds a run's memory too.", "GiB", ge=1
+    )
+    daytona_disk_gib: int | None = _daytona(None, "Disk of a sandbox, likewise.", "GiB", ge=1)
+    daytona_auto_stop_minutes: int = _daytona(
+        60,
+        "Idle time after which Daytona itself stops, and so deletes, a sandbox, even if the service is dead."
+        " A shorter time costs less after a crash; it has to be longer than the longest run and tool call,"
+        " and should be longer than `SESSION_TTL_SECONDS`. 0: never.",
+        "minutes",
+        ge=0,
+    )
+    daytona_ttl_minutes: int = _daytona(
+        720,
+        "Age at which Daytona deletes a sandbox whatever it does; the session's next run gets a new one, with its files"
+        " staged again. 0: never.",
+        "minutes",
+        ge=0,
+    )
+    daytona_warm_sandboxes: int = _daytona(
+        0,
+        "Spare sandboxes that each replica keeps running, beyond `MAX_SANDBOXES`: a new session does not wait for one"
+        " to start. Each costs what a running sandbox costs, day and night.",
+        "sandboxes",
+        ge=0,
+        le=100,
+    )
+    daytona_max_connections: int = _daytona(
+        250, "Connections to Daytona at one time; each run holds one until it ends.", "connections", ge=1
     )
 
     redis_url: str | None = _session(
@@ -108,6 +167,9 @@ class Settings(BaseSettings):
         "Redis for the leases of several replicas, as in `redis://redis:6379/0`; unset, they live in memory.",
         pattern=r"^(rediss?|unix)://\S+$",
         repr=False,
+    )
+    redis_prefix: str = _session(
+        "lc:", "What the names of all keys in Redis begin with; services that share leases share it.", pattern=r"^\S+$"
     )
     session_ttl_seconds: int = _session(
         1800, "Idle time after which a sandbox is destroyed; its files stay.", "seconds", ge=1
@@ -257,6 +319,22 @@ def _rules(settings: Settings) -> list[tuple[bool, str]]:
             "DAYTONA_API_KEY: not set, and ADAPTER_ENGINE=daytona needs it",
         ),
         (
+            settings.daytona_snapshot is None or settings.daytona_image is None,
+            "DAYTONA_IMAGE: not together with DAYTONA_SNAPSHOT",
+        ),
+        (
+            (settings.daytona_network == "allow-list") == (settings.daytona_network_allow_list is not None),
+            "DAYTONA_NETWORK_ALLOW_LIST: goes with DAYTONA_NETWORK=allow-list, and that with it",
+        ),
+        (
+            _outlasts(settings.daytona_auto_stop_minutes, settings.run_timeout_max_seconds),
+            "DAYTONA_AUTO_STOP_MINUTES: has to be 0 or longer than RUN_TIMEOUT_MAX_SECONDS and five minutes more",
+        ),
+        (
+            _outlasts(settings.daytona_ttl_minutes, 2 * settings.run_timeout_max_seconds),
+            "DAYTONA_TTL_MINUTES: has to be 0 or longer than twice RUN_TIMEOUT_MAX_SECONDS and five minutes more",
+        ),
+        (
             isolated or opted_in,
             "SANDBOX_MIN_ISOLATION: none lets every program read and change what this user can; it needs"
             " SANDBOX_ALLOW_RUNNING_STRANGERS_CODE_WITHOUT_ISOLATION=true as well",
@@ -266,6 +344,10 @@ def _rules(settings: Settings) -> list[tuple[bool, str]]:
             "HOST: has to be a loopback address with SANDBOX_MIN_ISOLATION=none",
         ),
     ]
+
+
+def _outlasts(minutes: int, seconds: int) -> bool:
+    return minutes == 0 or 60 * minutes > seconds + 300
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from obstore.exceptions import BaseError
 
 from app.core.admission import Admission
 from app.core.choose import SessionChooser
@@ -15,8 +19,11 @@ from app.core.runs import RunPolicy, Runs
 from app.core.sandboxes import Sandboxes
 from app.leases.memory import MemoryLeases
 from app.runner.messages import Limits
-from app.settings import Settings
+from app.settings import DAY_SECONDS, Settings, SettingsError
 from app.stores.objects import ObjectFiles, open_store
+
+if TYPE_CHECKING:  # the engine that is not chosen is not imported
+    from app.engines.daytona.account import DaytonaSettings
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -38,8 +45,8 @@ class Parts:
 def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
     """Build the parts that the settings describe; an engine may be given, for tests. Opens no connection."""
     engine = engine or make_engine(settings)
-    store = ObjectFiles(open_store(settings.file_store_url))
-    leases = MemoryLeases()
+    store = make_store(settings)
+    leases = make_leases(settings)
     sandboxes = Sandboxes(engine, leases, settings.max_sandboxes)
     binds = settings.session_language_policy == "bound"
     chooser = SessionChooser(store, leases, wait_seconds=settings.queue_timeout_seconds, binds_language=binds)
@@ -61,6 +68,32 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
     )  # fmt: skip
 
 
+def make_store(settings: Settings) -> ObjectFiles:
+    """Open the file store; opens no connection. Raises ``SettingsError``."""
+    try:
+        return ObjectFiles(open_store(settings.file_store_url))
+    except (BaseError, OSError) as error:
+        reason = type(error).__name__  # its text could quote a credential
+        raise SettingsError(f"FILE_STORE_URL: cannot be opened ({reason}), see docs/operations.md") from None
+
+
+def make_leases(settings: Settings) -> Leases:
+    """Keep leases in Redis, if there is one, else in memory. Raises ``SettingsError``; opens no connection."""
+    if settings.redis_url is None:
+        return MemoryLeases()
+    from app.leases.redis import RedisLeases
+
+    try:
+        return RedisLeases(
+            settings.redis_url,
+            prefix=settings.redis_prefix,
+            lease_seconds=settings.session_ttl_seconds + settings.run_timeout_max_seconds + DAY_SECONDS,
+            hint_seconds=settings.file_ttl_seconds or 30 * DAY_SECONDS,
+        )
+    except ValueError:
+        raise SettingsError("REDIS_URL: cannot be understood") from None  # the reason could quote a password
+
+
 def _policy(settings: Settings) -> RunPolicy:
     limits = Limits(
         stdout_bytes=settings.stdout_max_bytes,
@@ -74,7 +107,11 @@ def _policy(settings: Settings) -> RunPolicy:
 def make_engine(settings: Settings) -> Engine:
     """Choose the engine; the one that is not chosen is not even imported."""
     if settings.engine == "daytona":
-        raise EngineUnfit("The Daytona engine is not part of this version. Set ADAPTER_ENGINE=local.")
+        try:
+            from app.engines.daytona.engine import DaytonaEngine
+        except ModuleNotFoundError as error:
+            raise EngineUnfit(f"The Daytona engine needs the `daytona` package: {error}.") from error
+        return DaytonaEngine(daytona_settings(settings))
     from app.engines.local.engine import LocalEngine
     from app.engines.local.recipe import LocalSettings
 
@@ -95,7 +132,46 @@ def make_engine(settings: Settings) -> Engine:
     )
 
 
-def runtime_of(settings: Settings) -> Path:
-    """Find the sandbox runtime; a relative path is looked up beside the service, wherever it was started from."""
+def daytona_settings(settings: Settings) -> DaytonaSettings:
+    """Put the settings of the Daytona engine together."""
+    from app.engines.daytona.account import DaytonaSettings
+
+    return DaytonaSettings(
+        api_key=settings.daytona_api_key.get_secret_value() if settings.daytona_api_key else "",
+        api_url=settings.daytona_api_url,
+        target=settings.daytona_target,
+        snapshot=settings.daytona_snapshot,
+        image=settings.daytona_image,
+        network=settings.daytona_network,
+        network_allow_list=settings.daytona_network_allow_list,
+        cpu=settings.daytona_cpu,
+        memory_gib=settings.daytona_memory_gib,
+        disk_gib=settings.daytona_disk_gib,
+        auto_stop_minutes=settings.daytona_auto_stop_minutes,
+        ttl_minutes=settings.daytona_ttl_minutes,
+        warm_sandboxes=settings.daytona_warm_sandboxes,
+        max_connections=settings.daytona_max_connections,
+        longest_run_seconds=settings.run_timeout_max_seconds,
+        app=_deployment(settings.redis_url),
+        has_shared_leases=settings.redis_url is not None,
+    )
+
+
+def _deployment(redis_url: str | None) -> str:
+    """Name what replicas have in common, their leases: several deployments may share one account."""
+    if redis_url is None:
+        return "librechat-code"
+    where = redis_url.rpartition("@")[2]  # no password in a label, not even hashed
+    return f"librechat-code-{hashlib.sha256(where.encode()).hexdigest()[:12]}"
+
+
+def runtime_of(settings: Settings) -> Path | None:
+    """Find the sandbox runtime; a relative path is looked up beside the service, wherever it was started from.
+
+    ``None`` when the usual place is empty: nobody ran ``make install``. A place that was named must be there.
+    """
     runtime = settings.sandbox_runtime
-    return runtime if runtime.is_absolute() or runtime.exists() else PROJECT / runtime
+    if not runtime.is_absolute() and not runtime.exists():
+        runtime = PROJECT / runtime
+    was_named = "sandbox_runtime" in settings.model_fields_set
+    return runtime if was_named or runtime.exists() else None

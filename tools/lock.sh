@@ -15,3 +15,5 @@ compile() {
 compile pyproject.toml --output-file requirements.txt
 compile pyproject.toml --group dev --constraints requirements.txt --output-file requirements-dev.txt
 compile sandbox/packages.txt --output-file sandbox/packages.lock
+# an environment of its own: the daytona SDK and moto want different releases of python-dateutil
+compile tests/stores/moto.txt --output-file tests/stores/moto.lock

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Make sure of what the tests need beyond Python: Node >= 18 with npm (LibreChat's real client), and jq (to compare with).
+# Make sure of what the tests need beyond our own packages: Node >= 18 with npm (LibreChat's real client), jq (to compare
+# with), a Redis server, and moto's S3 server in an environment of its own.
 set -euo pipefail
 here=$(dirname "$0")
 
@@ -8,9 +9,16 @@ node_major() { node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/'; }
 missing=()
 [ "$(node_major || true)" ] && command -v npm >/dev/null || missing+=(nodejs npm)
 [ -x /usr/bin/jq ] || missing+=(jq)
+[ -x /usr/bin/redis-server ] || missing+=(redis-server)
 [ ${#missing[@]} = 0 ] || "$here/apt_install.sh" "${missing[@]}"
 
 if [ "$(node_major)" -lt 18 ]; then
     echo "The tests need Node 18 or newer; here is $(node --version)." >&2
     exit 1
+fi
+
+stamp=$here/../.cache/moto/.installed
+if [ "$here/../tests/stores/moto.lock" -nt "$stamp" ]; then
+    "$here/make_venv.sh" "$here/../.cache/moto" -r "$here/../tests/stores/moto.lock"
+    touch "$stamp"
 fi

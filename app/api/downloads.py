@@ -18,7 +18,7 @@ from app.api.wire import ERRORS, Deleted
 from app.core.files import Files
 from app.core.session import FileRecord, iso
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",

@@ -21,6 +21,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.Busy: 429,
+    errors.ClientLeft: 499,
     errors.Unavailable: 503,
 }
 """The nearest class of an error's family decides."""

@@ -18,6 +18,7 @@ from app.core.errors import ProfileMismatch, ServiceError, TooLarge, UnknownProf
 from app.core.principal import Principal
 
 PROFILE = "default"
+TOO_LARGE = 413
 PROFILE_HEADER = "X-CodeAPI-Execution-Profile"
 _KNOWN_PROFILES = frozenset({"default", "stateful"})
 _STREAMED = frozenset({"/upload", "/upload/batch"})
@@ -50,23 +51,23 @@ class Gate:
             return
         path = plain_path(scope["path"])
         scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
-        limited = _Limited(receive, None if path in _STREAMED else self._body_max_bytes)
-        outgoing = _outgoing(send, limited)
+        body = _Body(receive, None if path in _STREAMED else self._body_max_bytes)
+        answer = _Answer(send, body)
         try:
-            self._admit(scope, Headers(scope=scope), limited)
-            await self._app(scope, limited, outgoing)
-        except ServiceError as error:  # raised here or by the body counter, before any answer began
-            await error_response(error)(scope, receive, outgoing)
+            self._admit(scope, Headers(scope=scope), body)
+            await self._app(scope, body, answer)
+        except ServiceError as error:  # raised above, before any answer began
+            await error_response(error)(scope, receive, answer)
 
-    def _admit(self, scope: Scope, headers: Headers, limited: _Limited) -> None:
+    def _admit(self, scope: Scope, headers: Headers, body: _Body) -> None:
         path: str = scope["path"]
         if path not in PUBLIC and not path.startswith(_PUBLIC_BELOW):
             scope.setdefault("state", {})["principal"] = self._credentials.identify(headers)
         _check_profile(headers.get("x-codeapi-expected-profile"))
-        limited.check_announced(headers.get("content-length"))
+        body.check_announced(headers.get("content-length"))
 
 
-class _Limited:
+class _Body:
     """Count a request's body as it comes in, and throw away what nobody read."""
 
     def __init__(self, receive: Receive, max_bytes: int | None) -> None:
@@ -79,10 +80,16 @@ class _Limited:
         if self._max_bytes is not None and length is not None and length.isdigit() and int(length) > self._max_bytes:
             raise self._too_large()
 
+    @property
+    def excess(self) -> TooLarge | None:
+        """Give the error for a body that turned out to be over the limit."""
+        is_over = self._max_bytes is not None and self._seen > self._max_bytes
+        return self._too_large() if is_over else None
+
     async def __call__(self) -> Message:
         message = await self._next()
-        if self._max_bytes is not None and self._seen > self._max_bytes:
-            raise self._too_large()
+        if self.excess:  # whatever the application makes of a client that goes away, ``_Answer`` says the truth
+            return {"type": "http.disconnect"}
         return message
 
     async def _next(self) -> Message:
@@ -119,14 +126,29 @@ def _check_profile(expected: str | None) -> None:
     )
 
 
-def _outgoing(send: Send, body: _Limited) -> Send:
-    async def outgoing(message: Message) -> None:
+class _Answer:
+    """Send the application's answer with our header, or in its place that the body was too large."""
+
+    def __init__(self, send: Send, body: _Body) -> None:
+        self._send = send
+        self._body = body
+        self._is_replaced = False
+
+    async def __call__(self, message: Message) -> None:
+        if self._is_replaced:
+            return
+        if message["type"] == "http.response.start":
+            await self._body.discard_rest()
+            if self._body.excess and message["status"] != TOO_LARGE:
+                self._is_replaced = True
+                await error_response(self._body.excess)({"type": "http"}, self._body, self._stamped)
+                return
+        await self._stamped(message)
+
+    async def _stamped(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message)[PROFILE_HEADER] = PROFILE
-            await body.discard_rest()
-        await send(message)
-
-    return outgoing
+        await self._send(message)
 
 
 def principal_of(connection: HTTPConnection) -> Principal:

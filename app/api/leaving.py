@@ -8,15 +8,9 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
-from app.core.errors import ServiceError
+from app.core.errors import ClientLeft
 
 T = TypeVar("T")
-
-
-class ClientLeft(ServiceError):
-    """Tell that nobody waits for the answer; what is answered is never read."""
-
-    code = "client_closed_request"
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -9,10 +9,9 @@ from starlette.requests import ClientDisconnect
 
 from app.api.errors import json_response
 from app.api.gate import principal_of
-from app.api.leaving import ClientLeft
 from app.api.multipart import MultipartReader, Part
 from app.api.wire import ERRORS, BatchResponse, UploadedFile, UploadResponse
-from app.core.errors import BadRequest, TooLarge
+from app.core.errors import BadRequest, ClientLeft, TooLarge
 from app.core.files import Files, Purpose, Upload
 from app.core.principal import Principal
 from app.core.session import FileRecord

@@ -15,6 +15,14 @@ def _as_list(value: Any) -> Any:
     return [] if value is None else [value] if isinstance(value, str) else value
 
 
+def _encodable(value: Any) -> Any:
+    """Replace halves of characters, which JSON can carry and nothing else can."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_encodable)]
+
+
 class WireRef(_Lenient):
     """Name a stored file, as old clients (``session_id``) or new ones (``storage_session_id``) do."""
 
@@ -33,11 +41,11 @@ class ExecRequest(_Lenient):
     files: Annotated[list[WireRef], BeforeValidator(_as_list)] = Field(
         default=[], description="Stored files to place in the workspace."
     )
-    session_id: str | None = Field(
+    session_id: Text | None = Field(
         default=None, description="Session to continue; any other than a live one starts anew."
     )
-    user_id: str | None = Field(default=None, description="Who asks, where no token proves it.")
-    runtime_session_hint: str | None = Field(default=None, description="The conversation; its runs share a session.")
+    user_id: Text | None = Field(default=None, description="Who asks, where no token proves it.")
+    runtime_session_hint: Text | None = Field(default=None, description="The conversation; its runs share a session.")
     timeout: Annotated[float | None, Field(default=None, gt=0, description="Time limit in milliseconds.")]
 
 

@@ -16,8 +16,7 @@ from app.core.readiness import WrongAnswer, compute
 from app.main import EX_CONFIG
 from app.runner.messages import Limits, Program, Request
 from app.settings import Settings, SettingsError, load_settings
-from app.stores.objects import ObjectFiles, open_store
-from app.wiring import make_engine, runtime_of
+from app.wiring import make_engine, make_store, runtime_of
 
 _ALWAYS = frozenset({"py", "js", "ts", "bash"})
 _MARKS = {"ok": "ok   ", "warn": "warn ", "fail": "FAIL "}
@@ -84,8 +83,10 @@ def _credentials(settings: Settings) -> Finding:
 
 async def _store(settings: Settings) -> Finding:
     try:
-        await ObjectFiles(open_store(settings.file_store_url)).probe()
-    except (ServiceError, OSError) as error:
+        await make_store(settings).probe()
+    except SettingsError as error:
+        return Finding("fail", "file store", str(error))
+    except ServiceError as error:
         return Finding("fail", "file store", f"{error} Check FILE_STORE_URL: it must be writable.")
     return Finding("ok", "file store", "written, read and deleted an object")
 
@@ -100,6 +101,10 @@ async def _engine(settings: Settings, *, quick: bool) -> AsyncIterator[Finding]:
     try:
         await compute(engine)
         yield Finding("ok", "engine", f"{engine.name}: a program computed 42")
+        for warning in engine.warnings:
+            yield Finding("warn", "engine", warning)
+        if settings.engine == "local" and not any("isolation" in warning for warning in engine.warnings):
+            yield Finding("ok", "canary", "a program tried to get out of its sandbox and could not")
         if not quick:
             async for finding in _languages(engine):
                 yield finding
@@ -119,7 +124,7 @@ async def _languages(engine: Engine) -> AsyncIterator[Finding]:
         what = f"language {language.name}"
         if reply.code == 0:
             yield Finding("ok", what, reply.stdout.strip())
-        elif language.name in _ALWAYS:
+        elif language.name in _ALWAYS and not engine.warnings:
             yield Finding("fail", what, f"{tool} is missing in the sandbox runtime. Run `make install`.")
         else:
             yield Finding("warn", what, f"{tool} is not installed; programs in it are told so")

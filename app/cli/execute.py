@@ -71,6 +71,7 @@ async def _run(settings: Settings, order: RunOrder, files: list[Path], out: Path
         await _show(parts, result, out)
     finally:
         await parts.engine.close()
+        await parts.leases.close()
     return 1 if result.reply.code is None else result.reply.code
 
 

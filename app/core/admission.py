@@ -41,7 +41,8 @@ class Admission:
     async def slot(self) -> AsyncIterator[None]:
         """Wait for a place to run. Raises ``Busy`` when none is free in time."""
         try:
-            await asyncio.wait_for(self._slots.acquire(), self.wait_seconds)
+            async with asyncio.timeout(self.wait_seconds if self._slots.locked() else None):
+                await self._slots.acquire()
         except TimeoutError as error:
             raise Busy("All places to run are taken.", retry_after_seconds=3) from error
         try:

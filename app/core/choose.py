@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.core.access import may_run, private_scope
-from app.core.errors import Busy, LanguageConflict
+from app.core.errors import Busy, LanguageConflict, LeasesUnavailable
 from app.core.ids import new_id
 from app.core.languages import Language
-from app.core.ports import FileStore, Leases
+from app.core.ports import FileStore, Hold, Leases
 from app.core.principal import Principal
 from app.core.session import Record
 from app.core.staging import Inputs
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Chosen:
     """Hold the session of a run, locked for its time."""
 
     record: Record
+    hold: Hold
     is_new: bool
 
 
@@ -55,8 +59,10 @@ class SessionChooser:
         explicit = await self._live(wish, wish.session_id)
         if explicit is not None:
             self._check_language(wish, explicit)
-            async with self._leases.hold(explicit.id, self._wait_seconds):
-                yield Chosen(await self._live(wish, explicit.id) or explicit, is_new=False)
+            async with self._leases.hold(explicit.id, self._wait_seconds) as hold:
+                explicit = await self._live(wish, explicit.id) or explicit
+                self._check_language(wish, explicit)  # the run that we waited for may have bound it
+                yield Chosen(explicit, hold, is_new=False)
             return
         for session_id in [] if wish.session_id else await self._supposed(wish, inputs):
             record = await self._live(wish, session_id)
@@ -64,15 +70,17 @@ class SessionChooser:
                 continue
             holding = self._leases.hold(session_id, 0)
             try:
-                await holding.__aenter__()
+                hold = await holding.__aenter__()
             except Busy:
                 continue
             try:
-                yield Chosen(await self._live(wish, session_id) or record, is_new=False)
+                yield Chosen(await self._live(wish, session_id) or record, hold, is_new=False)
             finally:
                 await holding.__aexit__(None, None, None)
             return
-        yield Chosen(self._new(wish), is_new=True)
+        new = self._new(wish)
+        async with self._leases.hold(new.id, 0) as hold:  # nobody knows it yet, but its sandbox could be evicted
+            yield Chosen(new, hold, is_new=True)
 
     def _new(self, wish: Wish) -> Record:
         return Record(id=new_id(), scope=private_scope(wish.principal), origin="exec", user=wish.principal.user)
@@ -84,7 +92,7 @@ class SessionChooser:
     def _check_language(self, wish: Wish, record: Record) -> None:
         if not self._binds_language or not wish.may_be_refused or wish.language.neutral:
             return
-        if record.language in (None, wish.language.name):
+        if record.language in (None, wish.language.bound_as):
             return
         raise LanguageConflict(
             f"This session runs '{record.language}'; start a new session for '{wish.language.name}'."
@@ -106,9 +114,13 @@ class SessionChooser:
         return record.origin == "exec" and record.user == principal.user and may_run(principal, record)
 
     async def remember(self, wish: Wish, session_id: str) -> None:
-        """Let the next run of the same conversation find this session."""
-        if wish.hint:
+        """Let the next run of the same conversation find this session, if it can be noted; the run is over anyway."""
+        if not wish.hint:
+            return
+        try:
             await self._leases.hint(hint_key(wish.principal, wish.hint), session_id)
+        except LeasesUnavailable as error:
+            log.warning("the session of a conversation could not be noted: %s", error)
 
 
 def hint_key(principal: Principal, hint: str) -> str:

@@ -12,9 +12,11 @@ How a *program* ends is not here: that is a value, ``app.core.endings.Ending``.
     │   └── ProfileMismatch        a known execution profile that is not served here
     ├── TooLarge              413  more bytes than a limit allows
     ├── Busy                  429  capacity is taken for now
+    ├── ClientLeft            499  nobody waits for the answer any more
     └── Unavailable           503  a part of the service cannot serve for now
         ├── EngineUnavailable      no sandbox can be had, or it was lost before the program started
         ├── StoreUnavailable       the file store does not answer
+        ├── LeasesUnavailable      the leases do not answer, or another replica took the session over
         └── Draining               the service is stopping
 
 ``app.api.errors`` maps each of them to HTTP in one table (contract K42).
@@ -98,6 +100,12 @@ class Busy(ServiceError):
         self.retry_after_seconds = max(1, min(15, retry_after_seconds))
 
 
+class ClientLeft(ServiceError):
+    """Tell that the client closed the connection; what is answered is never read (K26)."""
+
+    code = "client_closed_request"
+
+
 class Unavailable(ServiceError):
     """Tell that a part of the service cannot serve now, and when to come again (seconds)."""
 
@@ -118,6 +126,12 @@ class StoreUnavailable(Unavailable):
     """Tell that the file store does not answer."""
 
     code = "store_unavailable"
+
+
+class LeasesUnavailable(Unavailable):
+    """Tell that the leases do not answer, or that a hold on a session was lost."""
+
+    code = "leases_unavailable"
 
 
 class Draining(Unavailable):

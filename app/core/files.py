@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from app.core import paths
 from app.core.access import may_change, may_read, may_run, private_scope, shared_scope
@@ -12,8 +11,8 @@ from app.core.ids import new_id
 from app.core.ports import Chunks, FileStore
 from app.core.principal import Principal
 from app.core.session import FileRecord, Record, Scope, content_type_of, now
+from app.core.touch import touched
 
-_TOUCH_AFTER = timedelta(hours=1)
 _VIEWED = "There is no such session."
 _NO_FILE = "There is no such file."
 
@@ -108,7 +107,7 @@ class Files:
         record = await self._store.load(session_id)
         if record is None or not may_read(principal, record):
             raise NotFound(_VIEWED)
-        return await self._touched(record)
+        return await touched(self._store, record)
 
     async def find(self, principal: Principal, session_id: str, file_id: str) -> FileRecord:
         """Give a file's description. Raises ``NotFound``, in the same words whatever is missing."""
@@ -116,7 +115,7 @@ class Files:
         file = record.files.get(file_id) if record is not None and may_read(principal, record) else None
         if record is None or file is None:
             raise NotFound(_NO_FILE)
-        await self._touched(record)
+        await touched(self._store, record)
         return file
 
     def read(self, session_id: str, file_id: str, start: int = 0, end: int | None = None) -> Chunks:
@@ -135,14 +134,3 @@ class Files:
 
         await self._store.change(session_id, apply)
         await self._store.erase(session_id, [file_id])
-
-    async def _touched(self, record: Record) -> Record:
-        """Write down that a session is still in use, once an hour at most."""
-        if now() - record.used < _TOUCH_AFTER:
-            return record
-
-        def apply(current: Record) -> Record:
-            current.used = now()
-            return current
-
-        return await self._store.change(record.id, apply)

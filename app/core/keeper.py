@@ -51,8 +51,10 @@ class Keeper:
         erased = 0
         for session_id in await self._retention.idle_since(self._file_ttl_seconds):
             try:
-                async with self._leases.hold(session_id, 0):
-                    await self._sandboxes.discard(session_id)
+                async with self._leases.hold(session_id, 0) as hold:
+                    await self._sandboxes.discard(hold)
+                    if hold.is_lost() or not await self._retention.is_idle(session_id, self._file_ttl_seconds):
+                        continue  # used a moment ago, after all
                     await self._store.erase(session_id)
                     erased += 1
             except Busy:

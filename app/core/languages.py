@@ -23,6 +23,14 @@ class Language:
     neutral: bool = False
     """Whether a session of any language may run it (K17)."""
 
+    family: str | None = None
+    """The language that a session is bound to by it, where that is another name for the same."""
+
+    @property
+    def bound_as(self) -> str:
+        """Name what a session is bound to."""
+        return self.family or self.name
+
     def program(self, source: str, args: list[str]) -> Program:
         """Put a program of this language into the runner's words."""
         return Program(source, self.filename, self.place, list(self.compile), list(self.run), args, language=self.name)
@@ -34,7 +42,7 @@ LANGUAGES: tuple[Language, ...] = (
     Language("py", ("python", "python3"), "main.py", place="warm"),
     Language("js", ("javascript", "bun"), "main.js", ("bun", "run", "{source}"), place="workspace"),
     Language("ts", ("typescript",), "main.ts", ("bun", "run", "{source}"), place="workspace"),
-    Language("node", ("nodejs", "node.js"), "main.js", ("node", "{source}"), place="workspace"),
+    Language("node", ("nodejs", "node.js"), "main.js", ("node", "{source}"), place="workspace", family="js"),
     Language("bash", ("sh", "shell"), "main.sh", ("bash", "{source}"), neutral=True),
     Language("c", (), "main.c", _BINARY, ("gcc", "-O1", "-I{workspace}", "{source}", "-o", "{scratch}/program", "-lm")),
     Language(

@@ -65,14 +65,28 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
         yield data
 
 
-def note_in_record(record: Record, delivery: Delivery) -> None:
-    """Write the delivery into the session's record: new files, new versions, and deletions (which only hide a file)."""
+def note_in_record(record: Record, delivery: Delivery, *, is_overtaken: bool = False) -> None:
+    """Write the delivery into the session's record: new files, new versions, and deletions (which only hide a file).
+
+    After a run that was overtaken by another one of the same session, what that one left counts as the newer version.
+    """
     for output in delivery.outputs:
-        record.add(output.file)
+        _add(record, output, is_overtaken)
+    if is_overtaken:
+        return
     gone = set(delivery.deleted)
     for file in record.current():
         if file.path in gone:
             record.files[file.id] = file.model_copy(update={"superseded": True})
+
+
+def _add(record: Record, output: Output, is_overtaken: bool) -> None:
+    file = output.file
+    known = {file.id, output.origin.file.id if output.origin else None}
+    if is_overtaken and any(other.path == file.path and other.id not in known for other in record.current()):
+        record.files[file.id] = file.model_copy(update={"superseded": True})
+    else:
+        record.add(file)
 
 
 def note_in_lease(lease: Lease, session_id: str, inputs: Inputs, delivery: Delivery, reply: Reply) -> None:

@@ -108,7 +108,7 @@ class FileStore(Protocol):
         ...
 
     async def create(self, record: Record) -> None:
-        """Write the record of a new session."""
+        """Write the record of a new session. Raises ``Conflict`` when there is one already."""
         ...
 
     async def write(self, session_id: str, file_id: str, chunks: Chunks, max_bytes: int | None = None) -> Written:
@@ -129,6 +129,10 @@ class Retention(Protocol):
 
     async def idle_since(self, seconds: float) -> list[str]:
         """Give the sessions whose record was last written more than ``seconds`` ago."""
+        ...
+
+    async def is_idle(self, session_id: str, seconds: float) -> bool:
+        """Tell the same of one session, right now; one that is gone is idle."""
         ...
 
     async def probe(self) -> None:
@@ -157,23 +161,48 @@ class Lease:
     """Seconds since the epoch."""
 
 
+class Hold(Protocol):
+    """Be the one that works in a session, as long as the lock is ours."""
+
+    @property
+    def session_id(self) -> str:
+        """Name the session."""
+        ...
+
+    @property
+    def fence(self) -> int:
+        """Number this hold; whoever holds the same session later has a greater number."""
+        ...
+
+    @property
+    def lease(self) -> Lease | None:
+        """Give the session's lease: the one found with the lock, then what this hold kept or dropped."""
+        ...
+
+    def is_lost(self) -> bool:
+        """Tell whether somebody else may hold the session by now: the lock ran out, or the hold is over."""
+        ...
+
+
 class Leases(Protocol):
-    """Keep leases, one lock for each session, and the hints of conversations."""
+    """Keep leases, one lock for each session, and the hints of conversations.
 
-    def hold(self, session_id: str, wait_seconds: float) -> AbstractAsyncContextManager[None]:
-        """Lock a session. Raises ``Busy`` when it is not free within the time; 0 does not wait."""
+    Every verb raises ``LeasesUnavailable`` when the leases do not answer.
+    """
+
+    def hold(self, session_id: str, wait_seconds: float) -> AbstractAsyncContextManager[Hold]:
+        """Lock a session. Raises ``Busy`` when it is not free within the time; 0 does not wait.
+
+        A session whose last holder died comes without a lease: nobody knows what that one left in the sandbox.
+        """
         ...
 
-    async def find(self, session_id: str) -> Lease | None:
-        """Give the session's lease, if it has one."""
+    async def keep(self, hold: Hold, lease: Lease) -> None:
+        """Store a lease, and its time of use. Raises ``LeasesUnavailable``, and stores nothing, for a lost hold."""
         ...
 
-    async def keep(self, lease: Lease) -> None:
-        """Store a lease, and its time of use."""
-        ...
-
-    async def drop(self, session_id: str) -> None:
-        """Forget a lease."""
+    async def drop(self, hold: Hold) -> None:
+        """Forget the session's lease. Raises ``LeasesUnavailable``, and forgets nothing, for a lost hold."""
         ...
 
     async def all(self) -> list[Lease]:
@@ -182,4 +211,8 @@ class Leases(Protocol):
 
     async def hint(self, key: str, session_id: str | None = None) -> str | None:
         """Remember the session of a conversation when one is given; give the one remembered."""
+        ...
+
+    async def close(self) -> None:
+        """Let connections go."""
         ...

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from app.core import outputs, staging
 from app.core.admission import Admission
 from app.core.choose import Chosen, SessionChooser, Wish
-from app.core.errors import EngineUnavailable, NotFound
+from app.core.errors import EngineUnavailable, LeasesUnavailable, NotFound
 from app.core.languages import Language
 from app.core.outputs import Delivery
 from app.core.ports import FileStore, Lease, Sandbox, Staged
 from app.core.principal import Principal
 from app.core.sandboxes import Sandboxes
-from app.core.session import Record
+from app.core.session import Record, now
 from app.core.staging import Inputs, Ref
 from app.core.words import message_of, note_for, with_notes
 from app.runner.endings import Ending
@@ -94,32 +94,31 @@ class Runs:
                 return result
 
     async def _run_held(self, order: RunOrder, chosen: Chosen, inputs: Inputs) -> RunResult:
-        session_id = chosen.record.id
+        session_id, hold = chosen.record.id, chosen.hold
         is_true_copy = False
         try:
-            sandbox, lease, reply = await self._exchange(order, chosen.record, inputs)
+            sandbox, lease, reply = await self._exchange(order, chosen, inputs)
             delivery = await outputs.collect(self._store, sandbox, session_id, inputs, reply)
             await self._record(order, chosen, delivery)
             if reply.ending is not Ending.LOST:
                 outputs.note_in_lease(lease, session_id, inputs, delivery, reply)
-                await self._sandboxes.keep(lease)
-                is_true_copy = True
+                is_true_copy = await self._sandboxes.keep(hold, lease)
         finally:
             if not is_true_copy:  # cancelled, lost or failed: files may lie there that nobody collected
-                await self._sandboxes.discard(session_id)
+                await self._sandboxes.discard(hold)
         return self._result(order, session_id, reply, inputs, delivery)
 
-    async def _exchange(self, order: RunOrder, record: Record, inputs: Inputs) -> tuple[Sandbox, Lease, Reply]:
+    async def _exchange(self, order: RunOrder, chosen: Chosen, inputs: Inputs) -> tuple[Sandbox, Lease, Reply]:
         """Stage and run; when the sandbox proves dead before the program started, once more in a fresh one."""
         try:
-            return await self._attempt(order, record, inputs)
+            return await self._attempt(order, chosen, inputs)
         except EngineUnavailable as error:
-            log.info("session %s: sandbox was gone before the run, taking a fresh one: %s", record.id, error)
-            await self._sandboxes.discard(record.id)
-            return await self._attempt(order, record, inputs)
+            log.info("session %s: sandbox was gone before the run, taking a fresh one: %s", chosen.record.id, error)
+            await self._sandboxes.discard(chosen.hold)
+            return await self._attempt(order, chosen, inputs)
 
-    async def _attempt(self, order: RunOrder, record: Record, inputs: Inputs) -> tuple[Sandbox, Lease, Reply]:
-        sandbox, lease = await self._sandboxes.acquire(record.id)
+    async def _attempt(self, order: RunOrder, chosen: Chosen, inputs: Inputs) -> tuple[Sandbox, Lease, Reply]:
+        sandbox, lease = await self._sandboxes.acquire(chosen.hold)
         missing = staging.missing_from(lease, inputs, self._store)
         if missing:
             refused = await self._put(sandbox, missing, inputs)
@@ -129,8 +128,10 @@ class Runs:
         request = Request(
             order.language.program(order.source, order.args),
             self._policy.limits_for(order.timeout_seconds),
-            remove=staging.stale_in(lease, record, inputs),
+            remove=staging.stale_in(lease, chosen.record, inputs),
         )
+        if chosen.hold.is_lost():
+            raise LeasesUnavailable("The session was lost to another replica before the program started.")
         return sandbox, lease, await sandbox.exchange(request)
 
     async def _put(self, sandbox: Sandbox, missing: list[Staged], inputs: Inputs) -> dict[str, str]:
@@ -150,9 +151,10 @@ class Runs:
         """Make the session's record say what happened before the client hears of it."""
 
         def apply(record: Record) -> None:
+            record.used = now()
             if record.language is None and not order.language.neutral:
-                record.language = order.language.name
-            outputs.note_in_record(record, delivery)
+                record.language = order.language.bound_as
+            outputs.note_in_record(record, delivery, is_overtaken=chosen.hold.is_lost())
 
         if chosen.is_new:
             apply(chosen.record)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
-from app.core.errors import Busy, EngineUnavailable
-from app.core.ports import Engine, Lease, Leases, Sandbox
+from app.core.errors import Busy, EngineUnavailable, LeasesUnavailable
+from app.core.ports import Engine, Hold, Lease, Leases, Sandbox
 
 log = logging.getLogger(__name__)
 
@@ -19,30 +19,52 @@ class Sandboxes:
         self._leases = leases
         self._max = max_sandboxes
 
-    async def acquire(self, session_id: str) -> tuple[Sandbox, Lease]:
-        """Give a live sandbox for a session that the caller holds. Raises ``EngineUnavailable`` or ``Busy``."""
-        lease = await self._leases.find(session_id)
+    async def acquire(self, hold: Hold) -> tuple[Sandbox, Lease]:
+        """Give a live sandbox for a session that the caller holds.
+
+        Raises ``EngineUnavailable``, ``LeasesUnavailable`` or ``Busy``.
+        """
+        lease = hold.lease
         sandbox = await self.engine.find(lease.sandbox_id) if lease else None
-        if lease is None or sandbox is None:
-            await self._make_room(session_id)
-            sandbox = await self.engine.create()
-            lease = Lease(session_id, sandbox.id)
-        await self._leases.keep(lease)
+        if lease is not None and sandbox is not None:
+            return sandbox, lease
+        await self._make_room(hold.session_id)
+        sandbox = await self.engine.create()
+        lease = Lease(hold.session_id, sandbox.id)
+        try:
+            await self._leases.keep(hold, lease)
+        except LeasesUnavailable:
+            await self._destroy(sandbox.id)
+            raise
         return sandbox, lease
 
-    async def discard(self, session_id: str) -> None:
-        """Destroy a session's sandbox, because its workspace is no longer a true copy; the store has the files."""
-        lease = await self._leases.find(session_id)
-        await self._leases.drop(session_id)
-        if lease is not None:
-            try:
-                await self.engine.destroy(lease.sandbox_id)
-            except EngineUnavailable as error:
-                log.warning("sandbox %s could not be destroyed now, the sweep will: %s", lease.sandbox_id, error)
+    async def discard(self, hold: Hold) -> None:
+        """Destroy a session's sandbox, because its workspace is no longer a true copy; the store has the files.
 
-    async def keep(self, lease: Lease) -> None:
-        """Renew a lease after a run."""
-        await self._leases.keep(lease)
+        Destroying is safe even for a lost hold: whoever took the session over did not get its sandbox.
+        """
+        lease = hold.lease
+        try:
+            await self._leases.drop(hold)
+        except LeasesUnavailable as error:
+            log.warning("session %s: the lease could not be dropped, its next holder will: %s", hold.session_id, error)
+        if lease is not None:
+            await self._destroy(lease.sandbox_id)
+
+    async def _destroy(self, sandbox_id: str) -> None:
+        try:
+            await self.engine.destroy(sandbox_id)
+        except EngineUnavailable as error:
+            log.warning("sandbox %s could not be destroyed now, the sweep will: %s", sandbox_id, error)
+
+    async def keep(self, hold: Hold, lease: Lease) -> bool:
+        """Renew a lease after a run; tell whether that could be done. The run is over and well either way."""
+        try:
+            await self._leases.keep(hold, lease)
+        except LeasesUnavailable as error:
+            log.warning("session %s: its sandbox cannot be kept: %s", hold.session_id, error)
+            return False
+        return True
 
     async def _make_room(self, session_id: str) -> None:
         leases = await self._leases.all()
@@ -55,10 +77,12 @@ class Sandboxes:
         if excess > 0:
             raise Busy("All sandboxes are in use.", retry_after_seconds=5)
 
-    async def _discard_if_idle(self, session_id: str) -> bool:
+    async def _discard_if_idle(self, session_id: str, unused_since: float = float("inf")) -> bool:
         try:
-            async with self._leases.hold(session_id, 0):
-                await self.discard(session_id)
+            async with self._leases.hold(session_id, 0) as hold:
+                if hold.lease is not None and hold.lease.used_at > unused_since:
+                    return False
+                await self.discard(hold)
         except Busy:
             return False
         return True
@@ -67,4 +91,4 @@ class Sandboxes:
         """Destroy the sandboxes not used for so long; give their number. Their sessions' files stay."""
         before = time.time() - ttl_seconds
         old = [lease.session_id for lease in await self._leases.all() if lease.used_at < before]
-        return sum([await self._discard_if_idle(session_id) for session_id in old])
+        return sum([await self._discard_if_idle(session_id, before) for session_id in old])

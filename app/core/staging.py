@@ -10,6 +10,7 @@ from app.core.access import may_read
 from app.core.ports import Chunks, FileStore, Lease, Staged
 from app.core.principal import Principal
 from app.core.session import FileRecord, Record
+from app.core.touch import touched
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ async def _find(store: FileStore, principal: Principal, ref: Ref, inputs: Inputs
     record = inputs.records.get(ref.session_id) or await store.load(ref.session_id)
     if record is None or not may_read(principal, record):
         return None
-    inputs.records[ref.session_id] = record
+    if ref.session_id not in inputs.records:
+        record = inputs.records[ref.session_id] = await touched(store, record)
     return record.files.get(ref.file_id)
 
 

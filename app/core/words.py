@@ -19,7 +19,7 @@ STATUS = {
 
 
 def message_of(reply: Reply) -> str | None:
-    """Name the reason of an early end, or ``None`` for an ordinary one."""
+    """Name the reason of an early end, or of a failure that said nothing itself; ``None`` for an ordinary end."""
     match reply.ending:
         case Ending.TIME:
             return "Time limit exceeded"
@@ -33,6 +33,8 @@ def message_of(reply: Reply) -> str | None:
             return "The sandbox died while the program ran. It may have had effects; it was not run again"
         case Ending.CANCELLED:
             return "Cancelled"
+        case Ending.EXIT if not reply.stderr.strip():
+            return f"Exited with code {reply.code}"
         case _:
             return None
 

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from app.core.errors import Busy
-from app.core.ports import Lease
+from app.core.errors import Busy, LeasesUnavailable
+from app.core.ports import Hold, Lease
 
 MAX_HINTS = 10_000
 
@@ -21,6 +21,19 @@ class _Lock:
     users: int = 0
 
 
+@dataclass(slots=True)
+class _Hold:
+    """Hold a session; within one process nobody can take it away, so it is lost only by its end."""
+
+    session_id: str
+    fence: int
+    lease: Lease | None
+    is_over: bool = False
+
+    def is_lost(self) -> bool:
+        return self.is_over
+
+
 class MemoryLeases:
     """Hold leases, locks and hints in dictionaries; all of it is lost with the process, and no data is lost with it."""
 
@@ -28,17 +41,21 @@ class MemoryLeases:
         self._leases: OrderedDict[str, Lease] = OrderedDict()
         self._locks: dict[str, _Lock] = {}
         self._hints: OrderedDict[str, str] = OrderedDict()
+        self._fence = 0
 
     @asynccontextmanager
-    async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[None]:
+    async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[Hold]:
         """Lock a session. Raises ``Busy`` when it is not free within the time; 0 does not wait."""
         entry = self._locks.setdefault(session_id, _Lock(asyncio.Lock()))
         entry.users += 1
         try:
             await self._acquire(entry.lock, wait_seconds)
+            self._fence += 1
+            hold = _Hold(session_id, self._fence, self._leases.get(session_id))
             try:
-                yield
+                yield hold
             finally:
+                hold.is_over = True
                 entry.lock.release()
         finally:
             entry.users -= 1
@@ -54,19 +71,18 @@ class MemoryLeases:
         except TimeoutError as error:
             raise busy from error
 
-    async def find(self, session_id: str) -> Lease | None:
-        """Give the session's lease, if it has one."""
-        return self._leases.get(session_id)
-
-    async def keep(self, lease: Lease) -> None:
+    async def keep(self, hold: Hold, lease: Lease) -> None:
         """Store a lease, and its time of use."""
+        held = _held(hold)
         lease.used_at = time.time()
-        self._leases[lease.session_id] = lease
-        self._leases.move_to_end(lease.session_id)
+        held.lease = self._leases[held.session_id] = lease
+        self._leases.move_to_end(held.session_id)
 
-    async def drop(self, session_id: str) -> None:
+    async def drop(self, hold: Hold) -> None:
         """Forget a lease."""
-        self._leases.pop(session_id, None)
+        held = _held(hold)
+        held.lease = None
+        self._leases.pop(held.session_id, None)
 
     async def all(self) -> list[Lease]:
         """Give all leases, the least recently used first."""
@@ -80,3 +96,12 @@ class MemoryLeases:
             while len(self._hints) > MAX_HINTS:
                 self._hints.popitem(last=False)
         return self._hints.get(key)
+
+    async def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+
+def _held(hold: Hold) -> _Hold:
+    if not isinstance(hold, _Hold) or hold.is_over:
+        raise LeasesUnavailable("This session is no longer held.")
+    return hold

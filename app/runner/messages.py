@@ -11,7 +11,7 @@ from app.runner.endings import Ending
 Place = Literal["warm", "workspace", "scratch"]
 
 
-class _Message:
+class Message:
     """Turn a dataclass into JSON-ready data and back; unknown keys are ignored, so versions may differ."""
 
     def to_json(self) -> dict[str, Any]:
@@ -26,7 +26,7 @@ class _Message:
 
 
 @dataclass(slots=True)
-class Limits(_Message):
+class Limits(Message):
     """Bound one run: times in seconds, sizes in bytes."""
 
     wall_seconds: float = 60.0
@@ -42,7 +42,7 @@ class Limits(_Message):
 
 
 @dataclass(slots=True)
-class Program(_Message):
+class Program(Message):
     """Say what to run.
 
     ``place`` is where the source text goes: ``warm`` runs Python in this very interpreter, without a file;
@@ -61,7 +61,7 @@ class Program(_Message):
 
 
 @dataclass(slots=True)
-class Request(_Message):
+class Request(Message):
     """Ask for one run."""
 
     program: Program
@@ -82,7 +82,7 @@ class Request(_Message):
 
 
 @dataclass(slots=True)
-class ChangedFile(_Message):
+class ChangedFile(Message):
     """Name a file that the run created or changed; ``content`` (base64) is there when it is small."""
 
     path: str
@@ -91,7 +91,7 @@ class ChangedFile(_Message):
 
 
 @dataclass(slots=True)
-class LeftOut(_Message):
+class LeftOut(Message):
     """Name a file that is not delivered, and why (K21)."""
 
     path: str
@@ -101,7 +101,7 @@ class LeftOut(_Message):
 
 
 @dataclass(slots=True)
-class Reply(_Message):
+class Reply(Message):
     """Tell how the run ended and what it left."""
 
     ending: Ending

@@ -20,8 +20,11 @@ from app.runner.watch import Stream, Watched, watch
 Body = Callable[[], NoReturn]
 
 
-def run(request: Request, oom: int | None = None) -> Reply:
-    """Run the program and give the reply; ``oom`` is a descriptor of our own ``oom_score_adj``, if there is one."""
+def run(request: Request, oom: int | None = None, announce: Callable[[], None] = lambda: None) -> Reply:
+    """Run the program and give the reply; ``oom`` is a descriptor of our own ``oom_score_adj``, if there is one.
+
+    ``announce`` is called right before the program may have effects.
+    """
     started = time.monotonic()
     limits = request.limits
     seen = Watched(Stream("stdout", limits.stdout_bytes), Stream("stderr", limits.stderr_bytes))
@@ -35,6 +38,7 @@ def run(request: Request, oom: int | None = None) -> Reply:
             f"The language '{request.program.language}' is not installed in this sandbox: {missing} is missing."
         )
     else:
+        announce()
         _run_steps(request, source, seen, started + limits.wall_seconds, oom)
     source.take_away()
     found = workspace.changes(request.workspace, before, limits)

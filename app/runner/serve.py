@@ -1,4 +1,8 @@
-"""Serve one run over a connected socket: a length, a request, then a length and the reply."""
+"""Serve one run over a connected socket.
+
+In: a length and the request. Out: ``STARTED`` at the moment from which the program may have had effects (a run that
+never said so may be tried elsewhere), then ``REPLY``, a length and the reply.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from app.runner.messages import Request
 from app.runner.run import run
 
 HEADER = struct.Struct(">Q")
+STARTED = b"s"
+REPLY = b"r"
 
 
 def serve(wire: socket.socket, oom: int | None = None) -> None:
@@ -20,8 +26,8 @@ def serve(wire: socket.socket, oom: int | None = None) -> None:
     body = _read(wire, HEADER.unpack(header)[0])
     if body is None:
         return
-    reply = run(Request.from_json(json.loads(body)), oom)
-    wire.sendall(pack(json.dumps(reply.to_json()).encode()))
+    reply = run(Request.from_json(json.loads(body)), oom, lambda: wire.sendall(STARTED))
+    wire.sendall(REPLY + pack(json.dumps(reply.to_json()).encode()))
 
 
 def pack(body: bytes) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.runner.messages import Program, Request
+from app.runner.workspace import make_usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,35 +23,47 @@ class Source:
         if self.borrowed is None:
             return
         try:
+            make_usable(os.path.dirname(self.path))
             now = os.lstat(self.path)
-        except OSError:
+            if (now.st_ino, now.st_mtime_ns) == self.borrowed:
+                os.unlink(self.path)
+        except FileNotFoundError:  # the program removed it, or the whole workspace
             return
-        if (now.st_ino, now.st_mtime_ns) == self.borrowed:
-            os.unlink(self.path)
 
 
 def place(request: Request) -> Source:
     """Write the text: beside the user's files when imports are resolved from there and a name is free, else apart."""
     program = request.program
+    shown = _free_name(request.workspace, program.filename)
     if program.place == "workspace":
         try:
-            return _beside(request.workspace, program)
+            return _beside(shown, program)
         except OSError:  # a full or unwritable workspace: the program shall still run
             pass
     apart = Path(request.scratch, ".source")
     apart.mkdir(mode=0o700, exist_ok=True)
-    path = apart / program.filename
+    path = apart / (os.path.basename(shown) if program.place == "warm" else program.filename)
     path.write_text(program.source, encoding="utf-8", errors="surrogatepass")
-    return Source(str(path), os.path.join(request.workspace, program.filename))
+    return Source(str(path), shown)
 
 
-def _beside(workspace: str, program: Program) -> Source:
-    stem, extension = os.path.splitext(program.filename)
-    path, number = os.path.join(workspace, program.filename), 0
+def _free_name(workspace: str, filename: str) -> str:
+    """Give a path in the workspace that no file of the user's has."""
+    stem, extension = os.path.splitext(filename)
+    path, number = os.path.join(workspace, filename), 0
     while os.path.lexists(path):
         number += 1
         path = os.path.join(workspace, f"{stem}-{number}{extension}")
+    return path
+
+
+def _beside(path: str, program: Program) -> Source:
     with open(path, "x", encoding="utf-8", errors="surrogatepass") as stream:
-        stream.write(program.source)
+        try:
+            stream.write(program.source)
+            stream.flush()
+        except OSError:
+            os.unlink(path)
+            raise
     made = os.lstat(path)
     return Source(path, path, (made.st_ino, made.st_mtime_ns))

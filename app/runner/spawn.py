@@ -84,8 +84,8 @@ def command(argv: list[str], env: dict[str, str]) -> Callable[[], NoReturn]:
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         try:
             os.execvpe(argv[0], argv, env)  # noqa: S606  a command line of the language table, no shell
-        except OSError as error:
-            os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
+        except (OSError, ValueError) as error:  # ValueError: an argument holds a NUL, or half a character
+            os.write(2, f"{argv[0]}: {getattr(error, 'strerror', None) or error}\n".encode("utf-8", "replace"))
             os._exit(127 if isinstance(error, FileNotFoundError) else 126)
 
     return body

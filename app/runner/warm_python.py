@@ -1,21 +1,18 @@
-"""Run a Python program in this already warm interpreter, as ``python3 main.py`` would."""
+"""Run a Python program in this already warm interpreter, as ``python3 -u main.py`` would."""
 
 from __future__ import annotations
 
-import atexit
 import builtins
 import io
 import linecache
 import os
 import signal
 import sys
-import threading
-import traceback
 import types
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from app.runner import figures, spawning
+from app.runner import figures, spawning, teardown
 
 _OWN = "app"
 
@@ -28,22 +25,25 @@ def program(source: str, path: str, script: str, args: list[str], env: dict[str,
     """
 
     def body() -> NoReturn:
-        _be_fresh(path, args, env)
-        _remember_source(path, source)
+        _be_fresh(path, script, args, env)
+        text = source.encode("utf-8", "surrogatepass")
+        _remember_lines(path, text)
         figures.install()
         spawning.install(path, script)
-        os._exit(_run(source, path))
+        os._exit(_run(text, path))
 
     return body
 
 
-def _be_fresh(path: str, args: list[str], env: dict[str, str]) -> None:
+def _be_fresh(path: str, script: str, args: list[str], env: dict[str, str]) -> None:
     """Leave no trace of the runner: environment, arguments, module path, signals, streams, random numbers."""
     os.environ.clear()
     os.environ.update(env)
     sys.argv[:] = [os.path.basename(path), *args]
     sys.orig_argv[:] = [sys.executable, *sys.argv]
-    sys.path[:] = [os.path.dirname(path), *(entry for entry in sys.path if _is_not_ours(entry))]
+    # the interpreter looks along the path for the lines that its own tracebacks show: the script's place comes last
+    packages = (entry for entry in sys.path if _is_not_ours(entry))
+    sys.path[:] = [os.path.dirname(path), *packages, os.path.dirname(script)]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _open_streams()
     if "numpy.random" in sys.modules:
@@ -59,79 +59,46 @@ def _is_not_ours(entry: str) -> bool:
 def _open_streams() -> None:
     """Open the three streams unbuffered, as ``python3 -u`` does: partial output survives a kill, and order is kept."""
     names = vars(sys)
-    names["stdin"] = names["__stdin__"] = io.TextIOWrapper(
-        io.BufferedReader(io.FileIO(0, "r", closefd=False)), encoding="utf-8", errors="surrogateescape"
-    )
-    names["stdout"] = names["__stdout__"] = _writer(1, "<stdout>", "surrogateescape")
-    names["stderr"] = names["__stderr__"] = _writer(2, "<stderr>", "backslashreplace")
+    names["stdin"] = names["__stdin__"] = _stream(0, "r", "surrogateescape")
+    names["stdout"] = names["__stdout__"] = _stream(1, "w", "surrogateescape")
+    names["stderr"] = names["__stderr__"] = _stream(2, "w", "backslashreplace")
 
 
-def _writer(descriptor: int, name: str, errors: str) -> io.TextIOWrapper:
-    raw: Any = io.FileIO(descriptor, "w", closefd=False)
-    raw.name = name
-    stream = io.TextIOWrapper(raw, encoding="utf-8", errors=errors, write_through=True)
-    vars(stream)["mode"] = "w"
-    return stream
+def _stream(descriptor: int, mode: str, errors: str) -> io.TextIOWrapper:
+    raw: Any = io.FileIO(descriptor, mode, closefd=False)
+    raw.name = ("<stdin>", "<stdout>", "<stderr>")[descriptor]
+    buffer: Any = io.BufferedReader(raw) if mode == "r" else raw
+    stream: Any = io.TextIOWrapper(buffer, encoding="utf-8", errors=errors, write_through=True)
+    stream.mode = mode
+    opened: io.TextIOWrapper = stream
+    return opened
 
 
-def _remember_source(path: str, source: str) -> None:
-    """Let tracebacks and ``inspect`` show the lines; no file of that name is in the workspace."""
-    linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
+def _remember_lines(path: str, text: bytes) -> None:
+    """Let ``traceback`` and ``inspect`` show the lines; no file of that name is in the workspace."""
+    lines = io.TextIOWrapper(io.BytesIO(text), encoding="utf-8-sig", errors="replace").readlines()
+    linecache.cache[path] = (len(text), None, lines, path)
 
 
 def _main_module(path: str) -> types.ModuleType:
     module = types.ModuleType("__main__")
     module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
-    module.__dict__.pop("__spec__")
-    module.__dict__["__spec__"] = None
     sys.modules["__main__"] = module
     for name in [name for name in sys.modules if name == _OWN or name.startswith(_OWN + ".")]:
         del sys.modules[name]
     return module
 
 
-def _run(source: str, path: str) -> int:
+def _run(text: bytes, path: str) -> int:
     """Run to the very end, exit handlers and threads included, and give the exit code."""
+    own = teardown.Belongings()
     main = _main_module(path)
     try:
-        exec(compile(source, path, "exec", dont_inherit=True), main.__dict__)  # noqa: S102  running it is what we are for
+        exec(compile(text, path, "exec", dont_inherit=True), main.__dict__)  # noqa: S102  running it is what we are for
         code = 0
     except SystemExit as leave:
-        code = _exit_code(leave)
+        code = teardown.exit_code(leave)
     except BaseException as error:  # noqa: BLE001  whatever the program raises is its ending; it goes to stderr below
-        code = 130 if isinstance(error, KeyboardInterrupt) else 1
-        _show(error, path)
-    return _shut_down(code)
-
-
-def _exit_code(leave: SystemExit) -> int:
-    if leave.code is None:
-        return 0
-    if isinstance(leave.code, int):
-        return leave.code & 0xFF
-    print(leave.code, file=sys.stderr)
-    return 1
-
-
-def _show(error: BaseException, path: str) -> None:
-    """Print the traceback from the user's first line on, by the user's own hook where there is one."""
-    frames = error.__traceback__
-    while frames is not None and frames.tb_frame.f_code.co_filename != path:
-        frames = frames.tb_next
-    error.__traceback__ = frames
-    if sys.excepthook is sys.__excepthook__:
-        traceback.print_exception(type(error), error, frames)
-    else:
-        sys.excepthook(type(error), error, frames)
-
-
-def _shut_down(code: int) -> int:
-    """End as the interpreter would, but for tearing down every module (180-340 ms with pandas and pyplot loaded)."""
-    threading._shutdown()  # type: ignore[attr-defined]  # waits for non-daemon threads, as at a normal exit
-    atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError, AttributeError):
-            code = code or 120
-    return code
+        code = teardown.show(error, path)
+    del main
+    return own.end(code)

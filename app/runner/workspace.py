@@ -28,6 +28,13 @@ class Snapshot:
 
     files: dict[str, Signature] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
+    is_complete: bool = True
+    """Whether everything was seen: what was not seen is not gone."""
+
+    def miss(self, path: str, reason: str) -> None:
+        """Note that something could not be looked at."""
+        self.is_complete = False
+        self.left_out.append(LeftOut(path, reason, is_limit=True))
 
 
 @dataclass(slots=True)
@@ -51,30 +58,36 @@ def remove(root: str, paths: list[str]) -> None:
 def scan(root: str) -> Snapshot:
     """List the regular files below ``root``; symlinks, pipes, sockets and devices are not files (K21)."""
     found = Snapshot()
-    budget = MAX_ENTRIES
+    visited = 0
     pending = [""]
-    while pending and budget > 0:
+    while pending:
         prefix = pending.pop()
         for entry in _entries(os.path.join(root, prefix), prefix, found):
-            budget -= 1
+            visited += 1
+            if visited > MAX_ENTRIES:
+                reason = f"more than {MAX_ENTRIES} entries, the rest was not looked at"
+                found.miss("", reason)
+                return found
             _sort_in(entry, prefix + entry.name, pending, found)
-    if pending:
-        found.left_out.append(
-            LeftOut("", f"more than {MAX_ENTRIES} entries, the rest was not looked at", is_limit=True)
-        )
     return found
 
 
 def _entries(directory: str, prefix: str, found: Snapshot) -> Iterator[os.DirEntry[str]]:
     try:
+        make_usable(directory)
         with os.scandir(directory) as entries:
             yield from entries
-    except PermissionError:
-        os.chmod(directory, 0o700)  # the program's own directory: it took the right away from itself
-        with os.scandir(directory) as entries:
-            yield from entries
+    except FileNotFoundError:  # the program removed its own workspace
+        return
     except OSError as error:
-        found.left_out.append(LeftOut(_shown(prefix), error.strerror or "unreadable", is_limit=True))
+        found.miss(_shown(prefix), error.strerror or "unreadable")
+
+
+def make_usable(directory: str) -> None:
+    """Take back the rights that a program took from itself on a directory of its own. Raises ``OSError``."""
+    mode = stat.S_IMODE(os.lstat(directory).st_mode)
+    if mode & stat.S_IRWXU != stat.S_IRWXU:
+        os.chmod(directory, mode | stat.S_IRWXU)
 
 
 def _sort_in(entry: os.DirEntry[str], path: str, pending: list[str], found: Snapshot) -> None:
@@ -124,7 +137,7 @@ def _is_same(before: Signature, after: Signature) -> bool:
 def changes(root: str, before: Snapshot, limits: Limits) -> Changes:
     """Scan again and tell what the run created, changed and deleted, small files with their content."""
     after = scan(root)
-    result = Changes(deleted=sorted(before.files.keys() - after.files.keys()))
+    result = Changes(deleted=sorted(before.files.keys() - after.files.keys()) if after.is_complete else [])
     known = {(item.path, item.reason) for item in before.left_out}
     result.left_out = [item for item in after.left_out if (item.path, item.reason) not in known]
     inline = limits.inline_total_bytes

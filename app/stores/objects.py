@@ -3,24 +3,27 @@
     records/<session id>.json          one small object for a session; its time of change is the session's last use
     files/<session id>/<file id>       the bytes
 
-Keys are ids, never names that a user chose. A write shows up whole or not at all.
+Keys are ids, never names that a user chose. A write shows up whole or not at all. Records of a bucket may be changed by
+several replicas at once: each change names the version that it read, and starts again when that is no longer the last.
+A directory knows no such condition, so it belongs to one process.
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from app.core.errors import NotFound, StoreUnavailable, TooLarge
-from app.core.ids import is_id
+from app.core.errors import Conflict, NotFound, StoreUnavailable, TooLarge
+from app.core.ids import is_id, new_id
 from app.core.ports import Chunks, Written
 from app.core.session import Record
 
@@ -32,16 +35,31 @@ _PART_BYTES = 5 * 1024 * 1024
 _PARTS_AT_ONCE = 2
 _READ_BYTES = 1024 * 1024
 
+_ATTEMPTS = 30
+"""Changes of one record that may be overtaken in a row; each replica overtakes once at a time."""
+
+_LONGEST_PAUSE_SECONDS = 0.2
+
+_RETRIES: Any = {
+    "max_retries": 4,
+    "retry_timeout": timedelta(seconds=10),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1), "base": 2},
+}
+"""Less patience than obstore's own three minutes: somebody waits for an answer."""
+
 
 def open_store(url: str) -> ObjectStore:
-    """Open the store that ``FILE_STORE_URL`` names: a directory, or a URL that obstore knows."""
+    """Open the store that ``FILE_STORE_URL`` names: a directory, or a URL that obstore knows.
+
+    Credentials and endpoints of buckets come from the environment. Raises obstore's ``BaseError`` and ``OSError``.
+    """
     if "://" not in url:
         directory = Path(url).absolute()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         return LocalStore(directory)
     if url.startswith("file://"):
         return open_store(url.removeprefix("file://"))
-    return from_url(url)
+    return from_url(url) if url.startswith("memory:") else from_url(url, retry_config=_RETRIES)
 
 
 class ObjectFiles:
@@ -49,29 +67,42 @@ class ObjectFiles:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
+        self._is_shared = not isinstance(store, LocalStore)
+        self._keeps_conditions = not self._is_shared
         self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
+        self._unwinding: set[asyncio.Future[Any]] = set()
 
     async def load(self, session_id: str) -> Record | None:
         """Read a session's record, or ``None``."""
+        found = await self._load(session_id)
+        return found[0] if found else None
+
+    async def _load(self, session_id: str) -> tuple[Record, obstore.PutMode] | None:
+        """Read a record, and on what condition it may be replaced."""
         if not is_id(session_id):
             return None
         try:
             found = await obstore.get_async(self._store, _record_key(session_id))
-            return Record.model_validate_json(bytes(await found.bytes_async()))
+            record = Record.model_validate_json(bytes(await found.bytes_async()))
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as error:
             raise _unavailable(error) from error
+        return record, _unless_changed(found.meta) if self._is_shared else "overwrite"
 
     async def change(self, session_id: str, apply: Callable[[Record], T]) -> T:
-        """Load, apply and write back, one change of a session at a time. Raises ``NotFound``."""
+        """Load, apply and write back; again when another replica was faster. Raises ``NotFound``."""
         async with self._turn(session_id):
-            record = await self.load(session_id)
-            if record is None:
-                raise NotFound("There is no such session.")
-            result = apply(record)
-            await self.create(record)
-            return result
+            for attempt in range(_ATTEMPTS):
+                found = await self._load(session_id)
+                if found is None:
+                    raise NotFound("There is no such session.")
+                record, condition = found
+                result = apply(record)
+                if await self._put_record(record, condition):
+                    return result
+                await asyncio.sleep(random.uniform(0, min(0.005 * 2**attempt, _LONGEST_PAUSE_SECONDS)))  # noqa: S311
+        raise StoreUnavailable("Too many writers change this session at once.")
 
     @asynccontextmanager
     async def _turn(self, session_id: str) -> AsyncIterator[None]:
@@ -88,33 +119,54 @@ class ObjectFiles:
                 self._turns[session_id] = (lock, users - 1)
 
     async def create(self, record: Record) -> None:
-        """Write a record whole."""
+        """Write the record of a new session. Raises ``Conflict`` when there is one already."""
+        async with self._turn(record.id):
+            is_new = self._is_shared or await self._load(record.id) is None
+            if not is_new or not await self._put_record(record, "create" if self._is_shared else "overwrite"):
+                raise Conflict("There is such a session already.")
+
+    async def _put_record(self, record: Record, condition: obstore.PutMode) -> bool:
+        """Write a record whole; tell whether the condition was met."""
         body = record.model_dump_json(exclude_defaults=True).encode()
         try:
-            await obstore.put_async(self._store, _record_key(record.id), body)
+            await obstore.put_async(self._store, _record_key(record.id), body, mode=condition)
+        except (AlreadyExistsError, PreconditionError):
+            return False
         except (BaseError, OSError) as error:
             raise _unavailable(error) from error
+        return True
 
     async def write(self, session_id: str, file_id: str, chunks: Chunks, max_bytes: int | None = None) -> Written:
         """Store a file's bytes as they come; nothing is kept when they do not come to a good end."""
         counted = _Counted(chunks, max_bytes)
-        putting = asyncio.ensure_future(
-            obstore.put_async(
-                self._store,
-                _file_key(session_id, file_id),
-                counted.stream(),
-                chunk_size=_PART_BYTES,
-                max_concurrency=_PARTS_AT_ONCE,
-            )
-        )
+        putting = asyncio.ensure_future(self._put(_file_key(session_id, file_id), counted.stream()))
         try:
             await asyncio.shield(putting)
         except asyncio.CancelledError:
             counted.is_stopped = True  # the store sees an error at the next chunk and takes everything back
+            self._unwinding.add(putting)
+            putting.add_done_callback(self._unwound)
             raise
         except (BaseError, OSError) as error:
             raise _unavailable(error) from error
         return Written(counted.size, f'"{file_id}"')
+
+    async def _put(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        """Store what fits into one part in one request, and the rest in parts."""
+        head = bytearray()
+        async for chunk in chunks:
+            head += chunk
+            if len(head) > _PART_BYTES:
+                parts = _chain(bytes(head), chunks)
+                head.clear()
+                await obstore.put_async(self._store, key, parts, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
+                return
+        await obstore.put_async(self._store, key, bytes(head))
+
+    def _unwound(self, putting: asyncio.Future[Any]) -> None:
+        self._unwinding.discard(putting)
+        if not putting.cancelled():
+            putting.exception()  # that it failed is what we asked for
 
     async def read(self, session_id: str, file_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Read a file's bytes in chunks of about a mebibyte. Raises ``NotFound``."""
@@ -131,7 +183,8 @@ class ObjectFiles:
         """Delete files' bytes; with ``None`` the whole session, record first: no record names a missing file."""
         try:
             if file_ids is None:
-                await self._delete([_record_key(session_id)])
+                async with self._turn(session_id):  # a change in progress would bring the record back
+                    await self._delete([_record_key(session_id)])
                 listed = await obstore.list(self._store, prefix=f"files/{session_id}").collect_async()
                 await self._delete([item["path"] for item in listed])
             else:
@@ -149,21 +202,48 @@ class ObjectFiles:
     async def idle_since(self, seconds: float) -> list[str]:
         """Give the sessions whose record was last written more than ``seconds`` ago."""
         before = datetime.now(UTC) - timedelta(seconds=seconds)
+        idle: list[str] = []
         try:
-            listed = await obstore.list(self._store, prefix="records").collect_async()
+            async for page in obstore.list(self._store, prefix="records"):
+                idle += [_session_of(item["path"]) for item in page if item["last_modified"] < before]
         except (BaseError, OSError) as error:
             raise _unavailable(error) from error
-        return [_session_of(item["path"]) for item in listed if item["last_modified"] < before]
+        return idle
+
+    async def is_idle(self, session_id: str, seconds: float) -> bool:
+        """Tell the same of one session, right now; one that is gone is idle."""
+        try:
+            found = await obstore.head_async(self._store, _record_key(session_id))
+        except FileNotFoundError:
+            return True
+        except (BaseError, OSError) as error:
+            raise _unavailable(error) from error
+        return found["last_modified"] < datetime.now(UTC) - timedelta(seconds=seconds)
 
     async def probe(self) -> None:
-        """Write, read and delete a small object. Raises ``StoreUnavailable``."""
-        key = f"probe/{id(self)}"
+        """Write, read and delete a small object. Raises ``StoreUnavailable``.
+
+        The first time also make sure that the store keeps to conditions: some that speak S3 ignore them, and changes
+        of several replicas would undo each other.
+        """
+        key = f"probe/{new_id()}"
         try:
-            await obstore.put_async(self._store, key, b"42")
+            first = await obstore.put_async(self._store, key, b"42")
+            self._keeps_conditions = self._keeps_conditions or await self._refuses_stale(key, first)
             await obstore.get_async(self._store, key)
             await obstore.delete_async(self._store, key)
         except (BaseError, OSError) as error:
             raise _unavailable(error) from error
+        if not self._keeps_conditions:
+            raise StoreUnavailable("The file store ignores conditional writes (If-Match), so it cannot be shared.")
+
+    async def _refuses_stale(self, key: str, first: obstore.PutResult) -> bool:
+        await obstore.put_async(self._store, key, b"43")
+        try:
+            await obstore.put_async(self._store, key, b"44", mode=_unless_changed(first))
+        except PreconditionError:
+            return True
+        return False
 
 
 class _Counted:
@@ -183,6 +263,22 @@ class _Counted:
             if self.is_stopped:
                 raise ConnectionAbortedError("the writer was cancelled")
             yield chunk
+
+
+async def _chain(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in rest:
+        yield chunk
+
+
+def _unless_changed(version: obstore.PutResult | obstore.ObjectMeta) -> obstore.UpdateVersion:
+    """Make the condition that a version is still the last: by its ETag in S3 and Azure, by its number in GCS."""
+    condition: obstore.UpdateVersion = {}
+    if e_tag := version.get("e_tag"):
+        condition["e_tag"] = e_tag
+    if number := version.get("version"):
+        condition["version"] = number
+    return condition
 
 
 def _range(start: int, end: int | None) -> obstore.GetOptions | None:

@@ -10,6 +10,8 @@ from app.core.ports import Chunks, Engine, Sandbox, Staged
 from app.runner.endings import Ending
 from app.runner.messages import Reply, Request
 
+ARRIVED_WITHIN_SECONDS = 10
+
 
 class Borrowed:
     """Pass everything on; closing ends only the sandboxes that were made through here."""
@@ -20,6 +22,10 @@ class Borrowed:
         self._engine = engine
         self.alive: dict[str, Sandbox] = {}
         self.made = 0
+
+    @property
+    def warnings(self) -> list[str]:
+        return self._engine.warnings
 
     async def open(self) -> None:
         """Do nothing: the owner opened it."""
@@ -80,7 +86,7 @@ class Holding(Borrowed):
     async def until_waiting(self, count: int) -> None:
         """Return when this many programs stand before their start."""
         async with self.arrived:
-            await asyncio.wait_for(self.arrived.wait_for(lambda: self.waiting >= count), 10)
+            await asyncio.wait_for(self.arrived.wait_for(lambda: self.waiting >= count), ARRIVED_WITHIN_SECONDS)
 
     async def pass_gate(self) -> None:
         """Wait to be let go."""

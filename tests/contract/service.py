@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,13 @@ async def serving(store: Path, engine: Engine | None = None, **values: Any) -> A
         yield Service(app, parts, store)
 
 
+async def until(happened: Callable[[], bool]) -> None:
+    """Let the other tasks go on until something has happened. Raises TimeoutError."""
+    async with asyncio.timeout(LIFE_STEP_SECONDS):
+        while not happened():  # noqa: ASYNC110  it happens inside the application, which sets no event for us
+            await asyncio.sleep(0)
+
+
 @asynccontextmanager
 async def life_of(app: ASGIApp) -> AsyncIterator[None]:
     """Play the server's side of the ASGI lifespan, in one task as a server does."""
@@ -82,8 +89,13 @@ async def life_of(app: ASGIApp) -> AsyncIterator[None]:
 
     async def step(name: str) -> None:
         await to_app.put({"type": f"lifespan.{name}"})
-        said = await asyncio.wait_for(from_app.get(), LIFE_STEP_SECONDS)
-        assert said["type"] == f"lifespan.{name}.complete", said
+        telling = asyncio.ensure_future(from_app.get())
+        done, _ = await asyncio.wait({telling, living}, timeout=LIFE_STEP_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if telling not in done:
+            telling.cancel()
+            living.cancel()
+            await living
+        assert telling.result()["type"] == f"lifespan.{name}.complete", telling.result()
 
     living = asyncio.ensure_future(app({"type": "lifespan", "asgi": {"version": "3.0"}}, to_app.get, send))
     await step("startup")

@@ -10,13 +10,13 @@ from app.core.ports import Engine
 from tests.contract.caller import Caller, refs_to
 from tests.contract.conftest import Serve
 from tests.contract.engines import Holding
-from tests.contract.service import Service
+from tests.contract.service import Service, until
 
 MAKE = "echo $RANDOM > made.txt"
 
 
 async def test_a_follow_up_lands_in_the_session_of_its_files(caller: Caller) -> None:
-    """Design step 2: the same known user, refs to an exec's outputs, no session id: the same session."""
+    """K16, design step 2: the same known user, refs to an exec's outputs, no session id: the same session."""
     first = await caller.exec(MAKE, "bash", user_id="u1")
     second = await caller.exec("cat made.txt; echo on > more.txt", "bash", user_id="u1", files=refs_to(first))
     assert second["session_id"] == first["session_id"]
@@ -25,7 +25,7 @@ async def test_a_follow_up_lands_in_the_session_of_its_files(caller: Caller) -> 
 
 
 async def test_the_user_may_be_known_by_header(service: Service) -> None:
-    """Identity of a request: the User-Id header serves as well as the body's ``user_id``."""
+    """K8, identity of a request: the User-Id header serves as well as the body's ``user_id``."""
     caller = service.caller(User_Id="u2")
     first = await caller.exec(MAKE, "bash")
     second = await caller.exec("true", "bash", files=refs_to(first))
@@ -36,7 +36,7 @@ async def test_the_user_may_be_known_by_header(service: Service) -> None:
 async def test_another_or_an_unknown_user_gets_a_session_of_their_own(
     caller: Caller, first_user: str | None, then_user: str | None
 ) -> None:
-    """K16: without a token ids are capabilities, so the file is there, but nobody runs in somebody's session unasked."""
+    """K16: without a token ids are capabilities, so the file is there; but nobody joins another's session unasked."""
     first = await caller.exec("echo a > made.txt", "bash", user_id=first_user)
     second = await caller.exec("cat made.txt", "bash", user_id=then_user, files=refs_to(first))
     assert second["session_id"] != first["session_id"]
@@ -44,14 +44,14 @@ async def test_another_or_an_unknown_user_gets_a_session_of_their_own(
 
 
 async def test_refs_to_uploads_do_not_choose_a_session(caller: Caller) -> None:
-    """Design step 2: only sessions that an exec made are joined without being asked for."""
+    """K16, design step 2: only sessions that an exec made are joined without being asked for."""
     ref = await caller.upload_one("a.txt")
     first = await caller.exec("cat a.txt", "bash", user_id="u5", files=[ref])
     assert first["session_id"] != ref["session_id"]
 
 
 async def test_the_latest_session_among_the_refs_is_chosen(caller: Caller) -> None:
-    """Design step 2: of several sessions of the user's, the one that last made a file."""
+    """K16, design step 2: of several sessions of the user's, the one that last made a file."""
     older = await caller.exec("echo a > a.txt", "bash", user_id="u6")
     newer = await caller.exec("echo b > b.txt", "bash", user_id="u6")
     assert older["session_id"] != newer["session_id"]
@@ -88,7 +88,7 @@ async def test_an_explicit_session_wins_over_hint_and_refs(caller: Caller) -> No
 
 @pytest.mark.parametrize("known", [{"user_id": "u8"}, {"runtime_session_hint": "conversation-10"}])
 async def test_a_busy_session_is_not_waited_for(serve: Serve, engine: Engine, known: dict[str, str]) -> None:
-    """Design step 2: a parallel tool call of the same conversation runs at once, in a new session, with its files."""
+    """K16, design step 2: a parallel call of the same conversation runs at once, in a new session, with its files."""
     holding = Holding(engine)
     holding.let_go.set()
     async with serve(holding) as service:
@@ -107,7 +107,7 @@ async def test_a_busy_session_is_not_waited_for(serve: Serve, engine: Engine, kn
 
 
 async def test_runs_of_one_session_never_overlap(caller: Caller) -> None:
-    """Design step 3: parallel calls that name the same session come one after the other, each seeing the last one's file."""
+    """K16, design step 3: parallel calls that name one session come one by one, each seeing the last one's file."""
     session_id = (await caller.exec("echo 0 > n.txt", "bash"))["session_id"]
     count = "n=$(cat n.txt); sleep 0.05; echo $((n + 1)) > n.txt"
     runs = [caller.exec(count, "bash", session_id=session_id) for _ in range(4)]
@@ -117,10 +117,26 @@ async def test_runs_of_one_session_never_overlap(caller: Caller) -> None:
 
 
 async def test_runs_of_different_sessions_run_at_once(serve: Serve, engine: Engine) -> None:
-    """Design step 3: nobody waits for another's program while there is a place to run."""
+    """K16, design step 3: nobody waits for another's program while there is a place to run."""
     holding = Holding(engine)
     async with serve(holding, max_concurrent_runs=3) as service:
         runs = [asyncio.ensure_future(service.caller().exec("echo on", "bash")) for _ in range(3)]
         await holding.until_waiting(3)
         holding.let_go.set()
         assert [answer["stdout"] for answer in await asyncio.gather(*runs)] == ["on\n"] * 3
+
+
+async def test_two_first_runs_at_once_bind_to_one_language(serve: Serve, engine: Engine) -> None:
+    """K17: of two languages that start together in an unbound session, the one that waited is refused."""
+    holding = Holding(engine)
+    async with serve(holding) as service:
+        caller = service.caller()
+        session_id = (await caller.upload(("a.txt", b"a")))["session_id"]
+        first = asyncio.ensure_future(caller.exec("print('first')", session_id=session_id))
+        await holding.until_waiting(1)
+        body = {"lang": "js", "code": "console.log('second')", "session_id": session_id}
+        second = asyncio.ensure_future(caller.http.post("/exec", json=body))
+        await until(lambda: service.parts.runs.admission.present == 2)
+        holding.let_go.set()
+        assert (await first)["stdout"] == "first\n"
+        assert (await second).status_code == 409

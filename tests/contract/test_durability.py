@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from app.core.ports import Engine
+from app.core.errors import EngineUnavailable
+from app.core.ports import Engine, Staged
 from app.settings import DAY_SECONDS
 from tests.contract.caller import Caller, Json, names, refs_to
 from tests.contract.conftest import Serve
@@ -46,7 +49,7 @@ async def test_a_restart_of_the_service_keeps_sessions_and_files(serve: Serve) -
 
 
 async def test_an_evicted_sandbox_loses_no_file(serve: Serve, engine: Engine) -> None:
-    """MAX_SANDBOXES: the longest idle sandbox gives way, and its session goes on in another."""
+    """K12: MAX_SANDBOXES: the longest idle sandbox gives way, and its session goes on in another."""
     borrowed = Borrowed(engine)
     async with serve(borrowed, max_sandboxes=2) as service:
         sessions = await three_sessions(service.caller())
@@ -77,7 +80,7 @@ async def test_a_sandbox_in_use_is_not_idle(serve: Serve, engine: Engine) -> Non
 
 
 async def test_a_sandbox_that_died_is_replaced_unnoticed(serve: Serve, engine: Engine) -> None:
-    """Design step 6: dead before the program started: a fresh one, staged again, and the run goes on."""
+    """K18, design step 6: dead before the program started: a fresh one, staged again, and the run goes on."""
     dying = Dying(engine, deaths=0)
     async with serve(dying) as service:
         caller = service.caller()
@@ -99,6 +102,27 @@ async def test_a_sandbox_that_dies_during_a_run_is_told_and_the_run_not_repeated
     assert (lost["status"], lost["stdout"], lost["files"]) == ("SG", "", [])
     assert lost["stderr"].startswith("[sandbox] ")
     assert (after["session_id"], after["stdout"], dying.made) == (first["session_id"], "a\n", 2)
+
+
+async def test_a_destroyed_sandbox_never_gives_anothers_files(engine: Engine) -> None:
+    """K9: who still holds a sandbox that was destroyed gets an error, and no byte of the sandboxes made since."""
+
+    async def secret() -> AsyncIterator[bytes]:
+        yield b"somebody else's"
+
+    destroyed = [await engine.create() for _ in range(6)]
+    for sandbox in destroyed:
+        await engine.destroy(sandbox.id)
+    others = [await engine.create() for _ in range(12)]
+    for sandbox in others:
+        await sandbox.put([Staged("same.txt", 15, secret)])
+    try:
+        for sandbox in destroyed:
+            with pytest.raises((OSError, EngineUnavailable)):
+                assert [chunk async for chunk in sandbox.get("same.txt")] == []
+    finally:
+        for sandbox in others:
+            await engine.destroy(sandbox.id)
 
 
 def age(service: Service, session_id: str, seconds: float) -> None:
@@ -147,7 +171,7 @@ async def test_a_file_that_runs_refer_to_is_in_use(serve: Serve) -> None:
         record = await service.parts.store.load(ref["session_id"])
         assert record is not None
         record.used = record.used.replace(year=record.used.year - 1)
-        await service.parts.store.create(record)
+        await service.parts.store.change(record.id, lambda stored: setattr(stored, "used", record.used))
         age(service, ref["session_id"], 2 * DAY_SECONDS + 60)
         await caller.exec("cat a.txt", "bash", files=[ref])
         await service.parts.keeper.tidy()
@@ -181,10 +205,10 @@ async def test_a_client_of_an_expired_session_goes_on(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("url", ["memory://", "file://{path}"])
-async def test_any_store_url_serves(serve: Serve, tmp_path: os.PathLike[str], url: str) -> None:
-    """Design, Files: the same flow on a store named by URL."""
+async def test_any_store_url_serves(serve: Serve, tmp_path: Path, url: str) -> None:
+    """K37, design, Files: the same flow on a store named by URL."""
     async with serve(file_store_url=url.format(path=tmp_path)) as service:
         caller = service.caller()
         ref = await caller.upload_one("a.txt", b"a")
         ran = await caller.exec("cat a.txt; echo b > b.txt", "bash", files=[ref])
-        assert (ran["stdout"], await caller.output(ran, "b.txt")) == ("a\n", b"b\n")
+        assert (ran["stdout"], await caller.output(ran, "b.txt")) == ("a", b"b\n")

@@ -27,7 +27,11 @@ ENDINGS: dict[str, tuple[str, str, Json]] = {
     "a crash": ("bash", "echo before; kill -SEGV $$", {"status": "SG", "signal": "SIGSEGV"}),
     "a suicide": ("py", "import os; print('before'); os.kill(os.getpid(), 9)", {"status": "SG", "signal": "SIGKILL"}),
     "the time limit": ("py", "print('before')\nwhile True: pass", {"status": "TO", "message": "Time limit exceeded"}),
-    "the memory limit": ("bash", "echo before; exec python3 -c 'a = [b\"x\" * 2**28 for _ in range(12)]'", {"status": "SG"}),
+    "the memory limit": (
+        "bash",
+        "echo before; exec python3 -c '[b\"x\" * 2**28 for _ in range(12)]'",
+        {"status": "SG"},
+    ),
 }
 
 
@@ -116,7 +120,8 @@ async def test_more_output_than_the_cap_ends_the_program(serve: Serve, redirect:
 async def test_bodies_of_20_mebibytes_and_more_are_taken(caller: Caller) -> None:
     """K24: LibreChat's helpers carry files as base64 in ``code``; 24 MiB of it run like anything else."""
     size = 24 * MiB
-    answer = await caller.exec("base64 -d > file.bin <<'EOF'\n" + "QUJD" * (size // 4) + "\nEOF\nstat -c %s file.bin", "bash")
+    code = "base64 -d > file.bin <<'EOF'\n" + "QUJD" * (size // 4) + "\nEOF\nstat -c %s file.bin"
+    answer = await caller.exec(code, "bash")
     assert (answer["stdout"], answer["stderr"]) == (f"{size // 4 * 3}\n", "")
     assert names(answer) == ["file.bin"]
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from app.core.ids import new_id
 from tests.contract.caller import Caller, Ref, file_named, names, new_ref, old_ref, refs_to
 
-SHOW_ALL = "find . -type f | sort | while read -r f; do echo \"$f: $(cat \"$f\")\"; done"
+MakeRef = Callable[[str, str, str], Ref]
+
+SHOW_ALL = 'find . -type f | sort | while read -r f; do echo "$f: $(cat "$f")"; done'
 
 
 async def shown(caller: Caller, *refs: Ref) -> tuple[str, str]:
@@ -17,7 +21,7 @@ async def shown(caller: Caller, *refs: Ref) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("make", [old_ref, new_ref])
-async def test_refs_of_both_generations_are_placed(caller: Caller, make: type[Ref]) -> None:
+async def test_refs_of_both_generations_are_placed(caller: Caller, make: MakeRef) -> None:
     """K15: {id, session_id, name} and {id, storage_session_id, name, kind, ...} alike."""
     ref = await caller.upload_one("data.csv", b"1,2")
     assert await shown(caller, make(ref["session_id"], ref["id"], "data.csv")) == ("./data.csv: 1,2\n", "")
@@ -102,11 +106,22 @@ async def test_a_ref_takes_the_place_of_a_file_or_link_in_the_session(caller: Ca
 
 @pytest.mark.parametrize("name", ["d", "d/e", "empty"])
 async def test_a_ref_takes_the_place_of_a_directory_in_the_session(caller: Caller, name: str) -> None:
-    """K15: a destination that conflicts with a directory of an earlier run: the ref wins, in a warm sandbox as in a new one."""
+    """K15: where an earlier run left a directory the ref wins, in a warm sandbox as in a new one."""
     first = await caller.exec("mkdir -p d/e; echo old > d/e/f; mkdir -p empty/dir", "bash")
     ref = {**await caller.upload_one("x", b"new"), "name": name}
     ran = await caller.exec(f"cat '{name}'", "bash", session_id=first["session_id"], files=[ref])
     assert (ran["stdout"], ran["stderr"]) == ("new", "")
+
+
+async def test_a_file_for_which_there_is_no_room_is_named_and_not_there_in_part(caller: Caller) -> None:
+    """K15: a full workspace costs the file, not the run; no truncated copy lies in its place to be read as whole."""
+    full = await caller.exec("head -c 2G /dev/zero > big 2>/dev/null", "bash")
+    ref = await caller.upload_one("in.csv", b"1,2\n" * 5000)
+    ran = await caller.exec("ls; cat in.csv", "bash", session_id=full["session_id"], files=[ref])
+    if ran["stdout"] == "big\nin.csv\n" + "1,2\n" * 5000:
+        return
+    assert ran["stdout"] == "big\n"
+    assert "[sandbox]" in ran["stderr"] and "in.csv" in ran["stderr"]
 
 
 @pytest.mark.parametrize("files", [None, []])
@@ -142,7 +157,7 @@ async def test_outputs_are_what_was_created_or_changed(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("make", [old_ref, new_ref])
-async def test_a_changed_input_is_a_new_version(caller: Caller, make: type[Ref]) -> None:
+async def test_a_changed_input_is_a_new_version(caller: Caller, make: MakeRef) -> None:
     """K20: the same name, a new id, ``modified_from`` naming the old one, which still holds the old bytes."""
     ref = await caller.upload_one("data.txt", b"old")
     session_id, file_id = ref["session_id"], ref["id"]
@@ -162,7 +177,7 @@ async def test_a_new_file_is_a_version_of_nothing(caller: Caller) -> None:
 
 @pytest.mark.parametrize("make", [old_ref, new_ref])
 @pytest.mark.parametrize("touch", ["cat data.txt", "chmod 600 data.txt", "true"])
-async def test_an_unchanged_input_is_not_an_output(caller: Caller, make: type[Ref], touch: str) -> None:
+async def test_an_unchanged_input_is_not_an_output(caller: Caller, make: MakeRef, touch: str) -> None:
     """K20: read, made private, or ignored, it keeps its identity with the client."""
     ref = await caller.upload_one("data.txt", b"old")
     ran = await caller.exec(touch, "bash", files=[make(ref["session_id"], ref["id"], "data.txt")])
@@ -205,6 +220,7 @@ async def test_a_renamed_input_is_gone_and_made(caller: Caller) -> None:
 async def test_outputs_go_into_the_next_call(caller: Caller) -> None:
     """K15, K20: what one run leaves, the client names in the next, of another language and in another session."""
     first = await caller.exec("open('result.txt', 'w').write('42')")
-    second = await caller.exec("console.log(require('fs').readFileSync('result.txt', 'utf8'))", "js", files=refs_to(first))
+    code = "console.log(require('fs').readFileSync('result.txt', 'utf8'))"
+    second = await caller.exec(code, "js", files=refs_to(first))
     assert second["stdout"] == "42\n"
     assert second["session_id"] != first["session_id"]

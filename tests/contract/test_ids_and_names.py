@@ -98,7 +98,7 @@ async def test_a_name_survives_upload_run_and_download(caller: Caller, name: str
 
 @pytest.mark.parametrize("name", BAD)
 async def test_a_name_that_is_no_place_in_the_workspace_is_refused(service: Service, caller: Caller, name: str) -> None:
-    """K11: absolute, .., NUL, backslash, control characters, over 255 bytes a segment or 512 in all: 400, nothing kept."""
+    """K11: absolute, .., NUL, backslash, control characters, over 255 bytes a segment or 512 in all: 400."""
     before = service.stored()
     headers, body = part(name)
     answer = await caller.http.post("/upload", content=body, headers=headers)

@@ -78,7 +78,7 @@ async def test_links_pipes_and_sockets_are_never_followed(caller: Caller) -> Non
 
 
 async def test_leftovers_do_not_disturb_the_next_run(caller: Caller) -> None:
-    """K21: in the same session, with an input that takes a link's name: the file is there, the link's goal untouched."""
+    """K21: in the same session, an input takes a link's name: the file is there, the link's goal untouched."""
     first = await caller.exec(HOSTILE)
     ref = {**await caller.upload_one("x", b"new"), "name": "harmless-link.txt"}
     ran = await caller.exec("cat harmless-link.txt fine.txt", "bash", session_id=first["session_id"], files=[ref])

@@ -7,6 +7,7 @@ The test process cannot fork a runner itself: it has threads and, from other tes
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import signal
@@ -22,6 +23,7 @@ def main(descriptor: str, *preload: str) -> None:
     """Import ``preload``, then serve until the other end of the descriptor closes."""
     for name in preload:
         importlib.import_module(name)
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     control = socket.socket(fileno=int(descriptor))
     while connections := socket.recv_fds(control, 1, 1)[1]:

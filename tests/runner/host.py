@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from app.runner.messages import Limits, Program, Reply, Request
-from app.runner.serve import HEADER, pack
+from app.runner.serve import HEADER, REPLY, STARTED, pack
 
 ROOT = Path(__file__).parents[2]
 ANSWER_SECONDS = 60.0
@@ -40,6 +40,10 @@ class Host:
                 socket.send_fds(self._control, [b"."], [theirs.fileno()])
             ours.settimeout(ANSWER_SECONDS)
             ours.sendall(pack(json.dumps(request.to_json()).encode()))
+            kind = self._read(ours, 1)
+            if kind == STARTED:
+                kind = self._read(ours, 1)
+            assert kind == REPLY
             header = self._read(ours, HEADER.size)
             return Reply.from_json(json.loads(self._read(ours, HEADER.unpack(header)[0])))
 

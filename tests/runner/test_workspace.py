@@ -326,7 +326,6 @@ def test_files_can_be_removed_before_a_run(bench: Bench) -> None:
     assert reply.deleted == []
 
 
-
 def test_a_program_may_remove_its_workspace(bench: Bench) -> None:
     """Not even that keeps the runner from answering."""
     bench.bash("touch a")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 log = logging.getLogger(__name__)
 
+_PREFIX: Final = "adapter-"
 _ROOT: Final = Path("/sys/fs/cgroup")
 
 
@@ -76,11 +78,7 @@ class Cgroups:
     def close(self) -> None:
         """Remove everything made; what is busy stays, empty groups cost nothing."""
         for parent in self._parents:
-            for directory in (*(path for path in parent.glob("*") if path.is_dir()), parent):
-                try:
-                    directory.rmdir()
-                except OSError as error:
-                    log.debug("control group %s stays: %s", directory, error)
+            _remove_tree(parent)
 
 
 def open_cgroups() -> Cgroups | None:
@@ -97,15 +95,34 @@ def open_cgroups() -> Cgroups | None:
 
 
 def _own_name() -> str:
-    return f"adapter-{os.getpid()}"
+    """Name our directory: the process for who looks, and something random, for a container's process is always 1."""
+    return f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _remove_stale(parent: Path) -> None:
+    """Remove what services that were killed left behind."""
+    for left in parent.glob(f"{_PREFIX}*"):
+        pid = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            _remove_tree(left)
+
+
+def _remove_tree(directory: Path) -> None:
+    for path in (*(path for path in directory.glob("*") if path.is_dir()), directory):
+        try:
+            path.rmdir()
+        except OSError as error:
+            log.debug("control group %s stays: %s", path, error)
 
 
 def _version_1() -> tuple[Path, ...] | None:
-    parents = tuple(_ROOT / controller / _own_name() for controller in ("memory", "pids"))
+    name = _own_name()
+    parents = tuple(_ROOT / controller / name for controller in ("memory", "pids"))
     if not all((parent.parent / "cgroup.procs").exists() for parent in parents):
         return None
     for parent in parents:
-        parent.mkdir(exist_ok=True)
+        _remove_stale(parent.parent)
+        parent.mkdir()
     return parents
 
 
@@ -120,13 +137,14 @@ def _version_2() -> tuple[Path, ...] | None:
     offered = (home / "cgroup.controllers").read_text().split()
     if not {"memory", "pids"} <= set(offered):
         return None
-    leaf = home / "adapter-service"
+    leaf = home / "service"
     leaf.mkdir(exist_ok=True)
     for pid in (home / "cgroup.procs").read_text().split():
         (leaf / "cgroup.procs").write_text(pid)
     (home / "cgroup.subtree_control").write_text("+memory +pids")
+    _remove_stale(home)
     parent = home / _own_name()
-    parent.mkdir(exist_ok=True)
+    parent.mkdir()
     (parent / "cgroup.subtree_control").write_text("+memory +pids")
     return (parent,)
 

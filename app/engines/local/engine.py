@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from app.core.errors import EngineUnavailable
 from app.core.ports import EngineUnfit
@@ -17,6 +19,8 @@ from app.engines.local.workspace_io import WorkspaceIO
 from app.engines.local.zygotes import Kind, Zygotes
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class LocalEngine:
@@ -44,9 +48,12 @@ class LocalEngine:
     @property
     def warnings(self) -> list[str]:
         """List what an operator must not overlook."""
-        if self.isolation in ("full", "not started"):
-            return []
-        return [f"isolation is {self.isolation}: programs see more of this machine than they should"]
+        told = []
+        if self.isolation not in ("full", "not started"):
+            told.append(f"isolation is {self.isolation}: programs see more of this machine than they should")
+        if self._settings.runtime is None:
+            told.append("no sandbox runtime: Python has no packages and JavaScript is missing; run `make install`")
+        return told
 
     @property
     def watched_memory(self) -> int | None:
@@ -108,8 +115,10 @@ class LocalEngine:
             await self.destroy(sandbox_id)
         if self._zygotes is not None:
             await self._zygotes.stop()
-            if self._zygotes.recipe.home is not None:
-                await remove_tree(self._zygotes.recipe.home)
+            recipe = self._zygotes.recipe
+            for directory in (recipe.home, None if self._settings.runtime else recipe.runtime):
+                if directory is not None:
+                    await remove_tree(directory)
         if self._standby is not None:
             await self._standby.close()
 
@@ -131,8 +140,7 @@ class LocalEngine:
         """Make an empty workspace (about a millisecond)."""
         if self._escapes:
             raise EngineUnavailable("Programs are no longer contained on this machine; nothing is run until they are.")
-        zygotes, _ = await self._alive()
-        ground, root = await zygotes.controls["bare"].ask("workspace")
+        zygotes, (ground, root) = await self._asked_twice(self._workspace)
         sandbox = LocalSandbox(self, ground, root, place_on_host(root) if zygotes.recipe.home else None)
         self._sandboxes[sandbox.id] = sandbox
         return sandbox
@@ -155,8 +163,24 @@ class LocalEngine:
 
     async def take_jail(self, kind: Kind) -> Jail:
         """Give a jail that waits for its run."""
+        return await self._asked_twice(lambda: self._jail(kind))
+
+    async def _workspace(self) -> tuple[Zygotes, list[int]]:
+        zygotes, _ = await self._alive()
+        return zygotes, await zygotes.controls["bare"].ask("workspace")
+
+    async def _jail(self, kind: Kind) -> Jail:
         _, standby = await self._alive()
         return await standby.take(kind)
+
+    async def _asked_twice(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask once more when the zygotes turn out to have died; new ones are started then."""
+        try:
+            return await ask()
+        except EngineUnavailable:
+            if self._zygotes is not None and self._zygotes.is_alive:
+                raise
+            return await ask()
 
     def give_back(self, jail: Jail) -> asyncio.Task[None]:
         """Let a used jail end in the background."""

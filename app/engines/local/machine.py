@@ -19,7 +19,7 @@ _SECCOMP = Path("/proc/sys/kernel/seccomp/actions_avail")
 _NEEDED_BYTES = 2 * 1024**3
 
 
-def examine(runtime: Path) -> Iterator[Line]:
+def examine(runtime: Path | None) -> Iterator[Line]:
     """Give findings as (mark, what, text)."""
     yield _user_namespaces()
     yield _bubblewrap()
@@ -73,7 +73,9 @@ def _control_groups() -> Line:
     return "ok", "control groups", f"version {groups.version}: the kernel bounds memory and processes"
 
 
-def _runtime(runtime: Path) -> Line:
+def _runtime(runtime: Path | None) -> Line:
+    if runtime is None:
+        return "warn", "sandbox runtime", "none: Python without packages, no JavaScript. Cure: `make install`"
     if (runtime / "bin" / "python3").exists():
         return "ok", "sandbox runtime", str(runtime)
     return "fail", "sandbox runtime", f"not at {runtime}. Cure: `make install`, or set SANDBOX_RUNTIME"

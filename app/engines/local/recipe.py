@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import tomllib
+import venv
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +22,7 @@ Isolation = Literal["full", "degraded", "none"]
 
 _POLICY = Path(__file__).with_name("policy.toml")
 _OPEN_FILES = 1024
+BARE_PREFIX = "adapter-runtime-"
 _COVERED = (Path("/tmp"), Path("/dev"), Path("/proc"), Path(full.WORKSPACE), Path(full.ALIAS))
 _UNIX_SOCKETS_ONLY = [1]
 _THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -29,7 +32,9 @@ _THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREAD
 class LocalSettings:
     """Hold the settings of the local engine; sizes in bytes."""
 
-    runtime: Path
+    runtime: Path | None
+    """The sandbox runtime; ``None`` runs programs on this Python's own base, without packages."""
+
     uid: int
     preload: tuple[str, ...]
     standby: int
@@ -94,7 +99,7 @@ class Recipe:
 
 def prepare(settings: LocalSettings, isolation: Isolation, home: Path | None, *, has_memory_cgroup: bool) -> Recipe:
     """Put the recipe together. Raises ``EngineUnfit`` when a part is missing, with how to get it."""
-    runtime = settings.runtime.resolve()
+    runtime = settings.runtime.resolve() if settings.runtime else make_bare_runtime()
     if not (runtime / "bin" / "python3").exists():
         raise EngineUnfit(
             f"The sandbox runtime is not at {runtime}. Run `make install`, or set SANDBOX_RUNTIME to where it is."
@@ -108,7 +113,16 @@ def prepare(settings: LocalSettings, isolation: Isolation, home: Path | None, *,
     _check_reachable(isolation, uid, runtime, base)
     bwrap = find_bwrap() if isolation == "full" else None
     limits = _limits(settings, isolation, runtime, has_memory_cgroup=has_memory_cgroup)
-    return Recipe(isolation, bwrap, runtime, base, uid, settings.preload, limits, home)
+    preload = settings.preload if settings.runtime else ()
+    return Recipe(isolation, bwrap, runtime, base, uid, preload, limits, home)
+
+
+def make_bare_runtime() -> Path:
+    """Make an empty environment on this Python's base (0.1 s), for who installed nothing but the service."""
+    directory = Path(tempfile.mkdtemp(prefix=BARE_PREFIX))
+    directory.chmod(0o755)  # the sandbox's uid must get in
+    venv.create(directory, symlinks=True, with_pip=False)
+    return directory
 
 
 def _check_reachable(isolation: Isolation, uid: int, *paths: Path) -> None:

@@ -22,7 +22,7 @@ from app.engines.local.standby import Jail
 from app.engines.local.zygotes import Kind
 from app.runner.endings import Ending
 from app.runner.messages import Reply, Request
-from app.runner.serve import HEADER, pack
+from app.runner.serve import HEADER, REPLY, STARTED, pack
 
 if TYPE_CHECKING:  # the engine makes sandboxes, so only one of the two can import the other
     from app.engines.local.engine import LocalEngine
@@ -51,6 +51,7 @@ class LocalSandbox:
 
     async def put(self, files: Sequence[Staged]) -> dict[str, str]:
         """Write files into the workspace; give the reason for each path that could not be written."""
+        self._check_alive()
         refused: dict[str, str] = {}
         for item in files:
             try:
@@ -61,10 +62,12 @@ class LocalSandbox:
 
     def get(self, path: str) -> Chunks:
         """Read one file of the workspace."""
+        self._check_alive()
         return self._engine.io.get(self._root, path)
 
     async def exchange(self, request: Request) -> Reply:
         """Run one program in a fresh jail. Cancelling kills the jail."""
+        self._check_alive()
         jail = await self._engine.take_jail(kind_for(request))
         try:
             return await exchange(jail, self._ground, self._completed(request))
@@ -77,6 +80,10 @@ class LocalSandbox:
                 await asyncio.shield(ending)
                 await asyncio.shield(remove_tree(self._place.scratch))
 
+    def _check_alive(self) -> None:
+        if self._root < 0:
+            raise EngineUnavailable("The sandbox was destroyed.")
+
     def _completed(self, request: Request) -> Request:
         """Say where the sandbox's directories are, and what its programs find in their environment."""
         place = self._place
@@ -86,8 +93,9 @@ class LocalSandbox:
 
     async def close(self) -> None:
         """Let the kernel free the workspace."""
-        os.close(self._ground)
-        os.close(self._root)
+        descriptors, self._ground, self._root = (self._ground, self._root), -1, -1
+        for descriptor in descriptors:
+            os.close(descriptor)
         if self._on_host:
             await remove_tree(self._place.workspace)
 
@@ -116,9 +124,11 @@ async def exchange(jail: Jail, ground: int, request: Request) -> Reply:
         await asyncio.get_running_loop().sock_sendall(jail.wire, pack(json.dumps(request.to_json()).encode()))
     except OSError as error:
         raise EngineUnavailable(f"The sandbox went away before the program started: {error}.") from error
-    body = await _receive(jail.wire)
+    started, body = await _receive(jail.wire)
     ran_out = jail.group is not None and jail.group.ran_out_of_memory()
     if body is None:
+        if not started and not ran_out:
+            raise EngineUnavailable("The sandbox went away before the program started.")
         return Reply(Ending.MEMORY if ran_out else Ending.LOST, signal="SIGKILL")
     reply = Reply.from_json(json.loads(body))
     if ran_out and reply.ending in (Ending.SIGNAL, Ending.EXIT):
@@ -126,10 +136,16 @@ async def exchange(jail: Jail, ground: int, request: Request) -> Reply:
     return reply
 
 
-async def _receive(wire: socket.socket) -> bytes | None:
-    """Read one message; ``None`` when the jail ended without one."""
+async def _receive(wire: socket.socket) -> tuple[bool, bytes | None]:
+    """Tell whether the program started, and give the reply; ``None`` when the jail ended without one."""
+    kind = await _read_exactly(wire, 1)
+    started = kind == STARTED
+    if started:
+        kind = await _read_exactly(wire, 1)
+    if kind != REPLY:
+        return started, None
     header = await _read_exactly(wire, HEADER.size)
-    return None if header is None else await _read_exactly(wire, HEADER.unpack(header)[0])
+    return started, None if header is None else await _read_exactly(wire, HEADER.unpack(header)[0])
 
 
 async def _read_exactly(wire: socket.socket, size: int) -> bytes | None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from app.core.errors import EngineUnavailable
 from app.engines.local.cgroups import Cgroups, Group
 from app.engines.local.readable import readable
+from app.engines.local.whole import whole
 from app.engines.local.zygotes import Kind, Zygotes
 
 log = logging.getLogger(__name__)
@@ -84,11 +85,14 @@ class Standby:
                         break
 
     async def _make(self, kind: Kind) -> Jail:
+        return await whole(self._make_whole(kind), Jail.close)
+
+    async def _make_whole(self, kind: Kind) -> Jail:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:
             (pidfd,) = await self._zygotes.controls[kind].ask("jail", [theirs.fileno()])
-        except BaseException:
+        except EngineUnavailable:
             ours.close()
             raise
         finally:
@@ -106,7 +110,11 @@ class Standby:
         if self._cgroups is None:
             return None
         group = self._cgroups.make(*self._limits)
-        group.add(_pid_of(pidfd))
+        try:
+            group.add(_pid_of(pidfd))
+        except OSError:
+            group.remove()
+            raise
         return group
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import ctypes
 import errno
 import os
+import secrets
 import stat
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -46,29 +47,51 @@ class WorkspaceIO:
         self._executor = ThreadPoolExecutor(4, "workspace", initializer=_take_identity, initargs=(uid, gid))
 
     async def call(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run a function in one of the threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
+        """Run a function in one of the threads, to its end: a descriptor that it works on may be closed after us."""
+        working = asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            await asyncio.wait([working])
+            raise
+
+    async def _opened(self, function: Callable[..., int], *arguments: object) -> int:
+        """Run a function that opens a descriptor; one that nobody takes any more is closed."""
+        working = asyncio.ensure_future(self.call(function, *arguments))
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            await asyncio.wait([working])
+            if not working.cancelled() and working.exception() is None:
+                os.close(working.result())
+            raise
 
     def close(self) -> None:
         """Let the threads end."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def put(self, root: int, staged: Staged) -> None:
-        """Write one file, replacing a file (never a directory) at its path. Raises ``OSError``."""
-        chunks = staged.read()
+        """Write one file, replacing a file (never a directory) at its path; nothing of it stays when that fails.
+
+        Raises ``OSError``, and whatever the source of the bytes raises.
+        """
         if staged.size <= _SMALL:
-            await self.call(_write_whole, root, staged.path, b"".join([chunk async for chunk in chunks]))
+            data = b"".join([chunk async for chunk in staged.read()])
+            await self.call(_write_whole, root, staged.path, data)
             return
-        descriptor = await self.call(_create, root, staged.path)
+        descriptor = await self._opened(_create, root, staged.path)
         try:
-            async for chunk in chunks:
+            async for chunk in staged.read():
                 await self.call(_write_all, descriptor, chunk)
+        except BaseException:
+            await self.call(_remove, root, staged.path)
+            raise
         finally:
             os.close(descriptor)
 
     async def get(self, root: int, path: str) -> AsyncIterator[bytes]:
         """Read one regular file in chunks. Raises ``OSError``."""
-        descriptor = await self.call(_open_regular, root, path)
+        descriptor = await self._opened(_open_regular, root, path)
         try:
             while chunk := await self.call(os.read, descriptor, _CHUNK):
                 yield chunk
@@ -87,8 +110,24 @@ def _write_whole(root: int, path: str, data: bytes) -> None:
     descriptor = _create(root, path)
     try:
         _write_all(descriptor, data)
+    except OSError:
+        _remove(root, path)
+        raise
     finally:
         os.close(descriptor)
+
+
+def _remove(root: int, path: str) -> None:
+    """Remove a file that could not be written whole."""
+    parent, _, name = path.rpartition("/")
+    try:
+        directory = open_below(root, parent or ".", os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return  # its directory is gone, and so is the file
+    try:
+        _clear(directory, name)
+    finally:
+        os.close(directory)
 
 
 def _write_all(descriptor: int, data: bytes) -> None:
@@ -132,10 +171,13 @@ def _enter(above: int, name: str) -> int:
 
 
 def _clear(directory: int, name: str) -> None:
+    """Make room for a file. A directory in its way is moved aside, into a hidden one that no scan looks at."""
     try:
         os.unlink(name, dir_fd=directory)
     except FileNotFoundError:
         return
+    except (IsADirectoryError, PermissionError):
+        os.rename(name, f".replaced-{secrets.token_hex(8)}", src_dir_fd=directory, dst_dir_fd=directory)
 
 
 def _open_regular(root: int, path: str) -> int:

@@ -21,6 +21,7 @@ from app.core.ports import EngineUnfit
 from app.engines.local import outer
 from app.engines.local.readable import readable
 from app.engines.local.recipe import Recipe
+from app.engines.local.whole import whole
 
 log = logging.getLogger(__name__)
 
@@ -47,21 +48,30 @@ class Control:
             self._is_ready = True
 
     async def ask(self, operation: str, descriptors: Sequence[int] = ()) -> list[int]:
-        """Send a request and give the descriptors of the answer. Raises ``EngineUnavailable``."""
-        async with self._turn:
-            try:
+        """Send a request and give the descriptors of the answer. Raises ``EngineUnavailable``.
+
+        A request that was sent is always answered, and the answer always read, or the next one would get it.
+        """
+        handed = [os.dup(descriptor) for descriptor in descriptors]
+        return await whole(self._ask(operation, handed), _close_all)
+
+    async def _ask(self, operation: str, handed: list[int]) -> list[int]:
+        try:
+            async with self._turn:
                 await self.ready()
-                socket.send_fds(self._sock, [json.dumps({"op": operation}).encode()], descriptors)
+                socket.send_fds(self._sock, [json.dumps({"op": operation}).encode()], handed)
                 return await asyncio.wait_for(self._receive(), _ANSWER_SECONDS)
-            except (OSError, TimeoutError) as error:
-                raise EngineUnavailable(f"The sandbox engine does not answer: {error}.") from error
+        except (OSError, TimeoutError) as error:
+            self.is_broken = True
+            raise EngineUnavailable(f"The sandbox engine does not answer: {error}.") from error
+        finally:
+            await _close_all(handed)
 
     async def _receive(self) -> list[int]:
         """Wait for one packet. Raises ``ConnectionError`` at the end, ``EngineUnavailable`` for a refusal."""
         await readable(self._sock.fileno())
         packet, descriptors, _, _ = socket.recv_fds(self._sock, _PACKET, 4)
         if not packet:
-            self.is_broken = True
             raise ConnectionResetError("the zygote is gone")
         answer = json.loads(packet)
         if not answer["ok"]:
@@ -73,6 +83,11 @@ class Control:
     def close(self) -> None:
         """Hang up; the zygote ends then."""
         self._sock.close()
+
+
+async def _close_all(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 class Zygotes:

@@ -4,8 +4,9 @@ This is the one place where mounts are made and privileges given up.
 
 The order matters, and each step says what it needs:
 
-1. ``prepare``, ahead of time: own network, IPC, host name and cgroup view (capabilities of the zygote's namespace).
-2. ``_enter_mounts``: the sandbox's mount namespace, copied; own ``/proc``, ``/tmp``, ``/dev/shm`` (same capabilities).
+1. ``prepare``, ahead of time: own network, IPC and host name (capabilities of the zygote's namespace).
+2. ``_enter_mounts``: the sandbox's mount namespace, copied; own view of control groups; own ``/proc``, ``/tmp`` and
+   ``/dev/shm`` (same capabilities).
 3. ``_become_nobody``: a user namespace of its own, which owns none of the above, so nothing of it can be undone from
    here on; then no capabilities, no new privileges, the seccomp filter.
 """
@@ -24,7 +25,7 @@ UID = GID = 1000
 MATPLOTLIB_CONFIG = "/tmp/.matplotlib"
 
 _GUARDED = sys_.MS_NOSUID | sys_.MS_NODEV
-_SHUT = sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS | sys_.CLONE_NEWCGROUP
+_SHUT = sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
 
 
 class FullGround:
@@ -80,7 +81,9 @@ class FullGround:
     def _enter_mounts(self, namespace: int) -> None:
         limits = self._limits
         sys_.setns(namespace, sys_.CLONE_NEWNS)
-        sys_.unshare(sys_.CLONE_NEWNS)
+        sys_.unshare(
+            sys_.CLONE_NEWNS | sys_.CLONE_NEWCGROUP
+        )  # by now we are in a control group of our own: hide the way
         sys_.mount("proc", "/proc", "proc", _GUARDED | sys_.MS_NOEXEC)
         sys_.mount("tmpfs", "/tmp", "tmpfs", _GUARDED, f"size={limits.tmp_bytes},nr_inodes=20000,mode=1777")
         sys_.mount("tmpfs", "/dev/shm", "tmpfs", _GUARDED, f"size={limits.shm_bytes},nr_inodes=1000,mode=1777")

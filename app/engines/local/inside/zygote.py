@@ -140,12 +140,12 @@ def main(arguments: list[str]) -> None:
 
 
 def _preload(modules: list[str]) -> None:
-    """Import the data stack; a module that is not there is nobody's error, the bare kind works without it."""
+    """Import the data stack; a module that cannot be imported is nobody's error, programs work without it."""
     for name in modules:
         try:
             importlib.import_module(name)
-        except ImportError as error:
-            print(f"preload: {name}: {error}", file=sys.stderr)
+        except Exception as error:  # noqa: BLE001  a module may raise anything while it is imported
+            print(f"preload: {name}: {error!r}", file=sys.stderr)
 
 
 if __name__ == "__main__":

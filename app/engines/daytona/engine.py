@@ -1,0 +1,322 @@
+"""Give sandboxes of a Daytona account: make, find, destroy and sweep them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Coroutine
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Any
+
+from daytona import (
+    AsyncDaytona,
+    AsyncSandbox,
+    DaytonaAuthenticationError,
+    DaytonaError,
+    DaytonaForbiddenError,
+    DaytonaNotFoundError,
+    DaytonaTimeoutError,
+    ListSandboxesQuery,
+)
+
+from app.core.errors import EngineUnavailable
+from app.core.ports import EngineUnfit
+from app.engines.daytona import archive, faults, snapshot
+from app.engines.daytona.account import APP_LABEL, INSTANCE_LABEL, RUNNER_LABEL, DaytonaSettings, connect, new_sandbox
+from app.engines.daytona.faults import State
+from app.engines.daytona.sandbox import DaytonaSandbox
+from app.engines.daytona.spares import Spares
+
+log = logging.getLogger(__name__)
+
+REQUEST_SECONDS = 15
+CREATE_SECONDS = 60
+BUILD_SECONDS = 900
+"""A sandbox from an image is built first, when nobody has built it lately."""
+
+CLOSE_SECONDS = 15
+ORPHAN_SECONDS = 600
+"""A sandbox of ours that no lease names may be on its way to one for so long, and not longer."""
+
+_PAGE = 100
+
+
+class DaytonaEngine:
+    """Own the client, the handles of the sandboxes in use, and the spares."""
+
+    name = "daytona"
+
+    def __init__(self, settings: DaytonaSettings) -> None:
+        self._settings = settings
+        self._instance = secrets.token_hex(6)
+        self._daytona: AsyncDaytona | None = None
+        self._is_baked = settings.snapshot is not None and settings.snapshot == snapshot.name()
+        self._known: dict[str, DaytonaSandbox] = {}
+        self._doomed: set[str] = set()
+        self._background: set[asyncio.Task[Any]] = set()
+        self._tending: asyncio.Task[None] | None = None
+        self._spares = Spares(settings.warm_sandboxes, self._make_to_the_end, self._is_fresh, self.destroy)
+        self._trouble: str | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """List what an operator must not overlook."""
+        return [] if self._trouble is None else [f"Daytona: {self._trouble}"]
+
+    @property
+    def _client(self) -> AsyncDaytona:
+        if self._daytona is None:
+            raise EngineUnavailable("The sandbox engine is not running.")
+        return self._daytona
+
+    # --- start and stop ----------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Try key and snapshot. Raises ``EngineUnfit`` when Daytona refuses them; an outage is only a warning."""
+        self._daytona = connect(self._settings)
+        try:
+            async with asyncio.timeout(2 * REQUEST_SECONDS):
+                await self._try_account()
+        except EngineUnfit:
+            await self.close()
+            raise
+        except (DaytonaError, TimeoutError) as error:
+            self._trouble = f"it did not answer at the start: {error}"
+            log.warning("Daytona did not answer at the start; the service goes on: %s", error)
+        self._tending = asyncio.create_task(self._spares.tend())
+
+    async def _try_account(self) -> None:
+        try:
+            async with aclosing(self._list(1)) as sandboxes:
+                async for _ in sandboxes:
+                    break
+            if self._settings.snapshot is not None and self._settings.image is None:
+                await self._client.snapshot.get(self._settings.snapshot)
+        except (DaytonaAuthenticationError, DaytonaForbiddenError) as error:
+            raise EngineUnfit(f"Daytona refuses DAYTONA_API_KEY: {error}. Check it, and DAYTONA_API_URL.") from error
+        except DaytonaNotFoundError as error:
+            raise EngineUnfit(
+                f"DAYTONA_SNAPSHOT: the account has no snapshot of that name: {error}."
+                " `python -m app snapshot build` makes the recommended one."
+            ) from error
+
+    async def close(self) -> None:
+        """Destroy what only this process knows of, within a bounded time, and close the client."""
+        if self._tending is not None:
+            self._tending.cancel()
+            await asyncio.wait([self._tending])
+        leaving = self._spares.close()
+        if not self._settings.has_shared_leases:
+            leaving |= self._known.keys()
+        for sandbox_id in leaving:
+            await self.destroy(sandbox_id)
+        await self._settle()
+        if self._daytona is not None:
+            await self._daytona.close()  # type: ignore[no-untyped-call]  # the SDK left its annotation out
+            self._daytona = None
+
+    async def _settle(self) -> None:
+        """Wait for what is done in the background, what comes of it too, and cut off what takes too long."""
+        deadline = time.monotonic() + CLOSE_SECONDS
+        while self._background and time.monotonic() < deadline:
+            await asyncio.wait(self._background, timeout=deadline - time.monotonic())
+        for task in self._background:
+            task.cancel()
+
+    def in_background(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do something that nobody waits for, until the engine closes."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    # --- sandboxes come ----------------------------------------------------------------------------------------------
+
+    async def create(self) -> DaytonaSandbox:
+        """Give a spare, or make a sandbox."""
+        return await self._spares.take() or await self._make_to_the_end()
+
+    async def _make_to_the_end(self) -> DaytonaSandbox:
+        """Make a sandbox. One whose asker goes away in the meantime becomes a spare, or is destroyed."""
+        making = asyncio.create_task(self._make())
+        self._background.add(making)
+        making.add_done_callback(self._background.discard)
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            self.in_background(self._adopt(making))
+            raise
+
+    async def _adopt(self, making: asyncio.Task[DaytonaSandbox]) -> None:
+        await asyncio.wait([making])
+        if making.cancelled() or making.exception() is not None:
+            return
+        sandbox = making.result()
+        if not self._spares.keep(sandbox):
+            await self.destroy(sandbox.id)
+
+    async def _make(self) -> DaytonaSandbox:
+        seconds = CREATE_SECONDS if self._settings.image is None else BUILD_SECONDS
+        try:
+            remote = await self._client.create(new_sandbox(self._settings, self._instance), timeout=seconds)
+        except DaytonaError as error:
+            refused = faults.refusal(error, "make a sandbox")
+            self._trouble = f"{refused.message} ({error})"
+            if isinstance(error, DaytonaTimeoutError) and error.sandbox_id is not None:
+                await self.destroy(error.sandbox_id)
+            raise refused from error
+        sandbox = self._handle(remote)
+        try:
+            if not self._is_baked:
+                await sandbox.prepare()
+        except BaseException as error:
+            await self.destroy(sandbox.id)
+            self._trouble = str(error) or "a sandbox could not be prepared"
+            raise
+        sandbox.starts_empty()
+        self._trouble = None
+        return sandbox
+
+    def _handle(self, remote: AsyncSandbox) -> DaytonaSandbox:
+        sandbox = DaytonaSandbox(self, remote, is_baked=self._is_baked, expires_at=self._expiry(remote))
+        self._known[sandbox.id] = sandbox
+        return sandbox
+
+    def _expiry(self, remote: AsyncSandbox) -> float:
+        """Tell when Daytona destroys the sandbox whatever happens; seconds since the epoch."""
+        end = when(remote.auto_destroy_at)
+        if end is not None:
+            return end.timestamp()
+        born = when(remote.created_at) or datetime.now(UTC)
+        minutes = self._settings.ttl_minutes
+        return born.timestamp() + 60 * minutes if minutes else float("inf")
+
+    def _is_fresh(self, sandbox: DaytonaSandbox) -> bool:
+        """Tell whether a sandbox outlives the longest run, and Daytona has had no reason yet to stop it."""
+        idle = time.monotonic() - sandbox.heard_at
+        outlives = sandbox.expires_at - time.time() > 2 * self._settings.longest_run_seconds
+        return outlives and not self._may_be_stopped(idle) and not sandbox.is_gone
+
+    def _may_be_stopped(self, idle_seconds: float) -> bool:
+        minutes = self._settings.auto_stop_minutes
+        return minutes > 0 and idle_seconds > 0.8 * 60 * minutes
+
+    async def find(self, sandbox_id: str) -> DaytonaSandbox | None:
+        """Give a live sandbox again: no round trip for one that was in use lately, else one."""
+        if sandbox_id in self._doomed:
+            return None
+        sandbox = self._known.get(sandbox_id)
+        if sandbox is not None and self._is_fresh(sandbox):
+            return sandbox
+        if sandbox is not None and sandbox.expires_at - time.time() <= 2 * self._settings.longest_run_seconds:
+            await self.destroy(sandbox_id)  # it would end in the middle of a run
+            return None
+        return await self._look_up(sandbox_id)
+
+    async def _look_up(self, sandbox_id: str) -> DaytonaSandbox | None:
+        try:
+            remote = await self._client.get(sandbox_id, request_timeout=REQUEST_SECONDS)
+        except DaytonaNotFoundError:
+            self._known.pop(sandbox_id, None)
+            return None
+        except DaytonaError as error:
+            raise faults.refusal(error, "find the sandbox") from error
+        known = self._known.get(sandbox_id)
+        if faults.state_of(remote.state) is not State.STARTED:
+            await self.destroy(sandbox_id)
+            return None
+        if known is not None:
+            known.heard_at = time.monotonic()
+            return known
+        sandbox = self._handle(remote)
+        if remote.labels.get(RUNNER_LABEL) != archive.runner_name():
+            await sandbox.prepare()  # made by another version of the service
+        return sandbox
+
+    async def look_at(self, sandbox_id: str) -> tuple[State, datetime | None]:
+        """Ask for a sandbox's state, and since when it is in it at the latest."""
+        if sandbox_id in self._doomed:
+            return State.GONE, None
+        try:
+            remote = await self._client.get(sandbox_id, request_timeout=REQUEST_SECONDS)
+        except DaytonaNotFoundError:
+            return State.GONE, None
+        except DaytonaError:
+            return State.UNKNOWN, None
+        return faults.state_of(remote.state), when(remote.updated_at)
+
+    # --- sandboxes go ------------------------------------------------------------------------------------------------
+
+    async def destroy(self, sandbox_id: str) -> None:
+        """Give a sandbox up at once; Daytona hears of it in the background, again and again until it is gone."""
+        sandbox = self._known.pop(sandbox_id, None)
+        if sandbox is not None:
+            sandbox.is_gone = True
+        if sandbox_id not in self._doomed:
+            self._doomed.add(sandbox_id)
+            self.in_background(self._delete(sandbox_id, sandbox.remote if sandbox else None))
+
+    async def _delete(self, sandbox_id: str, remote: AsyncSandbox | None) -> bool:
+        """Delete; 404 is done, anything else is tried again by the next sweep (409: it is between two states)."""
+        try:
+            remote = remote or await self._client.get(sandbox_id, request_timeout=REQUEST_SECONDS)
+            if faults.state_of(remote.state) is not State.GONE:
+                await remote.delete(timeout=REQUEST_SECONDS)
+        except DaytonaNotFoundError:
+            log.debug("sandbox %s was gone already", sandbox_id)
+        except DaytonaError as error:
+            log.warning("sandbox %s was not deleted, the sweep will: %s", sandbox_id, error)
+            return False
+        self._doomed.discard(sandbox_id)
+        return True
+
+    async def sweep(self, leased: set[str]) -> int:
+        """Destroy our sandboxes that no lease names and that are too old to be on their way to one.
+
+        Without shared leases only those that this process made: the others may be in use by somebody else.
+        """
+        try:
+            listed = {remote.id: remote async for remote in self._list(_PAGE)}
+        except DaytonaError as error:
+            raise faults.refusal(error, "list the sandboxes") from error
+        self._forget_all_but(listed.keys() | leased)
+        again = [listed.get(sandbox_id) for sandbox_id in list(self._doomed)]
+        orphans = [remote for remote in listed.values() if self._is_orphan(remote, leased)]
+        for remote in orphans:
+            log.warning("sandbox %s belongs to no session; destroying it", remote.id)
+            self._known.pop(remote.id, None)
+        doomed = {remote.id: remote for remote in (*again, *orphans) if remote is not None}
+        self._doomed &= listed.keys()  # the rest is gone
+        return sum([await self._delete(sandbox_id, remote) for sandbox_id, remote in doomed.items()])
+
+    def _is_orphan(self, remote: AsyncSandbox, leased: set[str]) -> bool:
+        if remote.id in leased or remote.id in self._doomed or remote.id in self._spares.ids:
+            return False
+        born = when(remote.created_at)
+        age = float("inf") if born is None else (datetime.now(UTC) - born).total_seconds()
+        if remote.labels.get(INSTANCE_LABEL) == self._instance:
+            return age > ORPHAN_SECONDS
+        # another replica's spare looks like an orphan until it is too old to be one
+        return self._settings.has_shared_leases and age > ORPHAN_SECONDS + 60 * self._settings.auto_stop_minutes
+
+    def _forget_all_but(self, alive: set[str]) -> None:
+        for sandbox_id, sandbox in list(self._known.items()):
+            if sandbox_id not in alive and time.monotonic() - sandbox.made_at > ORPHAN_SECONDS:
+                del self._known[sandbox_id]
+        self._spares.drop(alive | self._known.keys())
+
+    def _list(self, page: int) -> Any:
+        """List what is ours; the SDK's annotation of this generator is not the one it has."""
+        query = ListSandboxesQuery(labels={APP_LABEL: self._settings.app}, limit=page)
+        return self._client.list(query, request_timeout=REQUEST_SECONDS)
+
+
+def when(text: str | None) -> datetime | None:
+    """Read a time of the API; one without a zone is UTC."""
+    try:
+        found = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

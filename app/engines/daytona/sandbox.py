@@ -1,0 +1,251 @@
+"""Hold one Daytona sandbox: put files, get files, run programs."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import logging
+import math
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import aiohttp
+from daytona import AsyncSandbox, DaytonaError
+
+from app.core import paths
+from app.core.errors import EngineUnavailable, Unavailable
+from app.core.ports import Chunks, Staged
+from app.engines.daytona import bootstrap, faults
+from app.engines.daytona.faults import State
+from app.engines.daytona.layout import Known
+from app.engines.daytona.pipe import KiB, NotStarted, Pipe, Unheard, new_nonce, shown
+from app.engines.daytona.staging import Delivery
+from app.runner.endings import Ending
+from app.runner.files import Layout, Look
+from app.runner.messages import Reply, Request
+
+if TYPE_CHECKING:  # the engine makes sandboxes, so only one of the two can import the other
+    from app.engines.daytona.engine import DaytonaEngine
+
+log = logging.getLogger(__name__)
+
+MiB = 1024 * KiB
+GiB = 1024 * MiB
+
+GRACE_SECONDS = 20
+"""What a run may take beyond its limit: start, the two looks at the workspace, the way."""
+
+ASK_SECONDS = 15
+PREPARE_SECONDS = 60
+DOWNLOAD_SECONDS = 300
+INLINE_FILE_BYTES = 256 * KiB
+INLINE_TOTAL_BYTES = 2 * MiB
+_DAEMON_BYTES = 192 * MiB
+_CLOCK_SECONDS = 5.0
+
+
+class DaytonaSandbox:
+    """Run programs in one sandbox; ``found`` is one whose workspace this process knows nothing of."""
+
+    def __init__(self, engine: DaytonaEngine, remote: AsyncSandbox, *, is_baked: bool, expires_at: float) -> None:
+        self.id: str = remote.id
+        self.is_gone = False
+        self.expires_at = expires_at
+        self.made_at = self.heard_at = time.monotonic()
+        self._engine = engine
+        self._remote = remote
+        self._pipe = Pipe(remote, bootstrap.runner_path(is_baked=is_baked))
+        self._known: Known | None = None
+        self._sizes: dict[str, int] = {}
+
+    @property
+    def remote(self) -> AsyncSandbox:
+        """Give the SDK's view of it."""
+        return self._remote
+
+    async def prepare(self) -> None:
+        """Make the directories and bring the runner: one round trip. Raises ``EngineUnavailable``."""
+        nonce = new_nonce()
+        try:
+            output = await self._pipe.shell(bootstrap.command(nonce), PREPARE_SECONDS)
+        except (NotStarted, Unheard) as error:
+            log.warning("sandbox %s could not be prepared: %s", self.id, error)
+            raise EngineUnavailable("A new sandbox did not answer.") from error
+        try:
+            reason = bootstrap.error_in(output, nonce)
+        except ValueError:
+            log.warning("sandbox %s could not be prepared, it said %s", self.id, shown(output))
+            raise EngineUnavailable("The sandboxes of this account cannot start python3.") from None
+        if reason is not None:
+            raise EngineUnavailable(f"The sandboxes of this account cannot serve: {reason}.")
+
+    def starts_empty(self) -> None:
+        """Say that nothing lies in the workspace yet."""
+        self._known = Known(Layout())
+
+    def _must_live(self) -> None:
+        if self.is_gone:
+            raise EngineUnavailable("The sandbox is gone.")
+
+    # --- files -------------------------------------------------------------------------------------------------------
+
+    async def put(self, files: Sequence[Staged]) -> dict[str, str]:
+        """Write files into the workspace; give the reason for each path that could not be written."""
+        self._must_live()
+        for item in files:
+            self._sizes.pop(item.path, None)
+        try:
+            return await Delivery(self._pipe, self._known).bring(files)
+        except (NotStarted, Unheard, DaytonaError) as error:
+            self._raise_trouble(error)
+
+    def _raise_trouble(self, error: Exception) -> NoReturn:
+        if isinstance(error, DaytonaError) and not faults.is_about_the_sandbox(error):
+            raise faults.refusal(error, "take files") from error
+        log.info("sandbox %s takes no files: %s", self.id, error)
+        raise EngineUnavailable("The sandbox does not take files.") from error
+
+    def get(self, path: str) -> Chunks:
+        """Read one file of the workspace; one that the last run told of costs one round trip."""
+        return self._get(path)
+
+    async def _get(self, path: str) -> AsyncIterator[bytes]:
+        self._must_live()
+        if paths.clean(path) != path:
+            raise OSError(errno.EINVAL, "no path in the workspace", path)
+        size = self._sizes.get(path)
+        if size is None:
+            look = await self._look(path)
+            if look.content is not None:
+                yield base64.b64decode(look.content)
+                return
+            size = look.size
+        async for chunk in self._download(path, size):
+            yield chunk
+
+    async def _look(self, path: str) -> Look:
+        try:
+            answer = await self._pipe.order("look", ASK_SECONDS, path=path, most_bytes=MiB)
+        except (NotStarted, Unheard, Unavailable) as error:
+            raise OSError(errno.EIO, "the sandbox does not answer", path) from error
+        look = Look.from_json(answer["look"])
+        if look.error is not None:
+            raise OSError(errno.EINVAL, look.error, path)
+        return look
+
+    async def _download(self, path: str, size: int) -> AsyncIterator[bytes]:
+        """Stream a file; an error of any kind is an ``OSError``, so that one file does not cost the whole answer."""
+        missing = size
+        try:
+            remote_path = f"{bootstrap.WORKSPACE}/{path}"
+            stream: Any = await self._remote.fs.download_file_stream(remote_path, timeout=DOWNLOAD_SECONDS)
+            async with aclosing(stream) as chunks:
+                async for chunk in chunks:
+                    missing -= len(chunk)
+                    yield chunk
+        except (DaytonaError, aiohttp.ClientError, TimeoutError) as error:
+            if size or self.is_gone:  # an empty file is an error to the SDK
+                raise OSError(errno.EIO, "the sandbox did not hand it over", path) from error
+        if missing:
+            raise OSError(errno.EIO, "it was cut off on the way", path)
+
+    # --- runs --------------------------------------------------------------------------------------------------------
+
+    async def exchange(self, request: Request) -> Reply:
+        """Run one program in one round trip. Cancelling kills it in the background."""
+        self._must_live()
+        nonce, posted_at = new_nonce(), time.time()
+        self._known, self._sizes = None, {}  # while it runs, nobody knows
+        has_ended = False
+        try:
+            answer = await self._pipe.order(
+                "run",
+                math.ceil(request.limits.wall_seconds) + GRACE_SECONDS,
+                nonce,
+                request=self._completed(request).to_json(),
+            )
+            has_ended = True
+        except NotStarted as error:
+            has_ended = True
+            log.info("sandbox %s was gone before the run: %s", self.id, error)
+            raise EngineUnavailable("The sandbox was gone before the run.") from error
+        except Unheard as error:
+            has_ended = True
+            log.warning("sandbox %s: a run was not heard of again: %s", self.id, error)
+            if await self._call_off(nonce, posted_at):
+                raise EngineUnavailable("The sandbox did not start the program.") from error
+            return Reply(Ending.LOST, signal="SIGKILL", nonce=request.nonce)
+        finally:
+            if not has_ended:
+                self._engine.in_background(self._stop(nonce))
+        self.heard_at = time.monotonic()
+        return self._heard(answer)
+
+    def _heard(self, answer: dict[str, Any]) -> Reply:
+        if "error" in answer:
+            raise EngineUnavailable("The run was called off before it started.")
+        reply = Reply.from_json(answer["reply"])
+        layout = Layout.from_json(answer["layout"])
+        self._known = Known(layout) if layout.is_plain else None
+        self._sizes = {item.path: item.size for item in reply.changed}
+        return reply
+
+    def _completed(self, request: Request) -> Request:
+        """Say where the directories are, what programs find in their environment, and what comes with the answer."""
+        limits = replace(
+            request.limits,
+            inline_file_bytes=max(request.limits.inline_file_bytes, INLINE_FILE_BYTES),
+            inline_total_bytes=max(request.limits.inline_total_bytes, INLINE_TOTAL_BYTES),
+            memory_bytes=self._memory_bytes(request.limits.memory_bytes),
+        )
+        env = program_env(int(self._remote.cpu or 1)) | request.env
+        return replace(request, workspace=bootstrap.WORKSPACE, scratch="/tmp", env=env, limits=limits)
+
+    def _memory_bytes(self, asked: int | None) -> int:
+        """Leave the sandbox's own daemon its part, so that it survives a program that takes too much."""
+        most = max(GiB // 4, int(self._remote.memory or 1) * GiB - _DAEMON_BYTES)
+        return most if asked is None else min(asked, most)
+
+    async def _call_off(self, nonce: str, posted_at: float) -> bool:
+        """Tell whether a run that was not heard of has certainly not started, and see to it that it never does."""
+        state, since = await self._engine.look_at(self.id)
+        log.info("sandbox %s is %s", self.id, state.value)
+        if state is State.STARTED:
+            mark = f"{bootstrap.HOME}/ran-{nonce}"
+            return await self._pipe.succeeds(f"mkdir -p {bootstrap.HOME} && mkdir {mark}", ASK_SECONDS)
+        if state in (State.DOWN, State.GONE) and since is not None:
+            return since.timestamp() < posted_at - _CLOCK_SECONDS
+        return False
+
+    async def _stop(self, nonce: str) -> None:
+        try:
+            await self._pipe.order("stop", ASK_SECONDS, path=nonce)
+        except (NotStarted, Unheard, Unavailable) as error:
+            log.info("sandbox %s: a cancelled run was not stopped: %s", self.id, error)
+
+
+def program_env(cores: int) -> dict[str, str]:
+    """Give the environment of programs (K13, K22); the paths of tools are added inside."""
+    workspace = bootstrap.WORKSPACE
+    threads = str(cores)
+    return {
+        "HOME": workspace,
+        "PWD": workspace,
+        "USER": "sandbox",
+        "LOGNAME": "sandbox",
+        "SHELL": "/bin/bash",
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "TMPDIR": "/tmp",
+        "XDG_CACHE_HOME": "/tmp/.cache",
+        "XDG_CONFIG_HOME": "/tmp/.config",
+        "MPLBACKEND": "Agg",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OPENBLAS_NUM_THREADS": threads,
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+    }

@@ -1,0 +1,226 @@
+"""Keep leases in Redis: for several replicas. All of it may be lost at any time, and no data is lost with it.
+
+    lock:<session>     the holder's token; runs out when nobody renews it
+    fence:<session>    n: the number of the last hold; open: 1 until that hold was given back
+    lease:<session>    sandbox and what is staged in it, as JSON
+    used               sorted set: session -> last use of its lease, by Redis's clock
+    free:<session>     wakes those who wait for the lock
+    hint:<digest>      a conversation's session
+
+Every step that must not be torn is one Lua script in ``app/leases/lua``; ``session.lua`` says when a hold is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import RedisError
+
+from app.core.errors import Busy, LeasesUnavailable
+from app.core.ports import Hold, Lease
+from app.leases.scripts import Script, load
+
+log = logging.getLogger(__name__)
+
+LOCK_SECONDS = 15.0
+"""How long a session stays locked after its holder died; a living one renews three times as often."""
+
+ANSWER_SECONDS = 2.0
+"""How long Redis may take for one answer before it counts as away."""
+
+_CONNECTIONS = 1000
+"""More than the waiters that admission lets in; each of them occupies one."""
+
+
+@dataclass(slots=True)
+class _Hold:
+    session_id: str
+    token: str
+    fence: int = 0
+    lease: Lease | None = None
+    sure_until: float = 0.0
+    """On the monotonic clock: until then Redis holds the lock for us, whatever happens."""
+
+    is_taken: bool = False
+    is_clean: bool = True
+    """Whether the stored lease tells the truth; if not, it goes with the hold."""
+
+    def is_lost(self) -> bool:
+        return self.is_taken or time.monotonic() >= self.sure_until
+
+
+class RedisLeases:
+    """Share leases, locks and hints between replicas."""
+
+    def __init__(
+        self, url: str, *, prefix: str, lease_seconds: float, hint_seconds: float,
+        lock_seconds: float = LOCK_SECONDS, answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:  # fmt: skip
+        """Prepare a client; it connects when it is first used. Raises ``ValueError`` for a bad URL."""
+        self._client = client = _client(url, answer_seconds)
+        self._wake_seconds = answer_seconds / 2
+        self._prefix = prefix
+        self._lock_seconds = lock_seconds
+        self._lock_ms = round(lock_seconds * 1000)
+        self._lease_ms = round((lease_seconds + lock_seconds) * 1000)
+        self._hint_ms = round(hint_seconds * 1000)
+        self._scripts = {script: client.register_script(load(script)) for script in Script}
+
+    @asynccontextmanager
+    async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[Hold]:
+        """Lock a session, and renew the lock as long as it is held. Raises ``Busy`` and ``LeasesUnavailable``."""
+        hold = _Hold(session_id, secrets.token_hex(8))
+        try:
+            await self._take(hold, wait_seconds)
+        except asyncio.CancelledError:
+            await self._give_back(hold)  # the lock may have become ours unheard
+            raise
+        renewing = asyncio.create_task(self._renew(hold))
+        try:
+            yield hold
+        finally:
+            renewing.cancel()
+            await asyncio.wait([renewing])
+            await self._give_back(hold)
+
+    async def _take(self, hold: _Hold, wait_seconds: float) -> None:
+        deadline = time.monotonic() + wait_seconds
+        while (runs_out := await self._try_to_take(hold)) is not None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Busy("Another program is running in this session.", retry_after_seconds=3)
+            await self._woken(hold.session_id, min(left, runs_out))
+
+    async def _try_to_take(self, hold: _Hold) -> float | None:
+        """Take the lock if it is free; else tell in how many seconds it runs out."""
+        asked = time.monotonic()
+        taken, number, lease, age_ms = await self._run(Script.TAKE, hold)
+        if not taken:
+            return float(max(number, 0)) / 1000
+        hold.fence, hold.sure_until = number, asked + self._lock_seconds
+        hold.lease = _lease_from(hold.session_id, lease, age_ms) if lease else None
+        return None
+
+    async def _woken(self, session_id: str, seconds: float) -> None:
+        """Sleep until the lock is given back, for so many seconds at most; who was woken before us may have died."""
+        pause = max(0.01, min(seconds, self._wake_seconds))  # 0 would be for ever
+        await self._answer(self._client.blpop([self._key("free", session_id)], timeout=pause))
+
+    async def _renew(self, hold: _Hold) -> None:
+        """Renew the lock until somebody else took it; while Redis is away, keep trying."""
+        pause = self._lock_seconds / 3
+        while not hold.is_taken:
+            await asyncio.sleep(pause)
+            lease = _json_of(hold.lease) if hold.lease else b""
+            try:
+                await self._run_fenced(Script.RENEW, hold, lease)
+                pause = self._lock_seconds / 3
+            except LeasesUnavailable as error:
+                log.warning("session %s: its lock could not be renewed: %s", hold.session_id, error)
+                pause = self._lock_seconds / 10
+
+    async def _give_back(self, hold: _Hold) -> None:
+        """Free the lock; when that fails it runs out by itself, and the lease goes with it."""
+        with suppress(LeasesUnavailable):
+            await self._run(Script.FREE, hold, int(hold.is_clean))
+        hold.is_taken = True
+
+    async def keep(self, hold: Hold, lease: Lease) -> None:
+        """Store a lease, and its time of use."""
+        held = _ours(hold)
+        held.is_clean = False
+        await self._run_fenced(Script.KEEP, held, _json_of(lease))
+        held.is_clean = True
+        lease.used_at = time.time()
+        held.lease = lease
+
+    async def drop(self, hold: Hold) -> None:
+        """Forget a lease."""
+        held = _ours(hold)
+        held.is_clean = False
+        await self._run_fenced(Script.DROP, held)
+        held.is_clean = True
+        held.lease = None
+
+    async def all(self) -> list[Lease]:
+        """Give all leases, the least recently used first."""
+        rows = await self._answer(self._scripts[Script.ALL](keys=[self._key("used")], args=[self._key("lease", "")]))
+        return [_lease_from(session_id.decode(), lease, age_ms) for session_id, lease, age_ms in rows]
+
+    async def hint(self, key: str, session_id: str | None = None) -> str | None:
+        """Remember the session of a conversation when one is given; give the one remembered."""
+        name = self._key("hint", hashlib.sha256(key.encode()).hexdigest())  # a key may hold a user's name
+        if session_id is not None:
+            await self._answer(self._client.set(name, session_id, px=self._hint_ms))
+            return session_id
+        found = await self._answer(self._client.get(name))
+        return cast(bytes, found).decode() if found else None
+
+    async def close(self) -> None:
+        """Let connections go."""
+        with suppress(RedisError, OSError):  # they may be dead already
+            await self._client.aclose()
+
+    async def _run_fenced(self, script: Script, hold: _Hold, *more: bytes) -> None:
+        """Run a script that does nothing for a lost hold. Raises ``LeasesUnavailable`` then."""
+        asked = time.monotonic()
+        is_ours = await self._run(script, hold, *more)
+        if not is_ours:
+            hold.is_taken = True
+            raise LeasesUnavailable("Another replica took this session over.")
+        hold.sure_until = asked + self._lock_seconds
+
+    async def _run(self, script: Script, hold: _Hold, *more: int | bytes) -> Any:
+        names = ("lock", "fence", "lease", "free")
+        keys = [*(self._key(name, hold.session_id) for name in names), self._key("used")]
+        args = [hold.session_id, hold.token, hold.fence, self._lock_ms, self._lease_ms, *more]
+        return await self._answer(self._scripts[script](keys=keys, args=args))
+
+    async def _answer(self, asked: Awaitable[Any] | Any) -> Any:
+        """Await Redis; that it is away, loading, read-only or full is all the same to us."""
+        try:
+            return await asked
+        except (RedisError, OSError) as error:
+            reason = type(error).__name__  # its text may name hosts and users
+            raise LeasesUnavailable(f"The leases do not answer ({reason}).", retry_after_seconds=5) from None
+
+    def _key(self, *parts: str) -> str:
+        return self._prefix + ":".join(parts)
+
+
+def _client(url: str, answer_seconds: float) -> Redis:
+    """Make a client that gives up soon, and tries once more on a connection that broke while it was idle."""
+    return Redis.from_url(
+        url, protocol=2, max_connections=_CONNECTIONS,
+        socket_timeout=answer_seconds, socket_connect_timeout=answer_seconds,
+        retry=Retry(ConstantBackoff(0), 1, supported_errors=(NoConnection,)),
+    )  # fmt: skip
+
+
+def _ours(hold: Hold) -> _Hold:
+    if not isinstance(hold, _Hold) or hold.is_taken:
+        raise LeasesUnavailable("This session is no longer held.")
+    return hold
+
+
+def _json_of(lease: Lease) -> bytes:
+    return orjson.dumps({"sandbox_id": lease.sandbox_id, "staged": lease.staged})
+
+
+def _lease_from(session_id: str, lease: bytes, age_ms: int) -> Lease:
+    """Read a lease; its age is by Redis's clock, so replicas need not agree on the time."""
+    body = orjson.loads(lease)
+    return Lease(session_id, body["sandbox_id"], body["staged"], time.time() - age_ms / 1000)

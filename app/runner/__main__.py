@@ -1,0 +1,234 @@
+"""Serve one order as a program among others: the runner's entrance where there is no jail of ours, as on Daytona.
+
+    python3 runner.pyz < order          or          python3 runner.pyz order-file
+
+Reads one order as JSON, does it, writes one frame to stdout. The runner is not pid 1 here: it adopts what the program
+orphans and kills what it finds, and what is left in the temporary directories goes too.
+
+A run leaves a mark, made before anything starts. Whoever makes the mark first decides: an engine that lost the
+connection makes it itself, and then knows that the program never starts, or that it did.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from app.runner import files, process, reap
+from app.runner.endings import Ending
+from app.runner.frame import wrap
+from app.runner.messages import Message, Reply, Request
+from app.runner.run import run
+
+Verb = Literal["run", "place", "look", "stop"]
+
+TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")
+INHERITED = (
+    "PATH", "LD_LIBRARY_PATH", "JAVA_HOME", "GOROOT", "CARGO_HOME", "RUSTUP_HOME", "NODE_PATH", "R_HOME",
+    "MPLCONFIGDIR", "VIRTUAL_ENV", "SSL_CERT_FILE",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+)  # fmt: skip
+"""What programs find of the sandbox's own environment: where its tools are, and how the network is reached."""
+
+_MARK_SECONDS = 3600
+_STOP_SECONDS = 5.0
+_OOM_EVENTS = Path("/sys/fs/cgroup/memory.events")
+
+
+@dataclass(slots=True)
+class Order(Message):
+    """Say what to do; ``home`` is the runner's own directory in the sandbox."""
+
+    verb: Verb
+    nonce: str
+    home: str
+    workspace: str = "/mnt/data"
+    request: dict[str, Any] = field(default_factory=dict)
+    parcels: list[dict[str, Any]] = field(default_factory=list)
+    path: str = ""
+    most_bytes: int = 0
+    temporary: list[str] = field(default_factory=lambda: list(TEMPORARY))
+    """The directories that are emptied of what the run left there."""
+
+
+def main(arguments: list[str]) -> None:
+    """Do one order."""
+    order = _read(arguments)
+    _forget_where_we_came_from()
+    answer = _VERBS[order.verb](order)
+    _write(wrap(json.dumps(answer).encode("ascii"), order.nonce))
+
+
+def _read(arguments: list[str]) -> Order:
+    if not arguments:
+        return Order.from_json(json.load(sys.stdin))
+    with open(arguments[0], encoding="ascii") as stream:
+        text = stream.read()
+    os.unlink(arguments[0])
+    return Order.from_json(json.loads(text))
+
+
+def _forget_where_we_came_from() -> None:
+    """Take the runner's archive off the module path: programs have no use for it, and everything is loaded."""
+    own = os.path.realpath(sys.argv[0])
+    sys.path[:] = [entry for entry in sys.path if not entry or os.path.realpath(entry) != own]
+
+
+def _write(frame: bytes) -> None:
+    view = memoryview(frame)
+    while view:
+        view = view[os.write(1, view) :]
+
+
+def _run(order: Order) -> dict[str, Any]:
+    mark = Path(order.home, f"ran-{order.nonce}")
+    try:
+        _make_mark(mark)
+    except FileExistsError:
+        return {"error": "called off"}
+    request = Request.from_json(order.request)
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    request.env = {"MPLCONFIGDIR": f"{order.home}/matplotlib"} | inherited | request.env
+    files.open_up(request.workspace)
+    with _clean(order.temporary, order.home):
+        reply = _run_watched(request)
+    mark.write_text("")
+    return {"reply": reply.to_json(), "layout": files.layout(request.workspace).to_json()}
+
+
+def _make_mark(mark: Path) -> None:
+    """Say that the program starts now, and who to stop. Raises ``FileExistsError`` when the run was called off."""
+    mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _forget_old_marks(mark.parent)
+    own = mark.with_name(f"pid-{os.getpid()}")
+    own.write_text(str(os.getpid()))
+    try:
+        os.link(own, mark)  # whole at once, and never over another's
+    finally:
+        own.unlink()
+
+
+def _forget_old_marks(home: Path) -> None:
+    for mark in home.glob("ran-*"):
+        with suppress(OSError):
+            if mark.stat().st_mtime < time.time() - _MARK_SECONDS:
+                _remove(str(mark))
+
+
+def _run_watched(request: Request) -> Reply:
+    """Run, and tell when the kernel's memory killer struck: in here it looks like any other SIGKILL."""
+    oom = _own_oom_score()
+    process.set_dumpable(False)
+    before = _oom_kills()
+    reply = run(request, oom)
+    if reply.signal == "SIGKILL" and reply.ending is Ending.SIGNAL and _oom_kills() > before:
+        reply.ending = Ending.MEMORY
+    return reply
+
+
+def _own_oom_score() -> int | None:
+    """Open our score for the memory killer, where it may be raised and taken back."""
+    try:
+        descriptor = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
+        if int(os.pread(descriptor, 16, 0)) == 0:
+            return descriptor
+        os.close(descriptor)
+    except (OSError, ValueError):
+        return None
+    return None
+
+
+def _oom_kills() -> int:
+    try:
+        lines = dict(line.split() for line in _OOM_EVENTS.read_text().splitlines())
+        return int(lines["oom_kill"])
+    except (OSError, KeyError, ValueError):
+        return 0
+
+
+@contextmanager
+def _clean(directories: list[str], home: str) -> Iterator[None]:
+    """Remove what is there afterwards and was not before, the runner's own directory aside."""
+    before = {directory: set(_entries(directory)) for directory in directories}
+    yield
+    for directory, known in before.items():
+        for name in _entries(directory):
+            path = os.path.join(directory, name)
+            if name not in known and path != home:
+                _remove(path)
+
+
+def _entries(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
+def _remove(path: str) -> None:
+    """Remove a file or a tree; what is somebody else's stays."""
+    try:
+        os.unlink(path)
+    except OSError:
+        for directory, _, _ in os.walk(path):
+            with suppress(OSError):
+                os.chmod(directory, 0o700)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _place(order: Order) -> dict[str, Any]:
+    return {"refused": files.place(order.workspace, [files.Parcel.from_json(item) for item in order.parcels])}
+
+
+def _look(order: Order) -> dict[str, Any]:
+    return {"look": files.look(order.workspace, order.path, order.most_bytes).to_json()}
+
+
+def _stop(order: Order) -> dict[str, Any]:
+    """Keep a run from starting, or kill it."""
+    mark = Path(order.home, f"ran-{order.path}")
+    mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        mark.mkdir(mode=0o700)
+    except FileExistsError:
+        _kill_tree(mark)
+        return {"started": True}
+    return {"started": False}
+
+
+def _kill_tree(mark: Path) -> None:
+    """Kill the runner that made the mark, after its programs; one that has ended left the mark empty."""
+    try:
+        runner = int(mark.read_text())
+    except (OSError, ValueError):
+        return
+    with suppress(ProcessLookupError):
+        os.kill(runner, signal.SIGSTOP)  # or it would start the next step
+        _kill_descendants(runner)
+        os.kill(runner, signal.SIGKILL)
+
+
+def _kill_descendants(root: int) -> None:
+    """Kill until a look finds nobody new: then nobody is left who could fork (bounded)."""
+    killed: set[int] = set()
+    deadline = time.monotonic() + _STOP_SECONDS
+    while (new := set(reap.descendants(root)) - killed) and time.monotonic() < deadline:
+        for pid in new:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        killed |= new
+
+
+_VERBS = {"run": _run, "place": _place, "look": _look, "stop": _stop}
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

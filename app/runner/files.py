@@ -1,0 +1,200 @@
+"""Put files into the workspace and take them out, never following what a program left there.
+
+For engines that reach a workspace only through programs in it. Every path is walked from the workspace's root, one
+directory after another, without symlinks.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import os
+import shutil
+import stat
+from dataclasses import dataclass, field
+
+from app.runner.messages import Message
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_ENTRIES = 500
+_CHUNK = 1 << 20
+
+
+@dataclass(slots=True)
+class Parcel(Message):
+    """Bring one file: its bytes (base64), or the path outside the workspace where they already lie."""
+
+    path: str
+    content: str | None = None
+    source: str | None = None
+
+
+@dataclass(slots=True)
+class Look(Message):
+    """Show one file: its size, and its bytes (base64) when it is small; or why it cannot be read."""
+
+    size: int = 0
+    content: str | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Layout(Message):
+    """Tell what lies in a workspace; ``is_plain`` when all of it is ordinary files and directories of the program's.
+
+    Then an ordinary write to a path that is no directory, and whose parents are no files, meets no surprise.
+    """
+
+    is_plain: bool = True
+    files: list[str] = field(default_factory=list)
+    directories: list[str] = field(default_factory=list)
+
+
+def place(root: str, parcels: list[Parcel]) -> dict[str, str]:
+    """Put files in their places; give the reason for each path that could not be written."""
+    refused: dict[str, str] = {}
+    open_up(root)
+    for parcel in parcels:
+        try:
+            _place(root, parcel)
+        except OSError as error:
+            refused[parcel.path] = error.strerror or str(error)
+        finally:
+            if parcel.source is not None:
+                _forget(parcel.source)
+    return refused
+
+
+def _place(root: str, parcel: Parcel) -> None:
+    """Write a file under a name of its own first: what is not whole is never at its place."""
+    directory, name = _parent(root, parcel.path, make=True)
+    try:
+        _refuse_directory(directory, name)
+        fresh = f".{os.getpid()}.part"
+        try:
+            _write(directory, fresh, parcel)
+            os.rename(fresh, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except OSError:
+            _forget(fresh, directory)
+            raise
+    finally:
+        os.close(directory)
+
+
+def _write(directory: int, name: str, parcel: Parcel) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(name, flags, 0o644, dir_fd=directory), "wb") as target:
+        if parcel.source is None:
+            target.write(base64.b64decode(parcel.content or ""))
+            return
+        with open(parcel.source, "rb") as source:
+            shutil.copyfileobj(source, target, _CHUNK)
+
+
+def _forget(name: str, directory: int | None = None) -> None:
+    try:
+        os.unlink(name, dir_fd=directory)
+    except OSError:  # it never came to be
+        return
+
+
+def _refuse_directory(directory: int, name: str) -> None:
+    try:
+        seen = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(seen.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "a directory is there")
+
+
+def _parent(root: str, path: str, *, make: bool) -> tuple[int, str]:
+    """Open the directory of a path below the root. Raises ``OSError``, for a path that escapes too."""
+    *parents, name = path.split("/")
+    if not name or any(part in ("", ".", "..") for part in (*parents, name)):
+        raise OSError(errno.EINVAL, "no path in the workspace")
+    directory = os.open(root, _DIRECTORY & ~os.O_NOFOLLOW)
+    for part in parents:
+        above = directory
+        try:
+            directory = _enter(above, part) if make else os.open(part, _DIRECTORY, dir_fd=above)
+        finally:
+            os.close(above)
+    return directory, name
+
+
+def _enter(above: int, name: str) -> int:
+    """Open a directory, made if need be; a file or link in its way gives way."""
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=above)
+    except FileNotFoundError:
+        pass
+    except PermissionError:
+        os.chmod(name, 0o700, dir_fd=above)
+        return os.open(name, _DIRECTORY, dir_fd=above)
+    except OSError:
+        os.unlink(name, dir_fd=above)
+    os.mkdir(name, 0o755, dir_fd=above)
+    return os.open(name, _DIRECTORY, dir_fd=above)
+
+
+def open_up(root: str) -> None:
+    """Take back the rights to the workspace that a program gave away."""
+    try:
+        if os.stat(root).st_mode & 0o700 != 0o700:
+            os.chmod(root, 0o755)  # noqa: S103  what it was: in the sandbox there is nobody else
+    except OSError:  # not ours to change; whatever follows says what is wrong
+        return
+
+
+def look(root: str, path: str, most_bytes: int) -> Look:
+    """Read one regular file, or only its size when it is larger than ``most_bytes``."""
+    try:
+        directory, name = _parent(root, path, make=False)
+        try:
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            descriptor = os.open(name, flags, dir_fd=directory)
+        finally:
+            os.close(directory)
+        with open(descriptor, "rb") as stream:
+            seen = os.fstat(descriptor)
+            if not stat.S_ISREG(seen.st_mode):
+                return Look(error="not a regular file")
+            content = base64.b64encode(stream.read()).decode("ascii") if seen.st_size <= most_bytes else None
+            return Look(seen.st_size, content)
+    except OSError as error:
+        return Look(error=error.strerror or str(error))
+
+
+def layout(root: str) -> Layout:
+    """Walk the workspace; a large one counts as not plain, and nothing is told of it."""
+    found = Layout()
+    pending = [""]
+    try:
+        if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+            return Layout(is_plain=False)
+        while pending:
+            prefix = pending.pop()
+            with os.scandir(os.path.join(root, prefix)) as entries:
+                for entry in entries:
+                    _note(prefix + entry.name, entry.stat(follow_symlinks=False), pending, found)
+            if not found.is_plain:
+                return Layout(is_plain=False)
+    except OSError:
+        return Layout(is_plain=False)
+    return found
+
+
+def _note(path: str, seen: os.stat_result, pending: list[str], found: Layout) -> None:
+    if stat.S_ISDIR(seen.st_mode):
+        found.directories.append(path)
+        pending.append(path + "/")
+        is_ordinary = _is_ours(seen, 0o700)
+    else:
+        found.files.append(path)
+        is_ordinary = stat.S_ISREG(seen.st_mode) and seen.st_nlink == 1 and _is_ours(seen, 0o600)
+    is_few = len(found.files) + len(found.directories) <= _MOST_ENTRIES
+    found.is_plain = found.is_plain and is_ordinary and is_few and path.isprintable()
+
+
+def _is_ours(seen: os.stat_result, rights: int) -> bool:
+    return seen.st_uid == os.geteuid() and seen.st_mode & rights == rights

@@ -1,0 +1,1 @@
+"""Tools for whoever develops or tries the service; nothing in ``app`` needs them."""

@@ -1,0 +1,119 @@
+"""Talk to the emulator about itself: what was called, what shall go wrong, what is there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from app.engines.daytona.account import APP_LABEL, DaytonaSettings
+from app.engines.daytona.engine import DaytonaEngine
+from devtools.daytona_emulator.server import running
+from devtools.daytona_emulator.settings import Settings
+from tests.runtime import RUNTIME
+
+KEY = "emulator"
+PATIENCE_SECONDS = 10.0
+_SANDBOX = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """An emulator that runs."""
+
+    address: str
+
+    @property
+    def api_url(self) -> str:
+        """What DAYTONA_API_URL has to be."""
+        return f"{self.address}/api"
+
+    def _ask(self, method: str, path: str, body: Any = None, **query: str) -> Any:
+        reply = httpx.request(method, f"{self.address}/__emulator/{path}", json=body, params=query, timeout=10)
+        reply.raise_for_status()
+        return reply.json() if reply.content else None
+
+    def calls(self) -> list[str]:
+        """Tell the HTTP calls since the last reset, as ``POST /process/execute``; the event stream is none."""
+        entries = self._ask("GET", "log")
+        return [f"{entry['method']} {_shown(entry['path'])}" for entry in entries if entry["method"] != "WS"]
+
+    @contextmanager
+    def counting(self) -> Iterator[list[str]]:
+        """Give the calls of a block, when it is over."""
+        self._ask("DELETE", "log")
+        seen: list[str] = []
+        yield seen
+        seen += self.calls()
+
+    @contextmanager
+    def fault(self, preset: str | None = None, **fault: Any) -> Iterator[None]:
+        """Let calls go wrong during a block."""
+        self._ask("POST", "faults", fault | ({"preset": preset} if preset else {}))
+        try:
+            yield
+        finally:
+            self._ask("DELETE", "faults")
+
+    @contextmanager
+    def set_to(self, **settings: Any) -> Iterator[None]:
+        """Turn knobs during a block."""
+        before = self._ask("GET", "settings")
+        self._ask("PATCH", "settings", settings)
+        try:
+            yield
+        finally:
+            self._ask("PATCH", "settings", {name: before[name] for name in settings})
+
+    def force(self, sandbox_id: str, state: str) -> None:
+        """Put a sandbox into a state, as an outage does: stopped, error, destroyed."""
+        self._ask("PUT", f"sandboxes/{sandbox_id}", {"state": state})
+
+    def sandboxes(self) -> dict[str, dict[str, Any]]:
+        """Show what is there, as the emulator knows it, by id."""
+        return {item["id"]: item for item in self._ask("GET", "sandboxes")}
+
+    def of(self, app: str) -> set[str]:
+        """Name the sandboxes of one deployment; the engines of other tests have their own."""
+        return {name for name, item in self.sandboxes().items() if item["labels"].get(APP_LABEL) == app}
+
+    async def until_gone(self, *sandbox_ids: str) -> None:
+        """Wait until sandboxes are deleted."""
+        await until(lambda: not self.sandboxes().keys() & set(sandbox_ids))
+
+    def settings(self, **changes: Any) -> DaytonaSettings:
+        """Give the settings of an engine that uses this cloud."""
+        return DaytonaSettings(**{"api_key": KEY, "api_url": self.api_url, "target": "us"} | changes)
+
+    @asynccontextmanager
+    async def engine(self, **changes: Any) -> AsyncIterator[DaytonaEngine]:
+        """Open an engine, and close it."""
+        engine = DaytonaEngine(self.settings(**changes))
+        await engine.open()
+        try:
+            yield engine
+        finally:
+            await engine.close()
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    """Let the engine go on until something has happened. Raises TimeoutError."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not happened():  # noqa: ASYNC110  it happens in the background, which sets no event for us
+            await asyncio.sleep(0.02)
+
+
+def _shown(path: str) -> str:
+    return _SANDBOX.sub("{id}", path).removeprefix("/toolbox/{id}").removeprefix("/api")
+
+
+@contextmanager
+def running_cloud() -> Iterator[Cloud]:
+    """Start an emulator, and stop it."""
+    with running(Settings(api_key=KEY), RUNTIME) as address:
+        yield Cloud(address)

@@ -1,0 +1,21 @@
+"""The Daytona engine keeps every engine's promises, but for space: that is the disk of the account's sandboxes."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.core.ports import Sandbox
+from tests.engine.conformance import Facts
+from tests.engine.conformance.files import Files
+from tests.engine.conformance.isolation import Isolation
+from tests.engine.conformance.leftovers import Leftovers
+from tests.engine.conformance.life import Life
+from tests.engine.conformance.runs import Runs
+
+
+class TestDaytonaEngine(Life, Files, Runs, Leftovers, Isolation):
+    """Run the suite on the engine of ``conftest``."""
+
+    @pytest.mark.skip(reason="the emulator's sandboxes have no disk of their own that could be full")
+    async def test_a_file_that_does_not_fit_leaves_nothing(self, sandbox: Sandbox, facts: Facts) -> None:
+        """A file larger than the disk is refused."""

@@ -1,0 +1,79 @@
+"""A frame is found in a shell's noise, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.runner.frame import unwrap, wrap
+
+NONCE = "0123456789abcdef0123456789abcdef"
+OTHER = "f" * 32
+
+
+def framed(message: bytes, nonce: str = NONCE) -> str:
+    """Write a frame as the channel carries it."""
+    return wrap(message, nonce).decode("ascii")
+
+
+@given(st.binary(max_size=2000), st.text(max_size=200), st.text(max_size=200))
+def test_a_frame_survives_noise_around_it(message: bytes, before: str, after: str) -> None:
+    """Whatever the shell says before and after, the message comes out as it went in."""
+    assert unwrap(before + framed(message) + after, NONCE) == message
+
+
+@given(st.binary(min_size=1, max_size=500), st.data())
+def test_a_frame_that_is_cut_off_is_none(message: bytes, data: st.DataObject) -> None:
+    """No part of a frame counts as one."""
+    whole = framed(message).rstrip("\n")
+    assert unwrap(whole[: data.draw(st.integers(0, len(whole) - 1))], NONCE) is None
+
+
+@given(st.binary(min_size=20, max_size=500), st.text("xyz\n", min_size=1, max_size=20), st.data())
+def test_noise_within_a_frame_makes_it_none(message: bytes, noise: str, data: st.DataObject) -> None:
+    """A frame that something was written into is no answer, never a wrong one."""
+    whole = framed(message)
+    start = whole.index(NONCE) + len(NONCE) + 1
+    at = data.draw(st.integers(start, whole.rindex(NONCE) - 1))
+    assert unwrap(whole[:at] + noise + whole[at:], NONCE) in (None, message)
+
+
+def test_a_frame_with_another_nonce_is_noise() -> None:
+    """A program that does not know the nonce cannot answer in the runner's place."""
+    forged = framed(b"forged", OTHER)
+    assert unwrap(forged, NONCE) is None
+    assert unwrap(forged + framed(b"true") + forged, NONCE) == b"true"
+
+
+def test_the_last_whole_frame_counts() -> None:
+    """What comes later was said later; a broken one after it does not hide it."""
+    first, second = framed(b"first"), framed(b"second")
+    assert unwrap(first + second, NONCE) == b"second"
+    assert unwrap(first + second[:-10], NONCE) == b"first"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "#frame {nonce} x aaaa {nonce}#",
+        "#frame {nonce} 99999999999999999999999 aaaa {nonce}#",
+        "#frame {nonce} 4 aaaa {nonce}#",
+        "#frame {nonce} 4 a!aa {nonce}#",
+        "#frame {nonce} ٤ aaaa {nonce}#",
+        "#frame {nonce} 0  {nonce}#",
+        "#frame {nonce} ",
+    ],
+)
+def test_what_only_looks_like_a_frame_is_none(body: str) -> None:
+    """Odd lengths, odd alphabets and bodies that do not unpack are no answer and no error."""
+    assert unwrap(body.format(nonce=NONCE), NONCE) is None
+
+
+def test_a_body_that_unpacks_to_half_a_message_is_none() -> None:
+    """The checksum at the end of the packed message has to be there."""
+    packed = base64.b64encode(zlib.compress(b"x" * 5000)[:-3]).decode()
+    assert unwrap(f"#frame {NONCE} {len(packed)} {packed} {NONCE}#", NONCE) is None

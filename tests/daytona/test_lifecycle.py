@@ -1,0 +1,290 @@
+"""Sandboxes come and go as they should: spares, orphans, age, start and stop of the service."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime, timedelta, tzinfo
+
+import pytest
+
+from app.core.errors import EngineUnavailable
+from app.core.ports import EngineUnfit
+from app.engines.daytona.account import APP_LABEL, INSTANCE_LABEL
+from app.engines.daytona.engine import DaytonaEngine
+from app.engines.daytona.sandbox import DaytonaSandbox
+from tests.daytona.cloud import Cloud, until
+from tests.engine.asking import bash, output, python
+
+
+async def until_spares(engine: DaytonaEngine, count: int) -> set[str]:
+    """Wait until so many spares are ready."""
+    await until(lambda: len(engine._spares.ids) == count)
+    return engine._spares.ids
+
+
+def remember_as_old(monkeypatch: pytest.MonkeyPatch, **age: float) -> None:
+    """Let the engine believe that it is later."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Later:
+            return cls.fromtimestamp(time.time() + timedelta(**age).total_seconds(), tz)
+
+    monkeypatch.setattr("app.engines.daytona.engine.datetime", Later)
+
+
+async def test_spares_are_handed_out_once_and_refilled(cloud: Cloud) -> None:
+    """However many sessions begin at once, each gets a sandbox of its own."""
+    async with cloud.engine(warm_sandboxes=3, app="spares") as engine:
+        waiting = set(await until_spares(engine, 3))
+        sandboxes = await asyncio.gather(*(engine.create() for _ in range(5)))
+        assert len({sandbox.id for sandbox in sandboxes}) == 5
+        assert waiting <= {sandbox.id for sandbox in sandboxes}
+        await until_spares(engine, 3)
+        assert all([await output(sandbox, bash("echo x")) == "x\n" for sandbox in sandboxes])
+
+
+async def test_spares_outlive_an_outage(cloud: Cloud) -> None:
+    """While Daytona refuses, operators are told, and afterwards the pool fills up."""
+    with cloud.fault("rate-limit", method="POST", path="/api/sandbox$", times=2, headers={"Retry-After": "1"}):
+        async with cloud.engine(warm_sandboxes=1, app="outage") as engine:
+            await until(lambda: bool(engine.warnings))
+            assert "limits our requests" in engine.warnings[0]
+            await until_spares(engine, 1)
+            assert engine.warnings == []
+
+
+async def test_a_sandbox_whose_asker_left_becomes_a_spare(cloud: Cloud) -> None:
+    """The work is not thrown away where spares are wanted."""
+    async with cloud.engine(warm_sandboxes=1, app="adopting") as engine:
+        await until_spares(engine, 1)
+        with cloud.set_to(warm_create_seconds=0.4):
+            taken = await engine.create()
+            making = asyncio.create_task(engine.create())
+            await asyncio.sleep(0.1)
+            making.cancel()
+            await asyncio.wait([making])
+            (spare,) = await until_spares(engine, 1)
+            assert spare != taken.id
+
+
+async def test_labels_and_limits_bound_a_sandbox_even_if_we_all_die(cloud: Cloud) -> None:
+    """Daytona stops it when idle, deletes it when stopped, and deletes it at a certain age."""
+    async with cloud.engine(app="labels", auto_stop_minutes=45, ttl_minutes=90) as engine:
+        sandbox = await engine.create()
+        seen = cloud.sandboxes()[sandbox.id]
+        assert (seen["autoStopInterval"], seen["ttlMinutes"]) == (45, 90)
+        assert seen["labels"][APP_LABEL] == "labels"
+        assert seen["labels"][INSTANCE_LABEL]
+
+
+@pytest.mark.parametrize(
+    ("network", "block", "allowed"),
+    [("inherit", None, None), ("block", True, None), ("allow", False, None), ("allow-list", None, "10.0.0.0/8")],
+)
+async def test_the_network_is_as_it_was_set(
+    cloud: Cloud, network: str, block: bool | None, allowed: str | None
+) -> None:
+    """``inherit`` asks for nothing, for the lowest tiers refuse any wish."""
+    with cloud.set_to(allow_network_settings=network != "inherit"):
+        async with cloud.engine(app="network", network=network, network_allow_list=allowed) as engine:
+            made = await engine.create()
+            seen = cloud.sandboxes()[made.id]
+    assert (seen["networkBlockAll"], seen["networkAllowList"]) == (block, allowed)
+
+
+async def test_a_stopped_engine_leaves_nothing_behind(cloud: Cloud) -> None:
+    """With leases of its own, nobody else could use its sandboxes."""
+    async with cloud.engine(warm_sandboxes=2, app="closing") as engine:
+        await until_spares(engine, 2)
+        await engine.create()
+        await until_spares(engine, 2)
+    assert cloud.of("closing") == set()
+
+
+async def test_a_stop_in_the_middle_of_a_create_leaves_nothing_behind(cloud: Cloud) -> None:
+    """What Daytona is making for us is waited for, and deleted."""
+    with cloud.set_to(warm_create_seconds=0.5):
+        async with cloud.engine(warm_sandboxes=1, app="hasty"):
+            await until(lambda: bool(cloud.of("hasty")))
+    assert cloud.of("hasty") == set()
+
+
+async def test_a_stopped_replica_leaves_the_sandboxes_of_sessions_to_the_others(cloud: Cloud) -> None:
+    """Only its spares go; the sessions' sandboxes are in the shared leases."""
+    async with cloud.engine(warm_sandboxes=1, app="rolling", has_shared_leases=True) as engine:
+        await until_spares(engine, 1)
+        kept = await engine.create()
+        await until_spares(engine, 1)
+    assert cloud.of("rolling") == {kept.id}
+    async with cloud.engine(app="rolling", has_shared_leases=True) as other:
+        found = await other.find(kept.id)
+        assert found is not None
+        assert await output(found, bash("echo here")) == "here\n"
+        await other.destroy(kept.id)
+
+
+async def test_orphans_of_a_dead_replica_are_swept(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By any replica with the same leases, when they are too old to be somebody's spares; leased ones stay."""
+    async with cloud.engine(app="orphans", has_shared_leases=True) as dead:
+        leased, orphan = (await dead.create()).id, (await dead.create()).id
+    async with cloud.engine(app="orphans", has_shared_leases=True) as engine:
+        assert await engine.sweep({leased}) == 0, "they are young"
+        remember_as_old(monkeypatch, minutes=60 + 11)
+        assert await engine.sweep({leased}) == 1
+        await cloud.until_gone(orphan)
+        assert leased in cloud.sandboxes()
+        assert await engine.sweep(set()) == 1
+
+
+async def test_a_sweep_leaves_other_deployments_alone(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another label, or other leases that we cannot see: not ours to judge."""
+    async with cloud.engine(app="mine") as other, cloud.engine(app="theirs", has_shared_leases=True) as third:
+        theirs = {(await other.create()).id, (await third.create()).id}
+        async with cloud.engine(app="mine") as engine:
+            remember_as_old(monkeypatch, days=30)
+            assert await engine.sweep(set()) == 0
+        assert theirs <= cloud.sandboxes().keys()
+
+
+async def test_a_sweep_leaves_spares_and_what_is_being_made(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lease names them yet."""
+    async with cloud.engine(warm_sandboxes=1, app="sparing") as engine:
+        (spare,) = await until_spares(engine, 1)
+        assert await engine.sweep(set()) == 0
+        remember_as_old(monkeypatch, minutes=11)
+        assert await engine.sweep(set()) == 0
+        assert spare in cloud.sandboxes()
+
+
+async def test_a_sweep_notices_what_was_lost(cloud: Cloud) -> None:
+    """A spare that vanished is replaced."""
+    async with cloud.engine(warm_sandboxes=1, app="vanishing") as engine:
+        (spare,) = await until_spares(engine, 1)
+        engine._known[spare].made_at -= 10_000
+        cloud.force(spare, "destroyed")
+        await engine.sweep(set())
+        await until(lambda: engine._spares.ids not in ({spare}, set()))
+
+
+async def test_a_list_of_many_pages_is_swept_whole(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Daytona hands its lists out in pages."""
+    monkeypatch.setattr("app.engines.daytona.engine._PAGE", 2)
+    async with cloud.engine(app="pages") as engine:
+        for _ in range(5):
+            await engine.create()
+        remember_as_old(monkeypatch, minutes=11)
+        assert await engine.sweep(set()) == 5
+
+
+async def test_a_sandbox_near_its_end_is_not_used_any_more(cloud: Cloud) -> None:
+    """It would be deleted in the middle of a run."""
+    async with cloud.engine(app="ageing") as engine:
+        sandbox = await engine.create()
+        assert sandbox.expires_at - time.time() == pytest.approx(720 * 60, abs=60)
+        sandbox.expires_at = time.time() + 500
+        assert await engine.find(sandbox.id) is None
+        await cloud.until_gone(sandbox.id)
+
+
+async def test_a_sandbox_that_was_idle_for_long_is_looked_at_first(cloud: Cloud) -> None:
+    """Daytona may have stopped it; one call tells, before a program is sent."""
+    async with cloud.engine(app="idling") as engine:
+        sandbox = await engine.create()
+        sandbox.heard_at -= 55 * 60
+        with cloud.counting() as calls:
+            assert await engine.find(sandbox.id) is sandbox
+            assert await engine.find(sandbox.id) is sandbox
+        assert calls == ["GET /sandbox/{id}"]
+        sandbox.heard_at -= 55 * 60
+        cloud.force(sandbox.id, "stopped")
+        assert await engine.find(sandbox.id) is None
+        await cloud.until_gone(sandbox.id)
+
+
+async def test_a_sandbox_of_another_version_of_the_service_gets_our_runner(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """During a rolling update both versions use the same sandboxes."""
+    async with cloud.engine(app="update", has_shared_leases=True) as old:
+        made = await old.create()
+        monkeypatch.setattr("app.engines.daytona.archive.runner_name", lambda: "runner-of-a-newer-version.pyz")
+        async with cloud.engine(app="update", has_shared_leases=True) as new:
+            found = await new.find(made.id)
+            assert isinstance(found, DaytonaSandbox)
+            assert await output(found, bash("ls /tmp/.librechat-code/*.pyz | wc -l")) == "2\n"
+            await new.destroy(made.id)
+
+
+@pytest.mark.parametrize("has_workspace", [True, False])
+async def test_a_snapshot_may_lack_the_directories(cloud: Cloud, has_workspace: bool) -> None:
+    """They are made, as names of one directory, or the client reads what is wrong."""
+    with cloud.set_to(workspace=has_workspace):
+        async with cloud.engine(app="directories") as engine:
+            sandbox = await engine.create()
+            assert await output(sandbox, bash("echo x > /workspace/f; cat /mnt/data/f; cd; cat f")) == "x\nx\n"
+
+
+async def test_a_snapshot_with_an_old_python_is_told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the sandbox is left, and operators read the reason in the health report."""
+    monkeypatch.setattr("app.engines.daytona.archive.NEEDS_PYTHON", (3, 99))
+    async with cloud.engine(app="old-python") as engine:
+        with pytest.raises(EngineUnavailable, match=r"its python3 is 3\.\d+, too old"):
+            await engine.create()
+        assert "too old" in engine.warnings[0]
+        await until(lambda: not cloud.of("old-python"))
+
+
+async def test_a_snapshot_without_python_is_told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the shell said goes to the log, not to the client."""
+    monkeypatch.setattr("app.engines.daytona.bootstrap.command", lambda _: "no-such-python3")
+    async with cloud.engine(app="no-python") as engine:
+        with pytest.raises(EngineUnavailable, match="cannot start python3"):
+            await engine.create()
+        await until(lambda: not cloud.of("no-python"))
+
+
+async def test_a_program_cannot_look_into_the_runner(cloud: Cloud) -> None:
+    """The nonce is in the runner's memory and on its stdin; both are closed to programs of the same user."""
+    source = """
+import glob, os
+def tried(path):
+    try:
+        return open(path, "rb").read(1)
+    except OSError as error:
+        return type(error).__name__
+def tried_whole(path):
+    try:
+        return open(path, "rb").read()
+    except OSError:
+        return b""
+print({tried(f"/proc/{os.getppid()}/{name}") for name in ("environ", "mem", "fd/0", "fd/1")})
+print([line for line in map(tried_whole, glob.glob("/proc/[0-9]*/cmdline")) if b"<<" in line])
+"""
+    async with cloud.engine(app="secrecy") as engine:
+        assert await output(await engine.create(), python(source)) == "{'PermissionError'}\n[]\n"
+
+
+async def test_a_wrong_key_stops_the_start(cloud: Cloud) -> None:
+    """Only the operator can mend it."""
+    with pytest.raises(EngineUnfit, match="DAYTONA_API_KEY"):
+        async with cloud.engine(api_key="wrong"):
+            pass
+
+
+async def test_a_snapshot_that_is_not_there_stops_the_start(cloud: Cloud) -> None:
+    """And the message says how to make one."""
+    with pytest.raises(EngineUnfit, match="snapshot build"):
+        async with cloud.engine(snapshot="no-such-snapshot"):
+            pass
+
+
+async def test_an_outage_at_the_start_is_only_a_warning(cloud: Cloud) -> None:
+    """Uploads and downloads need no sandbox; runs come back when Daytona does."""
+    with cloud.fault("unavailable", path="^/api/"):
+        async with cloud.engine(app="starting") as engine:
+            assert "did not answer at the start" in engine.warnings[0]
+            sandbox = await engine.create()
+            assert engine.warnings == []
+            assert await output(sandbox, bash("echo x")) == "x\n"

@@ -1,0 +1,125 @@
+"""A run costs one call to Daytona; whoever adds one has to change a number here."""
+
+from __future__ import annotations
+
+import asyncio
+
+from app.core.ports import Sandbox
+from app.engines.daytona.engine import DaytonaEngine
+from tests.daytona.cloud import Cloud, until
+from tests.engine.asking import bash, content, file, output, put, python
+
+EXEC = "POST /process/execute"
+UPLOAD = "POST /files/bulk-upload"
+DOWNLOAD = "POST /files/bulk-download"
+CREATE = "POST /sandbox"
+KiB = 1024
+MiB = 1024 * KiB
+
+
+async def test_making_a_sandbox_is_a_create_and_one_exec(cloud: Cloud, own: DaytonaEngine) -> None:
+    """The runner and the directories come with one command."""
+    with cloud.counting() as calls:
+        await own.create()
+    assert calls == [CREATE, EXEC]
+
+
+async def test_a_run_is_one_call(cloud: Cloud, sandbox: Sandbox) -> None:
+    """Code in, streams and small files out, again and again."""
+    for _ in range(3):
+        with cloud.counting() as calls:
+            reply = await sandbox.exchange(python("print(6 * 7)\nopen('plot.png', 'wb').write(bytes(200_000))"))
+        assert reply.stdout == "42\n"
+        assert reply.changed[0].content is not None
+        assert calls == [EXEC]
+
+
+async def test_finding_a_sandbox_again_is_no_call(cloud: Cloud, own: DaytonaEngine, sandbox: Sandbox) -> None:
+    """This process knows it, and a dead one shows at the run."""
+    with cloud.counting() as calls:
+        assert await own.find(sandbox.id) is sandbox
+    assert calls == []
+
+
+async def test_finding_the_sandbox_of_another_replica_is_one_call(cloud: Cloud, sandbox: Sandbox) -> None:
+    """Once; then this replica knows it, too."""
+    async with cloud.engine(has_shared_leases=True) as other:
+        with cloud.counting() as calls:
+            found = await other.find(sandbox.id)
+            assert found is await other.find(sandbox.id)
+        assert calls == ["GET /sandbox/{id}"]
+        assert found is not None
+        assert await output(found, bash("echo here")) == "here\n"
+
+
+async def test_inputs_and_a_run_are_two_calls(cloud: Cloud, sandbox: Sandbox) -> None:
+    """Many inputs are one upload, in a fresh sandbox and in a used one, over files of the same name, too."""
+    for turn in range(3):
+        with cloud.counting() as calls:
+            data = f"{turn}".encode() * 100 * KiB
+            assert await sandbox.put([file(f"in/{number}", data) for number in range(5)]) == {}
+            assert await output(sandbox, bash("cat in/* | wc -c; echo x > out")) == f"{500 * KiB}\n"
+        assert calls == [UPLOAD, EXEC]
+
+
+async def test_small_inputs_are_two_calls_even_where_a_program_left_links(cloud: Cloud, sandbox: Sandbox) -> None:
+    """The runner puts them in place, from the order itself."""
+    await output(sandbox, bash("ln -s /etc/passwd link"))
+    with cloud.counting() as calls:
+        assert await sandbox.put([file("link", b"safe"), file("other", b"x" * 30 * KiB)]) == {}
+        assert await output(sandbox, bash("cat link")) == "safe"
+    assert calls == [EXEC, EXEC]
+
+
+async def test_large_inputs_are_three_calls_where_a_program_left_links(cloud: Cloud, sandbox: Sandbox) -> None:
+    """They go through an inbox; this is the dearest case."""
+    await output(sandbox, bash("ln -s /etc/passwd link"))
+    with cloud.counting() as calls:
+        assert await sandbox.put([file("link", b"safe"), file("other", b"x" * 300 * KiB)]) == {}
+        assert await output(sandbox, bash("cat link")) == "safe"
+    assert calls == [UPLOAD, EXEC, EXEC]
+
+
+async def test_a_large_file_is_streamed_in_a_call_of_its_own(cloud: Cloud, sandbox: Sandbox) -> None:
+    """It is never held in memory, so it cannot share a call."""
+    with cloud.counting() as calls:
+        await sandbox.put([file("large", b"x" * 5 * MiB), file("a"), file("b")])
+    assert calls == [UPLOAD, UPLOAD]
+
+
+async def test_a_large_output_is_one_call_more(cloud: Cloud, sandbox: Sandbox) -> None:
+    """The run told of it, so nothing has to be looked at before the download."""
+    reply = await sandbox.exchange(bash("head -c 3000000 /dev/zero > large"))
+    assert reply.changed[0].content is None
+    with cloud.counting() as calls:
+        assert await content(sandbox, "large") == bytes(3_000_000)
+    assert calls == [DOWNLOAD]
+
+
+async def test_a_large_program_is_uploaded_first(cloud: Cloud, sandbox: Sandbox) -> None:
+    """What does not fit into a command goes as a file."""
+    with cloud.counting() as calls:
+        assert await output(sandbox, python(f"print(len('{'x' * 100_000}'))")) == "100000\n"
+    assert calls == [UPLOAD, EXEC]
+
+
+async def test_destroying_is_one_call_in_the_background(cloud: Cloud, own: DaytonaEngine, sandbox: Sandbox) -> None:
+    """Nobody waits for it."""
+    with cloud.counting() as calls, cloud.set_to(latency_seconds=0.1):
+        began = asyncio.get_running_loop().time()
+        await own.destroy(sandbox.id)
+        assert asyncio.get_running_loop().time() - began < 0.05
+        await cloud.until_gone(sandbox.id)
+    assert calls == ["DELETE /sandbox/{id}"]
+
+
+async def test_a_warm_sandbox_is_no_call(cloud: Cloud) -> None:
+    """The session does not wait for Daytona; the next spare is made in the background."""
+    async with cloud.engine(warm_sandboxes=1, app="warm") as engine:
+        await until(lambda: bool(engine._spares.ids))
+        (waiting,) = engine._spares.ids
+        with cloud.counting() as calls:
+            sandbox = await engine.create()
+            assert calls == []
+        assert sandbox.id == waiting
+        await put(sandbox, here=b"x")

@@ -1,0 +1,44 @@
+"""What all parts of the suite stand on: an engine, what is known of it, and sandboxes of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+
+from app.core.errors import EngineUnavailable
+from app.core.ports import Engine, Sandbox
+
+KiB = 1024
+MiB = 1024 * KiB
+GONE = (OSError, EngineUnavailable)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """How the engine under test is set up; sizes in bytes."""
+
+    workspace_bytes: int
+    workspace_files: int
+    memory_bytes: int
+
+
+@pytest.mark.asyncio(loop_scope="session")
+class Base:
+    """Give each test a sandbox, and a second one of somebody else where it asks for it."""
+
+    @pytest_asyncio.fixture(loop_scope="session")
+    async def sandbox(self, engine: Engine) -> AsyncIterator[Sandbox]:
+        """Make a sandbox for one test."""
+        sandbox = await engine.create()
+        yield sandbox
+        await engine.destroy(sandbox.id)
+
+    @pytest_asyncio.fixture(loop_scope="session")
+    async def other(self, engine: Engine) -> AsyncIterator[Sandbox]:
+        """Make a second sandbox, of somebody else."""
+        sandbox = await engine.create()
+        yield sandbox
+        await engine.destroy(sandbox.id)

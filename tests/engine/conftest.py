@@ -1,0 +1,46 @@
+"""One local engine for the whole session, small enough for its limits to be reached quickly."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from app.engines.local.engine import LocalEngine
+from app.engines.local.recipe import LocalSettings
+from app.engines.local.sandbox import LocalSandbox
+from tests.engine.conformance import Facts
+from tests.runtime import RUNTIME
+
+MiB = 1024 * 1024
+CANARY = "CANARY_OF_THE_SERVICE"
+SETTINGS = LocalSettings(
+    runtime=RUNTIME, uid=64999, preload=("numpy",), standby=1, memory_bytes=128 * MiB, processes=32,
+    workspace_bytes=16 * MiB, workspace_files=256, tmp_bytes=16 * MiB, shm_bytes=4 * MiB,
+)  # fmt: skip
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def engine() -> AsyncIterator[LocalEngine]:
+    """Open the engine in a service that has a secret in its environment, and close it after the last test."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(CANARY, CANARY)
+        engine = LocalEngine(SETTINGS)
+        await engine.open()
+        yield engine
+        await engine.close()
+
+
+@pytest.fixture(scope="session")
+def facts() -> Facts:
+    """Tell the conformance suite how the engine is set up."""
+    return Facts(SETTINGS.workspace_bytes, SETTINGS.workspace_files, SETTINGS.memory_bytes)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def sandbox(engine: LocalEngine) -> AsyncIterator[LocalSandbox]:
+    """Make one sandbox for all looks of a module; each look is a jail of its own."""
+    sandbox = await engine.create()
+    yield sandbox
+    await engine.destroy(sandbox.id)

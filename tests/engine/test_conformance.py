@@ -1,0 +1,9 @@
+"""The local engine keeps every engine's promises."""
+
+from __future__ import annotations
+
+from tests.engine.conformance import EngineConformance
+
+
+class TestLocalEngine(EngineConformance):
+    """Run the suite on the engine of ``conftest``."""

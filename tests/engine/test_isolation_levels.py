@@ -1,0 +1,138 @@
+"""What happens where a machine offers less than full isolation."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.core.errors import EngineUnavailable
+from app.core.languages import find_language
+from app.core.ports import EngineUnfit
+from app.engines.local import canary, isolate
+from app.engines.local.engine import LocalEngine
+from app.engines.local.inside import landlock
+from app.engines.local.recipe import Isolation, LocalSettings, Recipe
+from app.engines.local.sandbox import LocalSandbox
+from app.runner.endings import Ending
+from app.runner.messages import Limits, Reply, Request
+from tests.engine.conftest import SETTINGS
+
+Run = Callable[[str, str], Awaitable[Reply]]
+WITHOUT_PRELOAD = replace(SETTINGS, preload=(), standby=0)
+
+
+@pytest.fixture
+def offers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Isolation], None]:
+    """Make this machine offer no more than a level."""
+    levels: tuple[Isolation, ...] = ("full", "degraded", "none")
+    original = isolate.prepare
+
+    def limit(best: Isolation) -> None:
+        def prepare(settings: LocalSettings, level: Isolation, home: Path | None, *, has_memory_cgroup: bool) -> Recipe:
+            if levels.index(level) < levels.index(best):
+                raise EngineUnfit(f"{level} isolation is not to be had (test)")
+            return original(settings, level, home, has_memory_cgroup=has_memory_cgroup)
+
+        monkeypatch.setattr(isolate, "prepare", prepare)
+
+    return limit
+
+
+@asynccontextmanager
+async def opened(minimum: Isolation) -> AsyncIterator[LocalEngine]:
+    """Open an engine that accepts a level, and close it."""
+    engine = LocalEngine(replace(WITHOUT_PRELOAD, min_isolation=minimum))
+    await engine.open()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+def is_there(path: Path | str) -> bool:
+    """Tell whether a path of the host exists."""
+    return Path(path).exists()
+
+
+async def run(sandbox: LocalSandbox, lang: str, source: str, seconds: float = 10) -> Reply:
+    """Run a program in a sandbox."""
+    language = find_language(lang)
+    assert language is not None
+    return await sandbox.exchange(Request(language.program(source, []), Limits(wall_seconds=seconds)))
+
+
+async def test_the_best_level_is_used_whatever_less_is_accepted() -> None:
+    """Accepting less does not weaken a machine that offers all: isolation stays full, and nothing is warned of."""
+    async with opened("none") as engine:
+        assert engine.isolation == "full"
+        assert engine.warnings == []
+
+
+async def test_less_than_accepted_is_refused(offers: Callable[[Isolation], None]) -> None:
+    """A machine below the accepted level stops the start, with the reason why the best one is not to be had."""
+    offers("degraded")
+    with pytest.raises(EngineUnfit, match="full isolation is not to be had"):
+        async with opened("full"):
+            pass
+
+
+@pytest.mark.parametrize("level", ["degraded", "none"])
+async def test_programs_run_where_less_was_accepted(level: Isolation, offers: Callable[[Isolation], None]) -> None:
+    """At both lower levels programs run, make files, time out and leave nothing running; the operator is warned."""
+    offers(level)
+    async with opened(level) as engine:
+        assert engine.isolation == level
+        assert level in engine.warnings[0]
+        sandbox = await engine.create()
+        home = Path(sandbox._place.workspace)
+        reply = await run(sandbox, "py", "open('a.txt', 'w').write('x'); print(6*7)")
+        assert (reply.stdout, [item.path for item in reply.changed]) == ("42\n", ["a.txt"])
+        assert (await run(sandbox, "bash", "cat a.txt; sleep 600 & echo $TMPDIR > $TMPDIR/t")).stdout == "x"
+        assert (await run(sandbox, "py", "while True: pass", 1)).ending is Ending.TIME
+        assert not is_there(sandbox._place.scratch)
+        await engine.destroy(sandbox.id)
+        assert not is_there(home)
+    assert not is_there(home.parent)
+
+
+async def test_degraded_keeps_programs_from_the_machines_files(offers: Callable[[Isolation], None]) -> None:
+    """Landlock: no writing outside the sandbox's own directories, no other sandbox's files, no network."""
+    assert landlock.version() > 0, "this kernel has no Landlock"
+    offers("degraded")
+    async with opened("degraded") as engine:
+        mine, other = await engine.create(), await engine.create()
+        await run(other, "bash", "echo secret > s")
+        source = (
+            f"cat {other._place.workspace}/s; touch /tmp/escaped; ls {Path(mine._place.workspace).parent}; ls /root"
+        )
+        reply = await run(mine, "bash", source)
+        assert (reply.stdout, reply.stderr.count("Permission denied")) == ("", 4)
+        reply = await run(mine, "py", "import socket\ntry: socket.socket()\nexcept OSError as e: print('refused')")
+        assert reply.stdout == "refused\n"
+
+
+async def test_a_canary_that_gets_out_stops_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the canary finds a way out, the engine does not open; later, it gives no sandbox any more."""
+
+    async def got_out(_: LocalSandbox) -> list[str]:
+        return ["/etc/shadow can be read"]
+
+    async def contained(_: LocalSandbox) -> list[str]:
+        return []
+
+    async with opened("full") as engine:
+        monkeypatch.setattr(canary, "escapes", got_out)
+        await engine.sweep(set())
+        with pytest.raises(EngineUnavailable, match="no longer contained"):
+            await engine.create()
+        monkeypatch.setattr(canary, "escapes", contained)
+        await engine.sweep(set())
+        assert (await engine.create()).id
+    monkeypatch.setattr(canary, "escapes", got_out)
+    with pytest.raises(EngineUnfit, match="/etc/shadow"):
+        async with opened("full"):
+            pass

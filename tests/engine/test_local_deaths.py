@@ -1,0 +1,160 @@
+"""Processes of the local engine die, and the engine does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from app.core.errors import EngineUnavailable
+from app.engines.local.engine import LocalEngine
+from app.engines.local.sandbox import LocalSandbox
+from app.runner.endings import Ending
+from app.runner.messages import Reply
+from tests.engine import processes, services
+from tests.engine.asking import bash, content, output, put, python, until, until_there, works
+from tests.engine.conftest import SETTINGS
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sandbox(engine: LocalEngine) -> AsyncIterator[LocalSandbox]:
+    """Make a sandbox for one test."""
+    sandbox = await engine.create()
+    yield sandbox
+    await engine.destroy(sandbox.id)
+
+
+async def until_dead(*pids: int) -> None:
+    """Wait until none of these processes lives."""
+
+    async def dead() -> bool:
+        return not any(processes.is_alive(pid) for pid in pids)
+
+    await until(dead, f"the end of {pids}")
+
+
+async def running(engine: LocalEngine, sandbox: LocalSandbox, name: str) -> tuple[asyncio.Task[Reply], int]:
+    """Start a program of this name that never ends; give its run, and its process as the host sees it."""
+    run = asyncio.create_task(sandbox.exchange(bash(f"touch started; exec -a {name} sleep 1000")))
+    await until_there(sandbox, "started")
+
+    async def there() -> bool:
+        return processes.called(name, engine) is not None
+
+    await until(there, "the program runs")
+    pid = processes.called(name, engine)
+    assert pid is not None
+    return run, pid
+
+
+async def test_a_jail_that_dies_is_a_lost_run(engine: LocalEngine, sandbox: LocalSandbox) -> None:
+    """When the first process of a jail is killed from outside, the run is LOST, and nothing of it lives on."""
+    run, pid = await running(engine, sandbox, "canary-41")
+    jail = processes.parent(pid)
+    assert processes.depth(jail) == 3
+    processes.kill(jail)
+    reply = await run
+    assert (reply.ending, reply.signal, reply.stdout) == (Ending.LOST, "SIGKILL", "")
+    await until_dead(pid)
+    assert await output(sandbox, bash("ls")) == "started\n"
+
+
+async def test_a_program_that_is_killed_from_outside_is_not_lost(engine: LocalEngine, sandbox: LocalSandbox) -> None:
+    """Killing the program itself is a signal like any other."""
+    run, pid = await running(engine, sandbox, "canary-42")
+    processes.kill(pid)
+    reply = await run
+    assert (reply.ending, reply.signal) == (Ending.SIGNAL, "SIGKILL")
+
+
+async def test_the_engine_outlives_its_zygotes(engine: LocalEngine) -> None:
+    """Killed from outside, they are started again by whoever needs a sandbox next; what they held is gone."""
+    lost, idle = await engine.create(), await engine.create()
+    await put(idle, old=b"x")
+    run, pid = await running(engine, lost, "canary-43")
+    processes.kill(processes.outer_pid(engine))
+    assert (await run).ending == Ending.LOST
+    successor = await engine.create()
+    await until_dead(pid)
+    await put(successor, secret=b"secret")
+    assert await engine.find(idle.id) is None
+    for gone in (lost, idle):
+        with pytest.raises(EngineUnavailable):
+            await gone.exchange(bash("ls; touch trace"))
+        with pytest.raises((OSError, EngineUnavailable)):
+            await content(gone, "secret")
+    assert await output(successor, bash("ls")) == "secret\n"
+    await engine.destroy(successor.id)
+    await works(engine)
+
+
+@pytest.mark.parametrize("kind", [0, 1], ids=["bare", "loaded"])
+async def test_the_engine_outlives_each_zygote(engine: LocalEngine, kind: int) -> None:
+    """One of the two may die alone, by the machine's memory killer for instance; both kinds of runs come back."""
+    await works(engine)
+    victim = processes.zygotes(engine)[kind]
+    processes.kill(victim)
+    await until_dead(victim)
+    await _with_one_retry(engine)
+
+
+async def _with_one_retry(engine: LocalEngine) -> None:
+    """Run as the core does: a sandbox that proves dead before the program started is replaced, once in each run."""
+    for request in (python("print(1)"), python("import numpy; print(1)"), bash("echo 1")):
+        for attempt in (1, 2):
+            try:
+                sandbox = await engine.create()
+                assert await output(sandbox, request) == "1\n"
+                break
+            except EngineUnavailable:
+                assert attempt == 1
+
+
+async def test_right_after_the_death_runs_work(engine: LocalEngine) -> None:
+    """Nobody has to wait until the death was noticed: the one attempt more that the core makes is enough."""
+    await works(engine)
+    processes.kill(processes.outer_pid(engine))
+    await _with_one_retry(engine)
+
+
+async def test_nothing_outlives_the_service() -> None:
+    """When the service is killed with a run under way, bubblewrap, zygotes, jails and programs end as well."""
+    service = services.start("""
+        import asyncio
+        from app.engines.local.engine import LocalEngine
+        from tests.engine.asking import bash, until_there
+        from tests.engine.conftest import SETTINGS
+
+        async def main():
+            engine = LocalEngine(SETTINGS)
+            await engine.open()
+            sandbox = await engine.create()
+            run = asyncio.create_task(sandbox.exchange(bash("touch started; setsid sleep 1000 & exec sleep 1000")))
+            await until_there(sandbox, "started")
+            print("running", flush=True)
+            await run
+
+        asyncio.run(main())
+    """)
+    left = processes.descendants(service.pid)
+    assert len(left) >= 4
+    services.kill(service)
+    await until_dead(*left)
+
+
+async def test_a_module_that_cannot_be_preloaded_is_nobodys_error() -> None:
+    """Whatever its import raises, programs run, and sandboxes live on from one run to the next."""
+    engine = LocalEngine(replace(SETTINGS, preload=(".numpy", "no_such_module", "numpy")))
+    await engine.open()
+    try:
+        sandbox = await engine.create()
+        for _ in range(3):
+            assert await output(sandbox, python("import numpy; print(numpy.arange(4).sum())")) == "6\n"
+            assert await engine.find(sandbox.id) is not None
+    finally:
+        await engine.close()

@@ -1,0 +1,160 @@
+"""The local engine gives everything back, whenever and however a caller leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from app.engines.local.engine import LocalEngine
+from app.engines.local.sandbox import LocalSandbox
+from tests.engine import processes, services
+from tests.engine.asking import bash, content, file, output, put, python, until, works
+from tests.engine.conftest import SETTINGS
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CANCEL_AT_STEPS = 40
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sandbox(engine: LocalEngine) -> AsyncIterator[LocalSandbox]:
+    """Make a sandbox for one test."""
+    sandbox = await engine.create()
+    yield sandbox
+    await engine.destroy(sandbox.id)
+
+
+async def _is_as_before(engine: LocalEngine, before: tuple[list[str], int, int]) -> bool:
+    return _holdings(engine) == before
+
+
+def _holdings(engine: LocalEngine) -> tuple[list[str], int, int]:
+    """Say what the engine holds: descriptors of this process, processes, control groups."""
+    groups = engine._cgroups
+    held = sum(1 for parent in groups._parents for path in parent.glob("*") if path.is_dir()) if groups else 0
+    return processes.descriptors(), len(processes.descendants(processes.outer_pid(engine))), held
+
+
+async def _settled(engine: LocalEngine) -> tuple[list[str], int, int]:
+    """Wait until the waiting jails are complete, and say what is held then."""
+    await works(engine)
+    seen: list[tuple[list[str], int, int]] = []
+
+    async def unchanged() -> bool:
+        seen.append(_holdings(engine))
+        return len(seen) > 20 and all(state == seen[-1] for state in seen[-20:])
+
+    await until(unchanged, "the engine comes to rest")
+    return seen[-1]
+
+
+async def test_runs_leave_nothing(engine: LocalEngine) -> None:
+    """After many sandboxes and runs, of every ending, the engine holds what it held before."""
+    before = await _settled(engine)
+    for _ in range(5):
+        sandbox = await engine.create()
+        await put(sandbox, file=b"x" * 2_000_000)
+        await content(sandbox, "file")
+        for source in ("true", "exit 1", "kill -9 $$", "setsid sleep 1000 & true"):
+            await sandbox.exchange(bash(source))
+        await sandbox.exchange(python("import numpy"))
+        await engine.destroy(sandbox.id)
+    await until(lambda: _is_as_before(engine, before), "all is given back")
+
+
+async def test_runs_cancelled_at_any_step_leave_nothing(engine: LocalEngine) -> None:
+    """A client may go at any moment of a run, from the first step to the answer; the engine loses nothing by it."""
+    before = await _settled(engine)
+    for step in range(CANCEL_AT_STEPS):
+        sandbox = await engine.create()
+        run = asyncio.create_task(sandbox.exchange(python("import numpy; print(1)" if step % 2 else "print(1)")))
+        for _ in range(step):
+            await asyncio.sleep(0)
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+        await engine.destroy(sandbox.id)
+        assert not run.done() or run.cancelled() or run.exception() is None
+    await works(engine)
+    await until(lambda: _is_as_before(engine, before), "all is given back")
+
+
+async def test_a_creation_cancelled_at_any_step_harms_nobody(engine: LocalEngine) -> None:
+    """The answer that the one who left asked for is not given to the next one who asks for something else."""
+    before = await _settled(engine)
+    for step in range(0, CANCEL_AT_STEPS, 2):
+        creation = asyncio.create_task(engine.create())
+        for _ in range(step):
+            await asyncio.sleep(0)
+        creation.cancel()
+        (made,) = await asyncio.gather(creation, return_exceptions=True)
+        sandbox = await engine.create()
+        assert await output(sandbox, bash("echo ok")) == "ok\n"
+        await engine.destroy(sandbox.id)
+        if isinstance(made, LocalSandbox):
+            await engine.destroy(made.id)
+    await works(engine)
+    await until(lambda: _is_as_before(engine, before), "all is given back")
+
+
+async def test_a_put_cancelled_at_any_step_harms_nobody(engine: LocalEngine, sandbox: LocalSandbox) -> None:
+    """Bytes of an upload that was given up never land in another file."""
+    before = await _settled(engine)
+    for step in range(0, 4 * CANCEL_AT_STEPS, 4):
+        upload = asyncio.create_task(sandbox.put([file("large", b"x" * 3_000_000)]))
+        for _ in range(step):
+            await asyncio.sleep(0)
+        upload.cancel()
+        await asyncio.gather(upload, return_exceptions=True)
+        await put(sandbox, **{f"other-{number}": b"other" for number in range(3)})
+        for number in range(3):
+            assert await content(sandbox, f"other-{number}") == b"other"
+    await until(lambda: _is_as_before(engine, before), "all is given back")
+
+
+async def test_two_engines_do_not_get_in_each_others_way(engine: LocalEngine) -> None:
+    """A second one in the same process runs, and closing it leaves nothing of its own and all of the other's."""
+    before = await _settled(engine)
+    second = LocalEngine(replace(SETTINGS, preload=()))
+    await second.open()
+    sandbox = await second.create()
+    for _ in range(3):
+        assert await output(sandbox, bash("echo ok")) == "ok\n"
+        await works(engine)
+    pid = processes.outer_pid(second)
+    await second.close()
+    assert not processes.is_alive(pid)
+    await works(engine)
+    await until(lambda: _is_as_before(engine, before), "all is given back")
+
+
+async def test_control_groups_of_a_killed_service_are_no_obstacle() -> None:
+    """Process ids come again; a service that finds the groups of a dead one of its number runs all the same."""
+    service = services.start("""
+        import asyncio
+        from dataclasses import replace
+        from app.engines.local import cgroups
+        from app.engines.local.engine import LocalEngine
+        from tests.engine.asking import output, bash
+        from tests.engine.conftest import SETTINGS
+
+        async def main():
+            print("running", flush=True)
+            left = cgroups.open_cgroups()
+            for _ in range(5 if left else 0):
+                left.make(64 << 20, 8)
+            engine = LocalEngine(replace(SETTINGS, preload=()))
+            await engine.open()
+            sandbox = await engine.create()
+            for _ in range(3):
+                print(await output(sandbox, bash("echo ok")), end="")
+            await engine.close()
+            if left:
+                left.close()
+
+        asyncio.run(main())
+    """)
+    assert services.rest(service) == "ok\n" * 3

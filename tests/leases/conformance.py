@@ -1,0 +1,153 @@
+"""What the core relies on, whatever keeps the leases. A subclass gives the fixture ``leases``."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from app.core.errors import Busy, LeasesUnavailable
+from app.core.ids import new_id
+from app.core.ports import Hold, Lease, Leases
+
+PLENTY_SECONDS = 20.0
+"""A wait that ends by the event waited for, never by itself."""
+
+
+class LeasesConformance:
+    """Run these tests on any kind of leases."""
+
+    async def test_a_held_session_is_busy(self, leases: Leases) -> None:
+        """A second hold raises Busy: at once with 0, and when the time to wait is over."""
+        session = new_id()
+        async with leases.hold(session, 0):
+            for wait_seconds in (0, 0.05):
+                with pytest.raises(Busy):
+                    async with leases.hold(session, wait_seconds):
+                        pass
+
+    async def test_sessions_are_held_apart(self, leases: Leases) -> None:
+        """Holding one session keeps nobody from another."""
+        async with leases.hold(new_id(), 0), leases.hold(new_id(), 0):
+            pass
+
+    async def test_who_waits_gets_the_session_when_it_is_free(self, leases: Leases) -> None:
+        """A waiting hold begins when the one before it ends, by an error too."""
+        session, order = new_id(), []
+
+        async def wait() -> None:
+            async with leases.hold(session, PLENTY_SECONDS):
+                order.append("second")
+
+        with pytest.raises(ZeroDivisionError):
+            async with leases.hold(session, 0):
+                waiting = asyncio.create_task(wait())
+                await asyncio.sleep(0)
+                order.append("first")
+                raise ZeroDivisionError
+        await waiting
+        assert order == ["first", "second"]
+
+    async def test_one_at_a_time(self, leases: Leases) -> None:
+        """Of twenty who want the same session, each gets it, none beside another, with growing fences."""
+        session, inside, most, fences = new_id(), 0, 0, []
+
+        async def work() -> None:
+            nonlocal inside, most
+            async with leases.hold(session, PLENTY_SECONDS) as hold:
+                inside += 1
+                most = max(most, inside)
+                fences.append(hold.fence)
+                await asyncio.sleep(0.001)
+                inside -= 1
+
+        await asyncio.gather(*(work() for _ in range(20)))
+        assert most == 1
+        assert fences == sorted(set(fences))
+        assert len(fences) == 20
+
+    async def test_a_cancelled_holder_and_a_cancelled_waiter_leave_the_session_free(self, leases: Leases) -> None:
+        """Cancelling frees what was held and what was about to be."""
+        session, entered = new_id(), asyncio.Event()
+
+        async def stay() -> None:
+            async with leases.hold(session, PLENTY_SECONDS):
+                entered.set()
+                await asyncio.Event().wait()
+
+        holder = asyncio.create_task(stay())
+        await entered.wait()
+        waiter = asyncio.create_task(stay())
+        await asyncio.sleep(0)
+        for task in (waiter, holder):
+            task.cancel()
+            await asyncio.wait([task])
+        async with leases.hold(session, PLENTY_SECONDS):
+            pass
+
+    async def test_a_lease_is_found_with_the_next_hold(self, leases: Leases) -> None:
+        """What was kept last comes with the lock: sandbox, staged files and time of use."""
+        session = new_id()
+        async with leases.hold(session, 0) as hold:
+            assert hold.lease is None
+            await leases.keep(hold, Lease(session, "first"))
+            await leases.keep(hold, Lease(session, "box", {"a b/ü.txt": "some/file"}))
+            assert _sandbox(hold) == "box"
+        async with leases.hold(session, 0) as hold:
+            assert hold.lease is not None
+            assert (hold.lease.session_id, hold.lease.sandbox_id) == (session, "box")
+            assert hold.lease.staged == {"a b/ü.txt": "some/file"}
+            assert hold.lease.used_at > 0
+
+    async def test_a_dropped_lease_is_gone(self, leases: Leases) -> None:
+        """For this hold, for the next one, and for the list; dropping nothing is fine."""
+        session = new_id()
+        async with leases.hold(session, 0) as hold:
+            await leases.drop(hold)
+            await leases.keep(hold, Lease(session, "box"))
+            await leases.drop(hold)
+            assert hold.lease is None
+        async with leases.hold(session, 0) as hold:
+            assert hold.lease is None
+        assert await leases.all() == []
+
+    async def test_all_begins_with_the_least_recently_used(self, leases: Leases) -> None:
+        """Keeping a lease makes it the last of the list; only holding its session does not."""
+        sessions = [new_id() for _ in range(3)]
+        for session in (*sessions, sessions[0]):
+            async with leases.hold(session, 0) as hold:
+                await leases.keep(hold, Lease(session, session))
+                await asyncio.sleep(0.002)  # the order is by milliseconds
+        async with leases.hold(sessions[1], 0):
+            pass
+        listed = await leases.all()
+        assert [lease.session_id for lease in listed] == [sessions[1], sessions[2], sessions[0]]
+        assert [lease.used_at for lease in listed] == sorted(lease.used_at for lease in listed)
+
+    async def test_a_hold_that_is_over_changes_nothing(self, leases: Leases) -> None:
+        """Who lost a session can neither keep nor drop its lease, and knows."""
+        session = new_id()
+        async with leases.hold(session, 0) as over:
+            assert not over.is_lost()
+        assert over.is_lost()
+        async with leases.hold(session, 0) as hold:
+            await leases.keep(hold, Lease(session, "box"))
+            with pytest.raises(LeasesUnavailable):
+                await leases.keep(over, Lease(session, "other"))
+            with pytest.raises(LeasesUnavailable):
+                await leases.drop(over)
+            assert not hold.is_lost()
+        assert [lease.sandbox_id for lease in await leases.all()] == ["box"]
+
+    async def test_hints_are_remembered(self, leases: Leases) -> None:
+        """A hint gives the session named last, and nothing for who never named one."""
+        key, other = f"tenant\0ü\0{new_id()}", f"tenant\0\0{new_id()}"
+        assert await leases.hint(key) is None
+        assert await leases.hint(key, "one") == "one"
+        assert await leases.hint(key, "two") == "two"
+        assert await leases.hint(key) == "two"
+        assert await leases.hint(other) is None
+
+
+def _sandbox(hold: Hold) -> str | None:
+    return hold.lease.sandbox_id if hold.lease else None

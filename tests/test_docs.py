@@ -1,0 +1,74 @@
+"""The documents name every endpoint, error, command and exit code that there is."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+from app.api.errors import _WORDS, STATUS
+from app.cli import doctor, execute, serve
+from app.core import errors
+from app.main import EX_CONFIG, create_app
+from app.settings import Settings
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+class _NoEngine:
+    """Stand for an engine that is never opened."""
+
+    name = "none"
+    warnings: tuple[str, ...] = ()
+
+
+def test_every_endpoint_has_its_line(tmp_path: Path) -> None:
+    """`docs/api.md` names every route of the application with its method."""
+    engine: Any = _NoEngine()
+    gate: Any = create_app(Settings(adapter_api_key="k", file_store_url=str(tmp_path)), engine)
+    text = (DOCS / "api.md").read_text()
+    for path, operations in gate._app.openapi()["paths"].items():
+        for method in operations:
+            assert f"`{method.upper()} {path}`" in text
+
+
+def test_every_error_code_has_its_line() -> None:
+    """`docs/api.md` names every code that an error body can carry."""
+    text = (DOCS / "api.md").read_text()
+    family = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ServiceError)
+    ]
+    codes = {kind.code for kind in family} | {code for code, _ in _WORDS.values()}
+    assert [code for code in sorted(codes) if f"`{code}`" not in text] == []
+    assert all(any(issubclass(kind, known) for known in STATUS) for kind in family if kind is not errors.ServiceError)
+
+
+def test_every_command_and_option_has_its_line() -> None:
+    """`docs/operations.md` names every command of `python -m app`, all their options, and the exit code 78."""
+    text = (DOCS / "operations.md").read_text()
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers()
+    for module in (serve, execute, doctor):
+        module.add_to(commands)
+    for name, command in commands.choices.items():
+        assert f"python -m app {name}" in text
+        for action in command._actions:
+            for option in action.option_strings:
+                assert option in ("-h", "--help") or f"`{option}`" in text
+    assert f"{EX_CONFIG} only" in text
+
+
+def test_every_make_target_has_its_line() -> None:
+    """`docs/operations.md` names every documented target of the Makefile."""
+    text = (DOCS / "operations.md").read_text()
+    makefile = (DOCS.parent / "Makefile").read_text()
+    targets = re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)
+    assert [name for name in targets if f"`make {name}`" not in text and name != "help"] == []
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    """Every relative link in the documents names a file that is there."""
+    for page in [*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
