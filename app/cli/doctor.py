@@ -99,7 +99,7 @@ async def _engine(settings: Settings, *, quick: bool) -> AsyncIterator[Finding]:
         yield Finding("fail", "engine", str(error))
         return
     try:
-        await compute(engine)
+        await compute(await engine.create())
         yield Finding("ok", "engine", f"{engine.name}: a program computed 42")
         for warning in engine.warnings:
             yield Finding("warn", "engine", warning)

@@ -32,7 +32,14 @@ def run(_: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return EX_CONFIG
     print(welcome(settings, key_was_made=made), flush=True)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level=settings.log_level, access_log=False)
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level=settings.log_level,
+        access_log=False,
+        timeout_graceful_shutdown=settings.drain_seconds,
+    )
     return 0
 
 

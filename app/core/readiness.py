@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from app.core.errors import ServiceError
 from app.core.languages import find_language
-from app.core.ports import Engine, Retention
+from app.core.ports import Engine, Retention, Sandbox
 from app.runner.endings import Ending
 from app.runner.messages import Limits, Request
 
@@ -37,6 +37,7 @@ class Prober:
         self._last = Readiness({"service": "starting"})
         self._looked_at = float("-inf")
         self._turn = asyncio.Lock()
+        self._sandbox_id: str | None = None
 
     async def look(self) -> Readiness:
         """Give the state of store and engine."""
@@ -53,27 +54,30 @@ class Prober:
         except ServiceError as error:
             found.reasons["store"] = error.message
         try:
-            await compute(self._engine)
+            await compute(await self._sandbox())
         except ServiceError as error:
             found.reasons["engine"] = error.message
         except WrongAnswer as error:
             found.reasons["engine"] = str(error)
         return found
 
+    async def _sandbox(self) -> Sandbox:
+        """Give the sandbox that we look with: always the same, as long as it lives, for making one may cost money."""
+        sandbox = await self._engine.find(self._sandbox_id) if self._sandbox_id else None
+        if sandbox is None:
+            sandbox = await self._engine.create()
+            self._sandbox_id = sandbox.id
+        return sandbox
+
 
 class WrongAnswer(Exception):
     """Tell that the engine ran a program and it did not come out right."""
 
 
-async def compute(engine: Engine) -> None:
-    """Let a program compute 42 in a sandbox of its own. Raises ``WrongAnswer`` or ``EngineUnavailable``."""
+async def compute(sandbox: Sandbox) -> None:
+    """Let a program compute 42. Raises ``WrongAnswer`` or ``EngineUnavailable``."""
     language = find_language("py")
     assert language is not None  # noqa: S101  Python is always in the table
-    sandbox = await engine.create()
-    try:
-        request = Request(language.program("print(6*7)", []), Limits(wall_seconds=_PROGRAM_SECONDS))
-        reply = await sandbox.exchange(request)
-    finally:
-        await engine.destroy(sandbox.id)
+    reply = await sandbox.exchange(Request(language.program("print(6*7)", []), Limits(wall_seconds=_PROGRAM_SECONDS)))
     if reply.ending is not Ending.OK or reply.stdout != "42\n":
         raise WrongAnswer(f"A program that prints 6*7 ended with '{reply.ending}': {reply.stderr[-200:]}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.core import outputs, staging
 from app.core.admission import Admission
@@ -65,9 +65,7 @@ class RunPolicy:
         """Give the limits of one run; a time asked for is cut to what is allowed."""
         asked = self.timeout_seconds if timeout_seconds is None else timeout_seconds
         wall = max(_SHORTEST_SECONDS, min(asked, self.timeout_max_seconds))
-        limits = Limits.from_json(self.limits.to_json())
-        limits.wall_seconds, limits.cpu_seconds = wall, int(wall) * 2 + 1
-        return limits
+        return replace(self.limits, wall_seconds=wall, cpu_seconds=int(wall) * 2 + 1)
 
 
 class Runs:
@@ -122,6 +120,7 @@ class Runs:
         missing = staging.missing_from(lease, inputs, self._store)
         if missing:
             refused = await self._put(sandbox, missing, inputs)
+            staging.forget_replaced(lease, (item.path for item in missing))
             for path, reason in refused.items():
                 inputs.by_path.pop(path, None)
                 inputs.notes.append(f"The file {path!r} could not be placed in the workspace: {reason}.")

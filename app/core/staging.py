@@ -95,6 +95,13 @@ def missing_from(lease: Lease, inputs: Inputs, store: FileStore) -> list[Staged]
     ]
 
 
+def forget_replaced(lease: Lease, placed: Iterable[str]) -> None:
+    """Forget staged files that gave way to ones that were placed now: they must be staged again if they are wanted."""
+    for path in placed:
+        for other in [other for other in lease.staged if other != path and paths.conflicts(other, path)]:
+            del lease.staged[other]
+
+
 def stale_in(lease: Lease, record: Record, inputs: Inputs) -> list[str]:
     """List paths of session files that were deleted since the sandbox got them."""
     own = record.id + "/"

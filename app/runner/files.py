@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import errno
 import os
+import secrets
 import shutil
 import stat
 from dataclasses import dataclass, field
@@ -69,7 +70,7 @@ def _place(root: str, parcel: Parcel) -> None:
     """Write a file under a name of its own first: what is not whole is never at its place."""
     directory, name = _parent(root, parcel.path, make=True)
     try:
-        _refuse_directory(directory, name)
+        _move_aside(directory, name)
         fresh = f".{os.getpid()}.part"
         try:
             _write(directory, fresh, parcel)
@@ -98,13 +99,14 @@ def _forget(name: str, directory: int | None = None) -> None:
         return
 
 
-def _refuse_directory(directory: int, name: str) -> None:
+def _move_aside(directory: int, name: str) -> None:
+    """Make room where a directory lies: it goes into a hidden one, which no scan looks at (K15: the last ref wins)."""
     try:
         seen = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return
     if stat.S_ISDIR(seen.st_mode):
-        raise IsADirectoryError(errno.EISDIR, "a directory is there")
+        os.rename(name, f".replaced-{secrets.token_hex(8)}", src_dir_fd=directory, dst_dir_fd=directory)
 
 
 def _parent(root: str, path: str, *, make: bool) -> tuple[int, str]:

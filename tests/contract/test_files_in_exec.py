@@ -224,3 +224,14 @@ async def test_outputs_go_into_the_next_call(caller: Caller) -> None:
     second = await caller.exec(code, "js", files=refs_to(first))
     assert second["stdout"] == "42\n"
     assert second["session_id"] != first["session_id"]
+
+
+async def test_files_that_gave_way_to_a_ref_come_back_without_it(caller: Caller) -> None:
+    """K15, K16: a run whose ref took the place of a directory leaves the session's own files as they were."""
+    first = await caller.exec("import os; os.mkdir('d'); open('d/own', 'w').write('mine')")
+    ref = await caller.upload_one("d", b"new")
+    given = {"id": ref["id"], "session_id": ref["session_id"], "name": "d"}
+    second = await caller.exec("print(open('d').read())", session_id=first["session_id"], files=[given])
+    assert second["stdout"] == "new\n"
+    third = await caller.exec("print(open('d/own').read())", session_id=first["session_id"])
+    assert (third["stdout"], third["stderr"]) == ("mine\n", "")

@@ -71,13 +71,12 @@ class Files(Base):
         await put(sandbox, a=b"second")
         assert await output(sandbox, bash("cat a; echo; cat b")) == "second\na long first version"
 
-    async def test_a_file_does_not_replace_a_directory(self, sandbox: Sandbox) -> None:
-        """What cannot be placed is told with a reason; what lies there stays, and the other files arrive."""
-        await output(sandbox, bash("mkdir d; touch d/kept"))
-        refused = await sandbox.put([file("a"), file("d"), file("b")])
-        assert list(refused) == ["d"]
-        assert refused["d"]
-        assert await output(sandbox, bash("ls -d a b d/kept")) == "a\nb\nd/kept\n"
+    async def test_a_file_takes_the_place_of_a_directory(self, sandbox: Sandbox) -> None:
+        """The directory is out of the way, its files are not told as the program's work, and the other files arrive."""
+        await output(sandbox, bash("mkdir d; touch d/inner"))
+        assert await sandbox.put([file("a"), file("d"), file("b")]) == {}
+        reply = await sandbox.exchange(bash("ls; cat d"))
+        assert (reply.stdout, paths(reply), reply.deleted) == ("a\nb\nd\ncontent", [], [])
 
     async def test_what_is_in_the_way_of_a_directory_gives_way(self, sandbox: Sandbox) -> None:
         """A path can be made whatever a program left at one of its directories' names."""
