@@ -6,9 +6,11 @@ A group for each jail: making one costs 0.1 ms, and a group that is reused would
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,6 +41,20 @@ class Group:
         except OSError:
             return False
         return any(name == "oom_kill" and count != "0" for name, _, count in (line.partition(" ") for line in lines))
+
+    def kill_all_but(self, runner: int) -> None:
+        """Kill every process of the group but one; by pidfd, so that none is met under the number of another."""
+        for pid in self._members() - {runner}:
+            with contextlib.suppress(ProcessLookupError):
+                pidfd = os.pidfd_open(pid)
+                try:
+                    if pid in self._members():
+                        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                finally:
+                    os.close(pidfd)
+
+    def _members(self) -> set[int]:
+        return {int(pid) for pid in (self.directories[0] / "cgroup.procs").read_text().split()}
 
     def remove(self) -> None:
         """Remove the group; one that still holds a dying process is left for ``Cgroups.close``."""

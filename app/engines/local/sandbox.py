@@ -27,6 +27,7 @@ from app.runner.serve import HEADER, REPLY, STARTED, pack
 if TYPE_CHECKING:  # the engine makes sandboxes, so only one of the two can import the other
     from app.engines.local.engine import LocalEngine
 
+_MEMORY_LOOK_SECONDS = 0.25
 _IMPORTED = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)|import[ \t]+([\w., \t]+))", re.MULTILINE)
 
 
@@ -124,7 +125,11 @@ async def exchange(jail: Jail, ground: int, request: Request) -> Reply:
         await asyncio.get_running_loop().sock_sendall(jail.wire, pack(json.dumps(request.to_json()).encode()))
     except OSError as error:
         raise EngineUnavailable(f"The sandbox went away before the program started: {error}.") from error
-    started, body = await _receive(jail.wire)
+    watching = asyncio.create_task(_end_when_out_of_memory(jail))
+    try:
+        started, body = await _receive(jail.wire)
+    finally:
+        watching.cancel()
     ran_out = jail.group is not None and jail.group.ran_out_of_memory()
     if body is None:
         if not started and not ran_out:
@@ -134,6 +139,15 @@ async def exchange(jail: Jail, ground: int, request: Request) -> Reply:
     if ran_out and reply.ending in (Ending.SIGNAL, Ending.EXIT):
         reply.ending = Ending.MEMORY
     return reply
+
+
+async def _end_when_out_of_memory(jail: Jail) -> None:
+    """End a run from which the kernel killed one of several processes; the others might wait for it for ever."""
+    while jail.group is not None:
+        await asyncio.sleep(_MEMORY_LOOK_SECONDS)
+        if jail.group.ran_out_of_memory():
+            jail.group.kill_all_but(jail.pid)
+            return
 
 
 async def _receive(wire: socket.socket) -> tuple[bool, bytes | None]:

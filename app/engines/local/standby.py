@@ -30,6 +30,8 @@ class Jail:
     wire: socket.socket
     pidfd: int
     group: Group | None
+    pid: int = 0
+    """The runner's process id as the host sees it."""
 
     def kill(self) -> None:
         """End every process of the jail."""
@@ -99,19 +101,20 @@ class Standby:
             theirs.close()
         jail = Jail(kind, ours, pidfd, None)
         try:
-            jail.group = await asyncio.to_thread(self._grouped, pidfd)
+            jail.pid = _pid_of(pidfd)
+            jail.group = await asyncio.to_thread(self._grouped, jail.pid)
         except OSError as error:
             await jail.close()
             raise EngineUnavailable(f"The limits of a sandbox could not be set: {error}.") from error
         return jail
 
-    def _grouped(self, pidfd: int) -> Group | None:
+    def _grouped(self, pid: int) -> Group | None:
         """Put the jail's pid 1 into a control group of its own; in a thread, since the kernel may take 20 ms for it."""
         if self._cgroups is None:
             return None
         group = self._cgroups.make(*self._limits)
         try:
-            group.add(_pid_of(pidfd))
+            group.add(pid)
         except OSError:
             group.remove()
             raise
