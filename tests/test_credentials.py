@@ -95,9 +95,7 @@ def claims(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (usual | changes).items() if value is not None}
 
 
-def token(
-    key: Any = None, alg: str = "EdDSA", kid: str | None = "k1", typ: str | None = "JWT", **changes: Any
-) -> str:
+def token(key: Any = None, alg: str = "EdDSA", kid: str | None = "k1", typ: str | None = "JWT", **changes: Any) -> str:
     """Sign a token, by default a good one."""
     headers = {name: value for name, value in {"kid": kid}.items() if value is not None} | {"typ": typ}
     return jwt.encode(claims(**changes), key or ed_key(), algorithm=alg, headers=headers)
@@ -145,9 +143,7 @@ def test_api_key_in_its_header_and_as_bearer() -> None:
         assert keyed().identify(headers) == Principal("key")
 
 
-@pytest.mark.parametrize(
-    "wrong", ["", " ", "k", API_KEY[:-1], API_KEY + "x", API_KEY.upper(), "é\u00ff", "a.b.c"]
-)
+@pytest.mark.parametrize("wrong", ["", " ", "k", API_KEY[:-1], API_KEY + "x", API_KEY.upper(), "é\u00ff", "a.b.c"])
 def test_wrong_api_key(wrong: str) -> None:
     """K5: a wrong, empty, partial or non-ASCII key is a 401 in every place, and never a crash."""
     for headers in (
@@ -583,7 +579,5 @@ def test_hint_for_librechat_comes_once(caplog: pytest.LogCaptureFixture) -> None
         for _ in range(3):
             refusal(credentials, librechat)
     (line,) = caplog.messages
-    assert all(
-        part in line for part in ("v0.8.6", "LIBRECHAT_CODE_BASEURL", "CODEAPI_JWT_", "ADAPTER_AUTH=none")
-    )
+    assert all(part in line for part in ("v0.8.6", "LIBRECHAT_CODE_BASEURL", "CODEAPI_JWT_", "ADAPTER_AUTH=none"))
     assert "\n" not in line and API_KEY not in line

@@ -52,9 +52,7 @@ def complaint(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
     with pytest.raises(SettingsError) as refusal:
         load(monkeypatch, **environment)
     shown = refusal.value.__context__ is not None and not refusal.value.__suppress_context__
-    assert (
-        refusal.value.__cause__ is None and not shown
-    )  # a traceback would quote the values of the ValidationError
+    assert refusal.value.__cause__ is None and not shown  # a traceback would quote the values of the ValidationError
     return str(refusal.value)
 
 
@@ -97,15 +95,9 @@ def test_units_are_in_the_names() -> None:
 def test_env_example_starts_with_the_seed_and_loads(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The seed's seven names come first; the file with its # taken away is a valid, all-default `.env`."""
     text = settings_docs.env_example()
-    names = [
-        line[1:].partition("=")[0]
-        for line in text.splitlines()
-        if line.startswith("#") and line[1:2].isupper()
-    ]
+    names = [line[1:].partition("=")[0] for line in text.splitlines() if line.startswith("#") and line[1:2].isupper()]
     assert tuple(names[:7]) == settings_docs.SEED
-    (bare / ".env").write_text(
-        "\n".join(line[1:] if line[1:2].isupper() else line for line in text.splitlines())
-    )
+    (bare / ".env").write_text("\n".join(line[1:] if line[1:2].isupper() else line for line in text.splitlines()))
     assert load(monkeypatch).model_dump(exclude={"adapter_api_key"}) == Settings().model_dump(
         exclude={"adapter_api_key"}
     )
@@ -135,9 +127,7 @@ def test_defaults_keep_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_environment_wins_over_env_file(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`.env` is read, the environment wins, an empty or blank value is unset, unknown names are ignored."""
-    (bare / ".env").write_text(
-        "\ufeffPORT=9001\nMAX_SANDBOXES=7\nSESSION_TTL_SECONDS=\nDAYTONA_API_KEY=\nWHAT=1\n"
-    )
+    (bare / ".env").write_text("\ufeffPORT=9001\nMAX_SANDBOXES=7\nSESSION_TTL_SECONDS=\nDAYTONA_API_KEY=\nWHAT=1\n")
     settings = load(monkeypatch, PORT="9002", REDIS_URL="", HOST="  ", FILE_STORE_URL=" s3://files ")
     assert (settings.port, settings.max_sandboxes, settings.session_ttl_seconds) == (9002, 7, 1800)
     assert (settings.redis_url, settings.host, settings.file_store_url) == (None, "127.0.0.1", "s3://files")
@@ -232,9 +222,7 @@ def test_refusals_never_show_the_value(monkeypatch: pytest.MonkeyPatch, name: st
 def test_secrets_are_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """repr and str show neither keys nor URLs that may carry a password."""
     url = f"redis://:{SECRET}@redis:6379"
-    settings = load(
-        monkeypatch, DAYTONA_API_KEY=SECRET, REDIS_URL=url, FILE_STORE_URL=f"s3://a:{SECRET}@files"
-    )
+    settings = load(monkeypatch, DAYTONA_API_KEY=SECRET, REDIS_URL=url, FILE_STORE_URL=f"s3://a:{SECRET}@files")
     assert SECRET not in repr(settings) + str(settings)
     monkeypatch.setenv("PORT", SECRET)
     with pytest.raises(ValueError, match="port") as refusal:

@@ -16,6 +16,7 @@ from app.engines.local import canary, isolate
 from app.engines.local.engine import LocalEngine
 from app.engines.local.inside import landlock
 from app.engines.local.recipe import Isolation, LocalSettings, Recipe
+from app.engines.local.recipe import prepare as prepare_for
 from app.engines.local.sandbox import LocalSandbox
 from app.runner.endings import Ending
 from app.runner.messages import Limits, Reply, Request
@@ -29,13 +30,12 @@ WITHOUT_PRELOAD = replace(SETTINGS, preload=(), standby=0)
 def offers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Isolation], None]:
     """Make this machine offer no more than a level."""
     levels: tuple[Isolation, ...] = ("full", "degraded", "none")
-    original = isolate.prepare
 
     def limit(best: Isolation) -> None:
         def prepare(settings: LocalSettings, level: Isolation, home: Path | None, *, has_memory_cgroup: bool) -> Recipe:
             if levels.index(level) < levels.index(best):
                 raise EngineUnfit(f"{level} isolation is not to be had (test)")
-            return original(settings, level, home, has_memory_cgroup=has_memory_cgroup)
+            return prepare_for(settings, level, home, has_memory_cgroup=has_memory_cgroup)
 
         monkeypatch.setattr(isolate, "prepare", prepare)
 
