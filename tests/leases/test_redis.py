@@ -138,7 +138,7 @@ def names(server: RedisServer) -> set[str]:
 
 
 async def test_a_killed_replica_is_taken_over(replica: Replica, server: RedisServer) -> None:
-    """After SIGKILL in mid-run the lock runs out; the next holder gets no lease, for that sandbox is not to be trusted."""
+    """After SIGKILL in mid-run the lock runs out; the next holder gets no lease: that sandbox is not trusted."""
     session = new_id()
     with subprocess.Popen(  # noqa: ASYNC220  it starts at once, and nothing else runs meanwhile
         [sys.executable, "-m", "tests.leases.holder", server.url, session, str(SHORT_SECONDS)],
