@@ -14,10 +14,6 @@ class Known:
         self._files = set(layout.files)
         self._directories = set(layout.directories)
 
-    def is_directory(self, path: str) -> bool:
-        """Tell whether a directory is at a path."""
-        return path in self._directories
-
     def is_free(self, path: str) -> bool:
         """Tell whether an ordinary write to a path makes or replaces an ordinary file."""
         return path not in self._directories and not any(parent in self._files for parent in _parents(path))

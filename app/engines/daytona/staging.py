@@ -76,8 +76,6 @@ class Delivery:
         path = staged.path
         if paths.clean(path) != path:
             self.refused[path] = "it is no path in the workspace"
-        elif self.known is not None and self.known.is_directory(path):
-            self.refused[path] = "a directory is there"
         elif self.known is not None and self.known.is_free(path):
             return Item(staged, f"{bootstrap.WORKSPACE}/{path}", is_direct=True)
         else:
