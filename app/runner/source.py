@@ -27,7 +27,7 @@ class Source:
             now = os.lstat(self.path)
             if (now.st_ino, now.st_mtime_ns) == self.borrowed:
                 os.unlink(self.path)
-        except FileNotFoundError:  # the program removed it, or the whole workspace
+        except OSError:  # the program removed it, or put something else in the workspace's place
             return
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -113,6 +115,18 @@ async def _with_one_retry(engine: LocalEngine) -> None:
                 break
             except EngineUnavailable:
                 assert attempt == 1
+
+
+async def test_a_death_that_the_loop_has_not_heard_of(engine: LocalEngine) -> None:
+    """A process that was reaped before anybody was told can still be stopped, and new zygotes take its place."""
+    await works(engine)
+    outer = processes.outer_pid(engine)
+    processes.kill(outer)
+    with contextlib.suppress(ChildProcessError):  # the loop's own watcher was first
+        os.waitpid(outer, 0)  # noqa: ASYNC222  the loop must hear nothing meanwhile
+    assert engine._zygotes is not None
+    await engine._zygotes.stop()
+    await _with_one_retry(engine)
 
 
 async def test_right_after_the_death_runs_work(engine: LocalEngine) -> None:

@@ -69,6 +69,13 @@ def test_a_program_may_do_away_with_its_text(bench: Bench, work: str) -> None:
     assert (reply.ending, reply.stdout, reply.deleted) == (Ending.OK, "done\n", [])
 
 
+@pytest.mark.parametrize("work", ["rm -r $HOME", "rm -r $HOME; touch $HOME"])
+def test_a_program_may_do_away_with_the_place_of_its_text(bench: Bench, work: str) -> None:
+    """Where the workspace is no mount, a program can put something else in its place; it still gets an answer."""
+    reply = bench.program(beside(f"{work}; echo done"))
+    assert (reply.ending, reply.stdout, reply.changed) == (Ending.OK, "done\n", [])
+
+
 def test_the_text_of_other_languages_lies_apart(bench: Bench) -> None:
     """A program of the scratch place finds the workspace as the user left it."""
     (bench.workspace / "main.sh").write_text("the user's")

@@ -8,13 +8,14 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.core.errors import EngineUnavailable
 from app.core.ids import new_id
-from app.core.ports import Chunks, Staged
+from app.core.ports import Staged
 from app.engines.local.inside import full
 from app.engines.local.inside.plain import scratch_of
 from app.engines.local.isolate import remove_tree
@@ -52,19 +53,20 @@ class LocalSandbox:
 
     async def put(self, files: Sequence[Staged]) -> dict[str, str]:
         """Write files into the workspace; give the reason for each path that could not be written."""
-        self._check_alive()
         refused: dict[str, str] = {}
-        for item in files:
-            try:
-                await self._engine.io.put(self._root, item)
-            except OSError as error:
-                refused[item.path] = error.strerror or str(error)
+        with self._held_root() as root:
+            for item in files:
+                try:
+                    await self._engine.io.put(root, item)
+                except OSError as error:
+                    refused[item.path] = error.strerror or str(error)
         return refused
 
-    def get(self, path: str) -> Chunks:
+    async def get(self, path: str) -> AsyncIterator[bytes]:
         """Read one file of the workspace."""
-        self._check_alive()
-        return self._engine.io.get(self._root, path)
+        with self._held_root() as root:
+            async for chunk in self._engine.io.get(root, path):
+                yield chunk
 
     async def exchange(self, request: Request) -> Reply:
         """Run one program in a fresh jail. Cancelling kills the jail."""
@@ -80,6 +82,16 @@ class LocalSandbox:
             if self._on_host:  # its temporary files must be gone before the next run makes its own
                 await asyncio.shield(ending)
                 await asyncio.shield(remove_tree(self._place.scratch))
+
+    @contextmanager
+    def _held_root(self) -> Iterator[int]:
+        """Hold the root for one piece of work: once closed, its number soon means another sandbox's."""
+        self._check_alive()
+        root = os.dup(self._root)
+        try:
+            yield root
+        finally:
+            os.close(root)
 
     def _check_alive(self) -> None:
         if self._root < 0:

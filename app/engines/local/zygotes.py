@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -103,7 +104,7 @@ class Zygotes:
     @property
     def is_alive(self) -> bool:
         """Tell whether the outer jail still runs and both zygotes answer."""
-        if self._process is None or self._process.returncode is not None:
+        if self._process is None or self._process.returncode is not None or not self.controls:
             return False
         return not any(control.is_broken for control in self.controls.values())
 
@@ -192,7 +193,8 @@ class Zygotes:
         self.controls = {}
         if self._process is not None:
             if self._process.returncode is None:
-                os.killpg(self._process.pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it died by itself, and the loop has not heard of it yet
+                    os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
         if self._log_task is not None:
             await self._log_task

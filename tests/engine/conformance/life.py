@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from app.core.errors import EngineUnavailable
-from app.core.ports import Engine, Sandbox
+from app.core.ports import Engine, Sandbox, Staged
 from tests.engine.asking import bash, content, file, output, put
-from tests.engine.conformance.base import GONE, Base
+from tests.engine.conformance.base import GONE, Base, MiB
 
 
 class Life(Base):
@@ -92,6 +93,50 @@ class Life(Base):
             for successor in successors:
                 assert await output(successor, bash("ls")) == "secret\n"
                 await engine.destroy(successor.id)
+
+    @pytest.mark.parametrize("size", [100, 3 * MiB], ids=["small", "large"])
+    async def test_a_sandbox_destroyed_while_it_is_filled_reaches_no_other(self, engine: Engine, size: int) -> None:
+        """Files whose bytes come late, when their sandbox is gone, land in no sandbox that was made since."""
+        asked, go = asyncio.Event(), asyncio.Event()
+
+        async def read() -> AsyncIterator[bytes]:
+            asked.set()
+            await go.wait()
+            yield b"x" * size
+
+        held = await engine.create()
+        filling = asyncio.create_task(held.put([Staged("late", size, read), file("after")]))
+        await asked.wait()
+        await engine.destroy(held.id)
+        successors = [await engine.create() for _ in range(3)]
+        go.set()
+        (outcome,) = await asyncio.gather(filling, return_exceptions=True)
+        assert isinstance(outcome, (EngineUnavailable, dict)), outcome
+        for successor in successors:
+            assert await output(successor, bash("ls -A")) == ""
+            await engine.destroy(successor.id)
+
+    @pytest.mark.parametrize("chunks_before", [0, 1])
+    async def test_a_sandbox_destroyed_while_it_is_read_shows_no_other(
+        self, engine: Engine, chunks_before: int
+    ) -> None:
+        """A download that was begun goes on with the same file or fails; it never gives bytes of another sandbox."""
+        held = await engine.create()
+        await put(held, same=b"a" * 3 * MiB)
+        chunks = held.get("same").__aiter__()
+        for _ in range(chunks_before):
+            assert set(await anext(chunks)) == set(b"a")
+        await engine.destroy(held.id)
+        successors = [await engine.create() for _ in range(3)]
+        for successor in successors:
+            await put(successor, same=b"b" * 3 * MiB)
+        try:
+            async for chunk in chunks:
+                assert set(chunk) == set(b"a")
+        except GONE:
+            pass
+        for successor in successors:
+            await engine.destroy(successor.id)
 
     async def test_a_sweep_leaves_what_is_leased(self, engine: Engine, sandbox: Sandbox) -> None:
         """Sweeping ends orphans only."""
