@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from app.core import paths
 from app.core.access import may_change, may_read, may_run, private_scope, shared_scope
-from app.core.errors import BadRequest, NotFound
+from app.core.errors import BadRequest, Conflict, NotFound
 from app.core.ids import new_id
 from app.core.ports import Chunks, FileStore
 from app.core.principal import Principal
@@ -46,6 +46,7 @@ class Upload:
         self._store = store
         self._is_new = is_new
         self._max_bytes = max_bytes
+        self._may_be_visible = False
         self.record = record
         self.files: list[FileRecord] = []
 
@@ -65,7 +66,7 @@ class Upload:
         return file
 
     async def commit(self, purpose: Purpose, principal: Principal) -> None:
-        """Make the files visible, all at once."""
+        """Make the files visible, all at once. Raises ``NotFound`` when the session is gone by now."""
         self.files = [file.model_copy(update={"read_only": purpose.read_only}) for file in self.files]
 
         def apply(record: Record) -> None:
@@ -76,12 +77,17 @@ class Upload:
         if self._is_new:
             self.record.scope = purpose.scope(principal)
             apply(self.record)
-            await self._store.create(self.record)
-        else:
-            await self._store.change(self.record.id, apply)
+        self._may_be_visible = True  # from here on: an answer of the store may get lost
+        try:
+            await (self._store.create(self.record) if self._is_new else self._store.change(self.record.id, apply))
+        except (NotFound, Conflict):
+            self._may_be_visible = False
+            raise
 
     async def abandon(self) -> None:
-        """Take back what was stored."""
+        """Take back what was stored, unless a record may name it; what none names goes in the end all the same."""
+        if self._may_be_visible:
+            return
         await self._store.erase(self.record.id, [file.id for file in self.files])
 
 

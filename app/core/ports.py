@@ -116,7 +116,10 @@ class FileStore(Protocol):
         ...
 
     def read(self, session_id: str, file_id: str, start: int = 0, end: int | None = None) -> Chunks:
-        """Read a file's bytes, ``end`` not included. Raises ``NotFound``."""
+        """Read a file's bytes from ``start``, which is no later than the last, to before ``end``. Raises ``NotFound``.
+
+        An empty range gives nothing, one that goes beyond the file gives what there is.
+        """
         ...
 
     async def erase(self, session_id: str, file_ids: Sequence[str] | None = None) -> None:
@@ -128,7 +131,10 @@ class Retention(Protocol):
     """Tell which sessions are old, for the sweeper; the file store's second face."""
 
     async def idle_since(self, seconds: float) -> list[str]:
-        """Give the sessions whose record was last written more than ``seconds`` ago."""
+        """Give the sessions whose record was last written more than ``seconds`` ago.
+
+        Also those that have none, only files, all of that age.
+        """
         ...
 
     async def is_idle(self, session_id: str, seconds: float) -> bool:

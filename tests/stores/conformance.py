@@ -1,0 +1,369 @@
+"""What the core relies on, whatever keeps records and files. A subclass gives the fixture ``files``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, tzinfo
+from typing import Any
+
+import obstore
+import pytest
+
+from app.core.errors import Conflict, NotFound, StoreUnavailable, TooLarge
+from app.core.ids import new_id
+from app.core.session import FileRecord, Record, Scope, now
+from app.stores.objects import _PART_BYTES, ObjectFiles
+
+MiB = 1 << 20
+HOUR_SECONDS = 3600.0
+ODD_NAMES = (
+    "a b/ü/日本語.txt", "quote\"s and 'more'", "line\nbreak\tand\x01control", "…/‮rtl", "percent%2F..%00", "*?[a]#1",
+    "é", "é", "x" * 255, "😀" * 63,
+)  # fmt: skip
+"""Names are data in a record and never keys, so that no store can stumble over them."""
+
+
+async def pieces(size: int, piece: int = MiB) -> AsyncIterator[bytes]:
+    """Give so many bytes, no mebibyte like another."""
+    for start in range(0, size, piece):
+        yield bytes((start // piece + i) % 251 for i in range(min(64, size - start))).ljust(min(piece, size - start))
+
+
+async def text(content: bytes) -> AsyncIterator[bytes]:
+    """Give these bytes."""
+    yield content
+
+
+async def breaking(size: int) -> AsyncIterator[bytes]:
+    """Give so many bytes, then break."""
+    async for piece in pieces(size):
+        yield piece
+    raise ZeroDivisionError
+
+
+async def content(files: ObjectFiles, session_id: str, file_id: str, *span: int | None) -> bytes:
+    """Read a file."""
+    return b"".join([chunk async for chunk in files.read(session_id, file_id, *span)])  # type: ignore[arg-type]
+
+
+async def keys(files: ObjectFiles) -> set[str]:
+    """Name everything that is in the store."""
+    return {item["path"] for item in await obstore.list(files._store).collect_async()}
+
+
+def adding(path: str) -> Callable[[Record], str]:
+    """Make a change that adds a file to a record."""
+    file = FileRecord(id=new_id(), path=path, size=1, modified=now(), etag='"e"', content_type="text/plain")
+
+    def apply(record: Record) -> str:
+        record.add(file)
+        return file.id
+
+    return apply
+
+
+async def new_session(files: ObjectFiles) -> str:
+    """Make a session."""
+    record = Record(id=new_id())
+    await files.create(record)
+    return record.id
+
+
+async def paths(files: ObjectFiles, session_id: str) -> set[str]:
+    """Name the files in a record."""
+    record = await files.load(session_id)
+    assert record is not None
+    return {file.path for file in record.current()}
+
+
+def let_it_be_later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let the store believe that so much time has passed."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Later:
+            return cls.fromtimestamp(datetime.now(tz).timestamp() + seconds, tz)
+
+    monkeypatch.setattr("app.stores.objects.datetime", Later)
+
+
+def every_verb(files: ObjectFiles, session_id: str, file_id: str) -> dict[str, Awaitable[Any]]:
+    """Ask for everything once."""
+    return {
+        "load": files.load(session_id),
+        "create": files.create(Record(id=new_id())),
+        "change": files.change(session_id, adding("a")),
+        "write in one": files.write(session_id, new_id(), text(b"a")),
+        "write in parts": files.write(session_id, new_id(), pieces(_PART_BYTES + 1)),
+        "read": content(files, session_id, file_id),
+        "erase a file": files.erase(session_id, [file_id]),
+        "erase a session": files.erase(session_id),
+        "idle_since": files.idle_since(0),
+        "is_idle": files.is_idle(session_id, 0),
+        "probe": files.probe(),
+    }
+
+
+async def assert_away(files: ObjectFiles, session_id: str, file_id: str) -> None:
+    """Show that every verb tells that the store is away, in words that hold nothing of its own."""
+    asked = every_verb(files, session_id, file_id)
+    told = dict(zip(asked, await asyncio.gather(*asked.values(), return_exceptions=True), strict=True))
+    assert {verb: (type(error), str(error)) for verb, error in told.items()} == dict.fromkeys(
+        told, (StoreUnavailable, "The file store does not answer.")
+    )
+
+
+class FilesConformance:
+    """Run these tests on any file store."""
+
+    async def test_a_record_comes_back_as_it_was(self, files: ObjectFiles) -> None:
+        """Every field, with whatever names its files have."""
+        scope = Scope(kind="skill", tenant="t", owner="ü", id="s", version="1")
+        record = Record(id=new_id(), scope=scope, origin="upload", user="\0", language="py")
+        for name in ODD_NAMES:
+            adding(name)(record)
+        await files.create(record)
+        assert await files.load(record.id) == record
+        assert await paths(files, record.id) == set(ODD_NAMES)
+
+    async def test_a_record_keeps_its_times(self, files: ObjectFiles) -> None:
+        """Also one that was written in the millisecond of its making; retention counts from them."""
+        for _ in range(3):
+            record = Record(id=new_id())
+            await files.create(record)
+            await asyncio.sleep(0.002)  # the default of both is now
+            read = await files.load(record.id)
+            assert read is not None
+            assert (read.created, read.used) == (record.created, record.used)
+
+    async def test_a_session_that_is_not_there(self, files: ObjectFiles) -> None:
+        """Nothing is loaded; changing it is NotFound and makes none; ids that are none are not looked up."""
+        session_id = new_id()
+        for name in (session_id, "", "..", "../records", "a/b", "x" * 4000):
+            assert await files.load(name) is None
+        with pytest.raises(NotFound):
+            await files.change(session_id, adding("a"))
+        assert await files.load(session_id) is None
+
+    async def test_a_session_is_made_once(self, files: ObjectFiles) -> None:
+        """A second record of the same id is a Conflict and changes nothing, also at the same time."""
+        session_id = new_id()
+        twins = [Record(id=session_id, user=str(number)) for number in range(5)]
+        made = await asyncio.gather(*(files.create(twin) for twin in twins), return_exceptions=True)
+        assert [type(answer) for answer in made if answer is not None] == [Conflict] * 4
+        assert await files.load(session_id) == twins[made.index(None)]
+
+    async def test_a_change_gives_what_it_gave(self, files: ObjectFiles) -> None:
+        """And is there for the next one."""
+        session_id = await new_session(files)
+        file_id = await files.change(session_id, adding("a"))
+        record = await files.load(session_id)
+        assert record is not None
+        assert list(record.files) == [file_id]
+
+    async def test_a_change_that_raises_writes_nothing(self, files: ObjectFiles) -> None:
+        """Its own error comes out."""
+        session_id = await new_session(files)
+
+        def apply(record: Record) -> None:
+            adding("a")(record)
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await files.change(session_id, apply)
+        assert await paths(files, session_id) == set()
+
+    async def test_no_change_is_lost(self, files: ObjectFiles) -> None:
+        """However many come at once."""
+        session_id = await new_session(files)
+        await asyncio.gather(*(files.change(session_id, adding(str(number))) for number in range(20)))
+        assert await paths(files, session_id) == {str(number) for number in range(20)}
+
+    @pytest.mark.parametrize("size", [0, 1, _PART_BYTES, _PART_BYTES + 1, 2 * _PART_BYTES + 17])
+    async def test_bytes_come_back_as_they_were(self, files: ObjectFiles, size: int) -> None:
+        """Of any size, in one request or in parts."""
+        session_id, file_id = new_id(), new_id()
+        written = await files.write(session_id, file_id, pieces(size, 700_001))
+        assert (written.size, written.etag) == (size, f'"{file_id}"')
+        whole = b"".join([piece async for piece in pieces(size, 700_001)])
+        assert await content(files, session_id, file_id) == whole
+
+    @pytest.mark.parametrize(
+        ("start", "end", "expected"),
+        [
+            (0, 4, b"0123"), (3, 7, b"3456"), (3, None, b"3456789"), (9, 10, b"9"), (0, 10, b"0123456789"),
+            (8, 99, b"89"), (4, 4, b""), (0, 0, b""),
+        ],
+    )  # fmt: skip
+    async def test_a_part_of_a_file(self, files: ObjectFiles, start: int, end: int | None, expected: bytes) -> None:
+        """From the first byte asked for to the one before the end, and no further than the file."""
+        session_id, file_id = new_id(), new_id()
+        await files.write(session_id, file_id, text(b"0123456789"))
+        assert await content(files, session_id, file_id, start, end) == expected
+
+    async def test_a_file_that_is_not_there(self, files: ObjectFiles) -> None:
+        """Reading it, or a part, is NotFound."""
+        session_id, file_id = new_id(), new_id()
+        await files.write(session_id, file_id, text(b"a"))
+        for session, file, span in ((session_id, new_id(), ()), (new_id(), file_id, ()), (session_id, new_id(), (2,))):
+            with pytest.raises(NotFound):
+                await content(files, session, file, *span)
+
+    @pytest.mark.parametrize("size", [0, MiB, 2 * _PART_BYTES])
+    async def test_a_source_that_breaks_leaves_nothing(self, files: ObjectFiles, size: int) -> None:
+        """At once, early or after several parts; its own error comes out."""
+        before = await keys(files)
+        with pytest.raises(ZeroDivisionError):
+            await files.write(new_id(), new_id(), breaking(size))
+        assert await keys(files) == before
+
+    @pytest.mark.parametrize("limit", [0, 10, 2 * _PART_BYTES])
+    async def test_a_file_over_the_limit_leaves_nothing(self, files: ObjectFiles, limit: int) -> None:
+        """TooLarge by one byte; exactly the limit is fine."""
+        session_id, file_id = new_id(), new_id()
+        before = await keys(files)
+        with pytest.raises(TooLarge):
+            await files.write(session_id, file_id, pieces(limit + 1), limit)
+        assert await keys(files) == before
+        assert (await files.write(session_id, file_id, pieces(limit), limit)).size == limit
+
+    @pytest.mark.parametrize("size", [MiB, 2 * _PART_BYTES])
+    async def test_a_write_that_is_cancelled_leaves_nothing(self, files: ObjectFiles, size: int) -> None:
+        """The client left in the middle of its upload."""
+        reached, go_on = asyncio.Event(), asyncio.Event()
+
+        async def hanging() -> AsyncIterator[bytes]:
+            async for piece in pieces(size):
+                yield piece
+            reached.set()
+            await go_on.wait()
+            yield b"the rest"
+
+        before = await keys(files)
+        writing = asyncio.create_task(files.write(new_id(), new_id(), hanging()))
+        await reached.wait()
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        go_on.set()
+        while files._unwinding:
+            await asyncio.wait(files._unwinding)
+        assert await keys(files) == before
+
+    async def test_erased_files_are_gone_and_no_others(self, files: ObjectFiles) -> None:
+        """Erasing what is not there is fine."""
+        session_id, file_ids = await new_session(files), [new_id() for _ in range(3)]
+        for file_id in file_ids:
+            await files.write(session_id, file_id, text(b"a"))
+        for _ in range(2):
+            await files.erase(session_id, [*file_ids[:2], new_id()])
+            for file_id in file_ids[:2]:
+                with pytest.raises(NotFound):
+                    await content(files, session_id, file_id)
+        assert await content(files, session_id, file_ids[2]) == b"a"
+        assert await files.load(session_id) is not None
+
+    async def test_an_erased_session_leaves_nothing(self, files: ObjectFiles) -> None:
+        """Neither record nor bytes; other sessions stay as they were."""
+        other, other_file = await new_session(files), new_id()
+        await files.write(other, other_file, text(b"a"))
+        before = await keys(files)
+        session_id = await new_session(files)
+        for _ in range(3):
+            await files.write(session_id, new_id(), text(b"a"))
+        for _ in range(2):
+            await files.erase(session_id)
+            assert await keys(files) == before
+
+    async def test_age_counts_from_the_last_change(self, files: ObjectFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Young sessions are not idle, old ones are, and one that is gone is."""
+        session_id = await new_session(files)
+        for later_seconds, is_idle in ((0.0, False), (HOUR_SECONDS + 60, True)):
+            let_it_be_later(monkeypatch, later_seconds)
+            assert (session_id in await files.idle_since(HOUR_SECONDS)) is is_idle
+            assert await files.is_idle(session_id, HOUR_SECONDS) is is_idle
+        assert await files.is_idle(new_id(), HOUR_SECONDS)
+
+    async def test_bytes_that_nobody_recorded_grow_old_too(
+        self, files: ObjectFiles, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A replica died between an upload's bytes and its record: they are found, once no upload can be so long."""
+        session_id = new_id()
+        await files.write(session_id, new_id(), text(b"a"))
+        assert session_id not in await files.idle_since(HOUR_SECONDS)
+        let_it_be_later(monkeypatch, HOUR_SECONDS + 60)
+        assert (await files.idle_since(HOUR_SECONDS)).count(session_id) == 1
+        await files.erase(session_id)
+        assert session_id not in await files.idle_since(HOUR_SECONDS)
+
+    async def test_a_probe_leaves_nothing(self, files: ObjectFiles) -> None:
+        """It writes, reads and deletes, the first time and later."""
+        before = await keys(files)
+        await files.probe()
+        await files.probe()
+        assert await keys(files) == before
+
+
+class SharedConformance(FilesConformance):
+    """Run these, too, on a store that several replicas use; the fixture ``replica`` is another one's view of it."""
+
+    async def test_no_change_of_any_replica_is_lost(self, files: ObjectFiles, replica: ObjectFiles) -> None:
+        """Two replicas change one record thirty times, all at once."""
+        session_id = await new_session(files)
+        changes = [
+            view.change(session_id, adding(f"{name}{number}"))
+            for number in range(15)
+            for name, view in (("a", files), ("b", replica))
+        ]
+        await asyncio.gather(*changes)
+        assert await paths(replica, session_id) == {f"{name}{number}" for number in range(15) for name in "ab"}
+
+    async def test_who_was_overtaken_begins_again(self, files: ObjectFiles, replica: ObjectFiles) -> None:
+        """A change of what is no longer the last version is applied again, to the last one."""
+        session_id = await new_session(files)
+        loop, seen = asyncio.get_running_loop(), []
+
+        async def overtaken() -> None:
+            def apply(record: Record) -> None:
+                seen.append({file.path for file in record.current()})
+                if len(seen) == 1:  # from this thread, whose own loop goes on
+                    asyncio.run_coroutine_threadsafe(replica.change(session_id, adding("first")), loop).result(20)
+                adding("second")(record)
+
+            await files.change(session_id, apply)
+
+        await asyncio.to_thread(asyncio.run, overtaken())
+        assert seen == [set(), {"first"}]
+        assert await paths(files, session_id) == {"first", "second"}
+
+    async def test_a_session_is_made_by_one_replica_only(self, files: ObjectFiles, replica: ObjectFiles) -> None:
+        """The other one hears Conflict."""
+        twins = [Record(id=new_id(), user="a")]
+        twins.append(Record(id=twins[0].id, user="b"))
+        made = await asyncio.gather(files.create(twins[0]), replica.create(twins[1]), return_exceptions=True)
+        assert sorted(type(answer).__name__ for answer in made) == ["Conflict", "NoneType"]
+        assert await files.load(twins[0].id) == twins[made.index(None)]
+
+    async def test_an_erased_session_stays_erased(self, files: ObjectFiles, replica: ObjectFiles) -> None:
+        """A change that another replica began before does not bring the record back."""
+        session_id = await new_session(files)
+        loop = asyncio.get_running_loop()
+
+        async def late() -> None:
+            def apply(record: Record) -> None:
+                asyncio.run_coroutine_threadsafe(replica.erase(session_id), loop).result(20)
+                adding("a")(record)
+
+            await files.change(session_id, apply)
+
+        with pytest.raises(NotFound):
+            await asyncio.to_thread(asyncio.run, late())
+        assert await files.load(session_id) is None
+
+    async def test_what_one_replica_wrote_another_reads(self, files: ObjectFiles, replica: ObjectFiles) -> None:
+        """At once."""
+        session_id, file_id = await new_session(files), new_id()
+        await files.write(session_id, file_id, text(b"a"))
+        assert await content(replica, session_id, file_id) == b"a"
+        assert await replica.load(session_id) is not None

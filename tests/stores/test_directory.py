@@ -1,0 +1,54 @@
+"""A directory keeps the promises of all file stores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.core.ids import new_id
+from app.stores.objects import ObjectFiles, open_store
+from tests.stores.conformance import FilesConformance, assert_away, breaking, new_session, text
+from tests.stores.memory import memory_taken
+
+MiB = 1 << 20
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ObjectFiles:
+    """Begin with an empty directory."""
+    return ObjectFiles(open_store(str(tmp_path / "store")))
+
+
+class TestDirectory(FilesConformance):
+    """Run the suite on a directory."""
+
+
+async def test_only_we_may_look_in(files: ObjectFiles, tmp_path: Path) -> None:
+    """Files are their owners' own: no other user of the machine gets through."""
+    assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
+
+
+async def test_an_erased_session_leaves_no_directory(files: ObjectFiles, tmp_path: Path) -> None:
+    """Nor does an upload that broke; or they would grow without end."""
+    session_id = await new_session(files)
+    await files.write(session_id, new_id(), text(b"a"))
+    with pytest.raises(ZeroDivisionError):
+        await files.write(session_id, new_id(), breaking(12 * MiB))
+    await files.erase(session_id)
+    await files.probe()
+    assert [path for path in (tmp_path / "store").rglob("*") if path.parent.name == "files" or path.is_file()] == []
+
+
+async def test_a_directory_that_is_none_any_more_is_told(files: ObjectFiles, tmp_path: Path) -> None:
+    """Every verb raises StoreUnavailable, with the reason for the log alone."""
+    session_id, file_id = await new_session(files), new_id()
+    await files.write(session_id, file_id, text(b"a"))
+    (tmp_path / "store").rename(tmp_path / "elsewhere")
+    (tmp_path / "store").write_text("a file")
+    await assert_away(files, session_id, file_id)
+
+
+async def test_a_large_file_takes_no_memory(tmp_path: Path) -> None:
+    """Neither on its way in nor on its way out."""
+    assert await memory_taken(str(tmp_path / "large")) < 40 * MiB

@@ -1,0 +1,22 @@
+"""Memory keeps the promises of all file stores, but for the last one: to outlive the process."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.stores.objects import ObjectFiles, open_store
+from tests.stores.conformance import SharedConformance
+
+
+class TestMemory(SharedConformance):
+    """Run the suite on memory, which two views may share."""
+
+    @pytest.fixture
+    def files(self) -> ObjectFiles:
+        """Begin with none."""
+        return ObjectFiles(open_store("memory://"))
+
+    @pytest.fixture
+    def replica(self, files: ObjectFiles) -> ObjectFiles:
+        """Give a second view."""
+        return ObjectFiles(files._store)

@@ -1,0 +1,113 @@
+"""A bucket keeps the promises of all file stores: between replicas, over bad lines, and when it is away."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from app.core.errors import StoreUnavailable
+from app.core.ids import new_id
+from app.stores.objects import ObjectFiles, open_store
+from tests.stores.conformance import (
+    MiB,
+    SharedConformance,
+    assert_away,
+    breaking,
+    content,
+    new_session,
+    paths,
+    pieces,
+    text,
+)
+from tests.stores.conftest import reach
+from tests.stores.line import line_to
+from tests.stores.memory import memory_taken
+from tests.stores.moto_server import BUCKET, MotoServer
+
+
+class TestBucket(SharedConformance):
+    """Run the suite on S3."""
+
+    @pytest.fixture
+    def files(self, bucket: str) -> ObjectFiles:
+        """Begin with an empty part of the bucket."""
+        return ObjectFiles(open_store(bucket))
+
+    @pytest.fixture
+    def replica(self, files: ObjectFiles, bucket: str) -> ObjectFiles:
+        """Connect a second time."""
+        return ObjectFiles(open_store(bucket))
+
+
+async def test_parts_of_a_file_that_did_not_come_are_not_paid_for(bucket: str, moto: MotoServer) -> None:
+    """An upload that broke is taken back, not only never finished."""
+    with pytest.raises(ZeroDivisionError):
+        await ObjectFiles(open_store(bucket)).write(new_id(), new_id(), breaking(12 * MiB))
+    _, listed = moto.ask("GET", f"/{BUCKET}?uploads")
+    assert b"ListMultipartUploadsResult" in listed
+    assert b"<Upload>" not in listed
+
+
+async def test_a_large_file_takes_no_memory(bucket: str) -> None:
+    """Neither on its way in nor on its way out."""
+    assert await memory_taken(bucket) < 40 * MiB
+
+
+async def test_a_download_outlives_its_connections(
+    bucket: str, moto: MotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often they break, as they do by their time limit when the reader is slow."""
+    async with line_to(moto.port) as line:
+        reach(monkeypatch, line.port)
+        files, session_id, file_id = ObjectFiles(open_store(bucket)), new_id(), new_id()
+        await files.write(session_id, file_id, pieces(20 * MiB))
+        line.cut_after_bytes = 2 * MiB
+        whole = b"".join([piece async for piece in pieces(20 * MiB)])
+        assert await content(files, session_id, file_id) == whole
+        assert await content(files, session_id, file_id, 3, 20 * MiB - 3) == whole[3:-3]
+        assert line.cuts >= 18
+
+
+async def test_a_store_that_ignores_conditions_is_refused(
+    bucket: str, moto: MotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replicas would undo each other's changes, so the service is not ready, and says why."""
+    async with line_to(moto.port) as line:
+        reach(monkeypatch, line.port)
+        line.words[b"if-match:"] = b"no-match:"
+        files = ObjectFiles(open_store(bucket))
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="ignores conditional writes"):
+                await files.probe()
+        line.words.clear()
+        await files.probe()
+
+
+async def test_conditions_that_are_switched_off_are_told(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the environment, which obstore reads."""
+    monkeypatch.setenv("AWS_CONDITIONAL_PUT", "disabled")
+    with pytest.raises(StoreUnavailable, match="ignores conditional writes"):
+        await ObjectFiles(open_store(bucket)).probe()
+
+
+@pytest.mark.parametrize("url", ["s3://no-such-bucket/x"])
+async def test_a_bucket_that_is_not_there_is_told(bucket: str, url: str) -> None:
+    """Not as a session that is not there."""
+    with pytest.raises(StoreUnavailable):
+        await ObjectFiles(open_store(url)).probe()
+
+
+async def test_a_bucket_that_is_away_is_told_and_comes_back(
+    mortal: MotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every verb raises StoreUnavailable within seconds, and the same files serve when it is there again."""
+    reach(monkeypatch, mortal.port)
+    files = ObjectFiles(open_store(f"s3://{BUCKET}/x"))
+    session_id, file_id = await new_session(files), new_id()
+    await files.write(session_id, file_id, text(b"a"))
+    mortal.kill()
+    async with asyncio.timeout(15):
+        await assert_away(files, session_id, file_id)
+    mortal.start()
+    assert await paths(files, await new_session(files)) == set()
