@@ -13,6 +13,7 @@ RUN python -m venv /opt/service \
 
 FROM python:3.12-slim
 # jq for bash programs; the runtime brings Python's packages, Bun and Node
+# hadolint ignore=DL3008  # Debian keeps only the newest version of a release, so a pinned one breaks the next build
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends jq \
     && rm -rf /var/lib/apt/lists/* \
