@@ -141,12 +141,16 @@ def changes(root: str, before: Snapshot, limits: Limits) -> Changes:
     known = {(item.path, item.reason) for item in before.left_out}
     result.left_out = [item for item in after.left_out if (item.path, item.reason) not in known]
     inline = limits.inline_total_bytes
+    room = _capacity(root)
     for path in _in_order_of_making(before, after):
         size = after.files[path][0]
         if size > limits.artifact_bytes:
             result.left_out.append(LeftOut(path, f"it is larger than {limits.artifact_bytes} bytes", is_limit=True))
         elif len(result.changed) >= limits.artifact_files:
             result.left_out.append(LeftOut(path, f"more than {limits.artifact_files} files in one run", is_limit=True))
+        elif size > room:
+            reason = "the files of this run would take more space than the workspace has"
+            result.left_out.append(LeftOut(path, reason, is_limit=True))
         else:
             fits = size <= min(limits.inline_file_bytes, inline)
             try:
@@ -155,8 +159,18 @@ def changes(root: str, before: Snapshot, limits: Limits) -> Changes:
                 result.left_out.append(LeftOut(path, error.strerror or "unreadable", is_limit=True))
                 continue
             inline -= size if content is not None else 0
+            room -= size
             result.changed.append(ChangedFile(path, size, content))
     return result
+
+
+def _capacity(root: str) -> int:
+    """Give the size of the workspace in bytes: files with holes, or many names of one, seem larger than they can be."""
+    try:
+        seen = os.statvfs(root)
+    except OSError:  # the program removed its own workspace
+        return 0
+    return seen.f_blocks * seen.f_frsize
 
 
 def _in_order_of_making(before: Snapshot, after: Snapshot) -> list[str]:

@@ -89,3 +89,45 @@ async def test_a_runner_without_memory_is_a_run_without_memory(engine: LocalEngi
     is_counted = engine.watched_memory is None
     assert reply.ending == (Ending.MEMORY if is_counted else Ending.OK)
     await works(engine)
+
+
+async def test_a_program_does_not_kill_its_runner_by_a_limit(sandbox: LocalSandbox) -> None:
+    """A limit of the program's choice on process 1 (`prlimit`) used to end the runner, and with it the answer."""
+    source = """
+import os, resource
+done = []
+attempts = {
+    "limit": lambda: resource.prlimit(1, resource.RLIMIT_NOFILE, (0, 0)),
+    "processor time": lambda: resource.prlimit(1, resource.RLIMIT_CPU, (0, 0)),
+    "class": lambda: os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0)),
+    "affinity": lambda: os.sched_setaffinity(1, {0}),
+    "niceness": lambda: os.setpriority(os.PRIO_PROCESS, 1, 19),
+    "niceness of the user": lambda: os.setpriority(os.PRIO_USER, 0, 19),
+}
+for name, attempt in attempts.items():
+    try:
+        attempt()
+        done.append(name)
+    except PermissionError:
+        pass
+print(done)
+"""
+    assert await output(sandbox, python(source)) == "[]\n"
+
+
+async def test_a_program_may_change_its_own_limits_and_priorities(sandbox: LocalSandbox) -> None:
+    """What spares the runner leaves a program its own: `ulimit`, `nice`, and affinity as libraries set it."""
+    source = """
+import os, resource
+soft, hard = resource.prlimit(os.getpid(), resource.RLIMIT_NOFILE)
+resource.prlimit(0, resource.RLIMIT_NOFILE, (soft - 1, hard))
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft - 2, hard))
+os.sched_setaffinity(0, os.sched_getaffinity(0))
+os.sched_setaffinity(os.getpid(), os.sched_getaffinity(0))
+os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+before = os.nice(0)
+os.setpriority(os.PRIO_PROCESS, 0, min(19, before + 1))
+print(os.nice(0) >= before, soft - resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+"""
+    assert await output(sandbox, python(source)) == "True 2\n"
+    assert await output(sandbox, bash("ulimit -n 100; nice -n 3 bash -c 'ulimit -n'")) == "100\n"

@@ -19,6 +19,7 @@ MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 EPERM, ENOSYS = bpf.ERRNO | errno.EPERM, bpf.ERRNO | errno.ENOSYS
 EAFNOSUPPORT, DONE = bpf.ERRNO | errno.EAFNOSUPPORT, bpf.ERRNO
 LOOKED_AT = {"socket", "socketpair", "ioctl", "clone", "personality", "setsockopt"}
+ARGUMENTS = [(rule.split()[0], int(rule.split()[1]), int(rule.split()[2])) for rule in POLICY["arguments"]]
 HIGH = 1 << 32
 GARBAGE = (1 << 64) - 1
 
@@ -210,6 +211,21 @@ def test_socket_buffers_do_not_grow(filter_: Filter) -> None:
             assert filter_.verdict("setsockopt", 3, level, option) == bpf.ALLOW
 
 
+def test_the_runner_is_spared(filter_: Filter) -> None:
+    """Calls that change limits or priorities are denied when they mean process 1 or everybody of the uid, else not."""
+    for name, index, value in ARGUMENTS:
+        for high in (0, HIGH):
+            arguments = [0] * 6
+            arguments[index] = value | high
+            assert filter_.verdict(name, *arguments) == EPERM, (name, index, value)
+    denied = {name: {(index, value) for call, index, value in ARGUMENTS if call == name} for name, _, _ in ARGUMENTS}
+    for name, pairs in denied.items():
+        for first in range(6):
+            for second in range(6):
+                wanted = EPERM if {(0, first), (1, second)} & pairs else bpf.ALLOW
+                assert filter_.verdict(name, first, second, GARBAGE) == wanted, (name, first, second)
+
+
 # --- the policy and the numbers --------------------------------------------------------------------------------------
 
 
@@ -226,6 +242,7 @@ def test_the_other_rules_have_reasons_too() -> None:
     for number, reason in (POLICY["ioctls"] | POLICY["socket_options_ignored"]).items():
         assert int(number, 0) > 0
         assert reason
+    assert all(len(reason.split()) >= 3 for reason in POLICY["arguments"].values())
 
 
 def test_the_policy_denies_what_it_must() -> None:
@@ -238,6 +255,7 @@ def test_no_call_is_in_two_tables() -> None:
     """One call has one rule: the first in the filter would win in silence."""
     named = [
         *POLICY["syscalls"], *POLICY["syscalls_absent"], *POLICY["syscalls_absent_without_memory_cgroup"], *LOOKED_AT,
+        *dict.fromkeys(name for name, _, _ in ARGUMENTS),
     ]  # fmt: skip
     assert len(named) == len(set(named))
     assert set(named) == NUMBERS.keys()

@@ -64,6 +64,7 @@ def _rules(policy: dict[str, Any], column: int, has_memory_cgroup: bool) -> Iter
     bodies.append(("clone", _clone_body(policy["clone"]["denied_flags"])))
     bodies.append(("personality", _only(0, policy["personality"]["allowed"], _fail(errno.EPERM))))
     bodies.append(("setsockopt", _setsockopt_body(policy["socket_options_ignored"])))
+    bodies += _argument_bodies(policy["arguments"])
     for name, body in bodies:
         number = NUMBERS[name][column]
         if number is not None:
@@ -108,6 +109,16 @@ def _socket_body(rules: dict[str, list[int]]) -> list[_Instruction]:
 
 def _clone_body(flags: int) -> list[_Instruction]:
     return [_argument(0), _Instruction(_JUMP_BITS, flags, if_false=1), _fail(errno.EPERM), _PASS]
+
+
+def _argument_bodies(rules: Iterable[str]) -> list[tuple[str, list[_Instruction]]]:
+    """Deny calls by the value of one argument; a rule reads "call argument value", and a call may have several."""
+    bodies: dict[str, list[_Instruction]] = {}
+    for rule in rules:
+        name, index, value = rule.split()
+        denied = [_argument(int(index)), _Instruction(_JUMP_EQUAL, int(value), if_false=1), _fail(errno.EPERM)]
+        bodies[name] = bodies.get(name, []) + denied
+    return [(name, [*body, _PASS]) for name, body in bodies.items()]
 
 
 def _setsockopt_body(options: dict[str, str]) -> list[_Instruction]:

@@ -1,0 +1,79 @@
+"""What an attack once achieved against the local engine, each by the name of what used to happen."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from app.engines.local.engine import LocalEngine
+from app.engines.local.sandbox import LocalSandbox
+from app.runner.endings import Ending
+from tests.engine import processes
+from tests.engine.asking import bash, paths, python, until, until_there
+from tests.engine.conftest import SETTINGS
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def sandbox(engine: LocalEngine) -> AsyncIterator[LocalSandbox]:
+    """Make a sandbox for one test."""
+    sandbox = await engine.create()
+    yield sandbox
+    await engine.destroy(sandbox.id)
+
+
+@pytest.mark.skipif(
+    not os.access("/sys/fs/cgroup/cpu", os.W_OK), reason="needs a control group that shares processor time out"
+)
+async def test_many_busy_processes_starved_the_neighbours(engine: LocalEngine, sandbox: LocalSandbox) -> None:
+    """Processor time was shared out by process: now every jail has a group of its own, of equal weight."""
+    other = await engine.create()
+    programs = [
+        asyncio.create_task(place.exchange(bash(f"touch started; exec -a {name} sleep 1000", wall_seconds=20)))
+        for place, name in ((sandbox, "canary-61"), (other, "canary-62"))
+    ]
+    groups = set()
+    for place, name in ((sandbox, "canary-61"), (other, "canary-62")):
+        await until_there(place, "started")
+
+        async def there(name: str = name) -> bool:
+            return processes.called(name, engine) is not None
+
+        await until(there, "the program runs")
+        pid = processes.called(name, engine)
+        groups.add(_cpu_group(pid))
+    for program in programs:
+        program.cancel()
+    await asyncio.gather(*programs, return_exceptions=True)
+    await engine.destroy(other.id)
+    assert len(groups) == 2
+    assert all("/adapter-" in group for group in groups)
+
+
+def _cpu_group(pid: int | None) -> str:
+    lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    return next(line for line in lines if "cpu" in line.split(":")[1].split(","))
+
+
+@pytest.mark.parametrize(
+    "make",
+    ["os.truncate(os.open(f'{n}.bin', os.O_CREAT | os.O_RDWR), {size})", "os.link('0.bin', f'{n}.bin')"],
+    ids=["sparse files", "hard links"],
+)
+async def test_holes_and_links_filled_the_store(sandbox: LocalSandbox, make: str) -> None:
+    """Fifty files of a hundred megabytes came out of a workspace of sixteen: now no more than it can hold."""
+    size = SETTINGS.workspace_bytes // 3
+    source = f"import os\nsize = {size}\nopen('0.bin', 'wb').truncate(size)\nfor n in range(1, 9):\n    "
+    reply = await sandbox.exchange(python(source + make.replace("{size}", "size")))
+    assert (reply.ending, reply.stderr) == (Ending.OK, "")
+    assert len(paths(reply)) == 3
+    assert sum(item.size for item in reply.changed) <= SETTINGS.workspace_bytes
+    left_out = [item for item in reply.left_out if item.is_limit]
+    assert len(left_out) == 6
+    assert all("more space than the workspace has" in item.reason for item in left_out)
