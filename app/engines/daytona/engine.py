@@ -90,9 +90,9 @@ class DaytonaEngine:
 
     async def _try_account(self) -> None:
         try:
-            async with aclosing(self._list(1)) as sandboxes:
-                async for _ in sandboxes:
-                    break
+            # nothing has our label yet, so this ends by itself: the SDK's generator cannot be left in the middle
+            async for _ in self._list(1, **{INSTANCE_LABEL: self._instance}):
+                log.debug("a sandbox of ours, before we made any")
             if self._settings.snapshot is not None and self._settings.image is None:
                 await self._client.snapshot.get(self._settings.snapshot)
         except (DaytonaAuthenticationError, DaytonaForbiddenError) as error:
@@ -307,9 +307,9 @@ class DaytonaEngine:
                 del self._known[sandbox_id]
         self._spares.drop(alive | self._known.keys())
 
-    def _list(self, page: int) -> Any:
+    def _list(self, page: int, **labels: str) -> Any:
         """List what is ours; the SDK's annotation of this generator is not the one it has."""
-        query = ListSandboxesQuery(labels={APP_LABEL: self._settings.app}, limit=page)
+        query = ListSandboxesQuery(labels={APP_LABEL: self._settings.app, **labels}, limit=page)
         return self._client.list(query, request_timeout=REQUEST_SECONDS)
 
 
