@@ -4,12 +4,14 @@
 PYTHON ?=
 # For `make test`: arguments for pytest, such as ARGS='-k jail'.
 ARGS ?=
+# For `make test-replicas`: how many conversations.
+CONVERSATIONS ?= 200
 # For `make lock`: UPGRADE=1 takes the newest releases.
 UPGRADE ?=
 export PYTHON UPGRADE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lock run-daytona-emulator doctor clean
+.PHONY: help install run test test-replicas lock run-daytona-emulator doctor clean
 
 help:  ## Show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 28
@@ -23,6 +25,10 @@ run: install  ## Start the service, with a key of its own if ADAPTER_API_KEY is 
 test: install .venv/.installed-dev  ## Check style, types and imports, and run all tests
 	@tools/test_tools.sh
 	@tools/check.sh $(ARGS)
+
+test-replicas: install .venv/.installed-dev  ## Three replicas, 200 conversations, and parts that die
+	@tools/test_tools.sh
+	@REPLICA_TEST_CONVERSATIONS=$(CONVERSATIONS) .venv/bin/pytest -q -s tests/replicas
 
 lock:  ## Pin all dependencies again (UPGRADE=1: at their newest releases)
 	@tools/lock.sh

@@ -141,7 +141,8 @@ class Fleet:
     async def _boot(self, box: Box, seconds: float) -> None:
         await asyncio.sleep(seconds)
         try:
-            box.jail = await jail.start(box.root, self._runtime, self._uid)
+            shared = Path(self._settings.shared) if self._settings.shared else None
+            box.jail = await jail.start(box.root, self._runtime, self._uid, shared)
             await _prepare(box, box.jail)
         except (jail.JailGone, OSError) as error:
             box.error_reason = str(error)

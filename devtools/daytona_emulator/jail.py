@@ -20,6 +20,7 @@ from app.engines.local.seccomp import compile_policy
 from devtools.daytona_emulator import wire
 
 HOME: Final = "/home/daytona"
+SHARED: Final = "/shared"
 _UID: Final = 1000
 _CODE: Final = "/opt/emulator"
 _RUNTIME: Final = "/opt/sandbox"
@@ -146,14 +147,14 @@ async def remove_root(root: Path) -> None:
     await remove_tree(root)
 
 
-async def start(root: Path, runtime: Path, uid: int) -> Jail:
+async def start(root: Path, runtime: Path, uid: int, shared: Path | None = None) -> Jail:
     """Start a sandbox in its root directory. Raises ``JailGone`` with what bubblewrap said."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with tempfile.TemporaryDirectory(prefix="emulator-") as staging:
         os.chmod(staging, 0o755)  # noqa: S103  the sandbox's uid must get through; it holds mount points only
         outer = Outer(uid, Path(staging))
         try:
-            command = _command(outer, root, runtime, theirs.fileno())
+            command = _command(outer, root, runtime, shared, theirs.fileno())
             process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
@@ -181,12 +182,14 @@ async def _wait_until_ready(sock: socket.socket, process: asyncio.subprocess.Pro
         raise JailGone(f"the sandbox did not start: {said.decode(errors='replace').strip() or error}") from error
 
 
-def _command(outer: Outer, root: Path, runtime: Path, sock: int) -> list[str]:
+def _command(outer: Outer, root: Path, runtime: Path, shared: Path | None, sock: int) -> list[str]:
     """Write the command line; what the uid cannot reach is mounted for it by a launcher, which then drops to it."""
     bwrap = find_bwrap()
     site = bwrap.parent.parent.parent
     program = outer.reachable(site) / bwrap.relative_to(site)
     _describe(outer, root, runtime)
+    if shared is not None:
+        outer.arguments += ["--bind", str(outer.reachable(shared)), SHARED]
     arguments = memory_file("\0".join(outer.arguments) + "\0")
     outer.descriptors.append(arguments)
     agent = [f"{_RUNTIME}/bin/python3", "-I", "-S", f"{_CODE}/start.py", str(sock)]

@@ -43,6 +43,9 @@ class Settings:
     workspace: bool = True
     """Whether new sandboxes have `/workspace` and `/mnt/data`; a snapshot may lack them."""
 
+    shared: str = ""
+    """A directory of this machine that new sandboxes find at `/shared`, to leave traces in; empty is none."""
+
     page_size: int = 100
     """Sandboxes in a page of the list when the caller does not say."""
 

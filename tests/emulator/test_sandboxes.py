@@ -260,3 +260,19 @@ async def processes_with(pattern: str) -> int:
     counting = await asyncio.create_subprocess_exec("pgrep", "-fc", pattern, stdout=asyncio.subprocess.PIPE)
     output, _ = await counting.communicate()
     return int(output)
+
+
+async def test_sandboxes_may_share_a_directory_of_the_machine(emulator: Emulator, sdk: AsyncDaytona, tmp_path: Path):
+    """What programs leave at `/shared` outlives their sandboxes; without the setting there is none."""
+    (tmp_path / "traces").touch()
+    for path, mode in ((tmp_path, 0o777), (tmp_path / "traces", 0o666)):
+        path.chmod(mode)
+    emulator.set(shared=str(tmp_path))
+    for _ in range(2):
+        sandbox = await sdk.create(CreateSandboxFromSnapshotParams(), timeout=20)
+        assert (await sandbox.process.exec("echo here >> /shared/traces", timeout=10)).exit_code == 0
+        await sandbox.delete(timeout=20)
+    assert (tmp_path / "traces").read_text() == "here\nhere\n"
+    emulator.set(shared="")
+    sandbox = await sdk.create(CreateSandboxFromSnapshotParams(), timeout=20)
+    assert (await sandbox.process.exec("test -e /shared", timeout=10)).exit_code == 1

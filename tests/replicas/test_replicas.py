@@ -1,0 +1,174 @@
+"""Three replicas, Redis, a bucket and Daytona are one service: no stickiness, and no part's death loses a file.
+
+``REPLICA_TEST_CONVERSATIONS`` says how many conversations of five turns; ``make test-replicas`` holds 200.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import pytest
+import pytest_asyncio
+
+from tests.replicas.client import Client
+from tests.replicas.conversation import TURNS, Conversation, Fate, Memory, hold_all
+from tests.replicas.deployment import API_KEY, Deployment
+from tests.replicas.proxy import Balancer, balancing
+from tests.replicas.times import EMPTY_WITHIN_SECONDS
+
+CONVERSATIONS = int(os.environ.get("REPLICA_TEST_CONVERSATIONS", "30"))
+AT_ONCE = 12
+DOWNLOADS_AT_ONCE = 8
+REDIS_AWAY_SECONDS = 1.0
+PATIENCE_SECONDS = 3600
+
+
+@dataclass
+class Story:
+    """Hold what happened, for the claims to look at."""
+
+    deployment: Deployment
+    balancer: Balancer
+    client: Client
+    memory: Memory = field(default_factory=Memory)
+    seconds: float = 0.0
+    events: list[str] = field(default_factory=list)
+
+    def is_after(self, turns: float) -> bool:
+        """Tell whether so many turns were answered."""
+        return self.memory.turns >= turns
+
+    def note(self, event: str) -> None:
+        """Note an event, and after how many turns it was."""
+        self.events.append(f"after {self.memory.turns} turns: {event}")
+
+
+async def until(happened: Callable[[], bool], seconds: float) -> None:
+    """Return when something has happened. Raises ``TimeoutError``."""
+    async with asyncio.timeout(seconds):
+        while not happened():  # noqa: ASYNC110  it happens in other processes
+            await asyncio.sleep(0.01)
+
+
+async def kill_a_replica(story: Story) -> None:
+    """Kill a replica while it works."""
+    backend, replica = story.balancer.backends[0], story.deployment.replicas[0]
+    await until(lambda: backend.open > 0, 30)
+    story.note(f"a replica with {backend.open} open connections is killed")
+    replica.kill()
+
+
+async def restart_redis(story: Story) -> None:
+    """Kill Redis, and start it a moment later, empty."""
+    story.note("Redis is killed")
+    story.deployment.redis.kill()
+    await asyncio.sleep(REDIS_AWAY_SECONDS)
+    await asyncio.to_thread(story.deployment.redis.start)
+    story.note("Redis is back, and has lost everything")
+
+
+async def start_the_replica_again(story: Story) -> None:
+    """Do what an orchestrator does."""
+    replica = story.deployment.replicas[0]
+    replica.start()
+    await until(replica.is_ready, 60)
+    story.note("the killed replica is back")
+
+
+async def disturb(story: Story) -> None:
+    """Let things go wrong in the middle: a third, a half and two thirds of the way."""
+    whole = CONVERSATIONS * TURNS
+    for part, event in ((1 / 3, kill_a_replica), (1 / 2, restart_redis), (2 / 3, start_the_replica_again)):
+        await until(partial(story.is_after, part * whole), PATIENCE_SECONDS)
+        await event(story)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def story(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story]:
+    """Hold all conversations, while one replica is killed and Redis restarted."""
+    deployment = Deployment(tmp_path_factory.mktemp("replicas"), replicas=3)
+    with deployment.living():
+        async with balancing([replica.port for replica in deployment.replicas]) as (balancer, address):
+            client = Client(address, API_KEY)
+            story = Story(deployment, balancer, client)
+            conversations = [Conversation(number, client, story.memory) for number in range(CONVERSATIONS)]
+            began = time.monotonic()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(hold_all(conversations, AT_ONCE))
+                group.create_task(disturb(story))
+            story.seconds = time.monotonic() - began
+            yield story
+            await client.close()
+            report(story)
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_every_conversation_came_to_its_end(story: Story) -> None:
+    """Whatever died meanwhile; and every replica had its part, the killed one again after its return."""
+    assert story.memory.turns == CONVERSATIONS * TURNS
+    assert len(story.events) == 4
+    assert all(backend.served > CONVERSATIONS for backend in story.balancer.backends)
+
+
+async def test_every_acknowledged_file_is_there(story: Story) -> None:
+    """What was uploaded and what runs returned, byte for byte, whoever is asked."""
+    turn = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
+
+    async def is_there(session_id: str, file_id: str, data: bytes) -> bool:
+        async with turn:
+            answer = await story.client.ask("final download", "GET", f"/download/{session_id}/{file_id}")
+            return answer.content == data
+
+    files = [is_there(*place, data) for place, data in story.memory.files.items()]
+    assert len(files) >= CONVERSATIONS * (2 + 2 * TURNS)
+    assert all(await asyncio.gather(*files))
+
+
+async def test_no_program_ran_twice(story: Story) -> None:
+    """One that was answered ran once, one that was refused did not, one that got no answer ran once at most."""
+    ran = Counter(story.deployment.marks.read_text().split())
+    assert ran.keys() <= story.memory.fates.keys()
+    allowed = {Fate.ANSWERED: {1}, Fate.REFUSED: {0}, Fate.UNKNOWN: {0, 1}}
+    wrong = {mark: (fate, ran[mark]) for mark, fate in story.memory.fates.items() if ran[mark] not in allowed[fate]}
+    assert wrong == {}
+
+
+async def test_files_need_no_redis(story: Story) -> None:
+    """No upload and no download was ever refused: only connections to the killed replica broke."""
+    refused = [what for what in story.client.tally.seen if "load 4" in what or "load 5" in what]
+    assert refused == []
+
+
+async def test_the_service_never_failed_unforeseen(story: Story) -> None:
+    """No traceback in any log."""
+    for replica in story.deployment.replicas:
+        assert "Traceback" not in replica.log.read_text(), replica.log
+
+
+async def test_no_sandbox_is_left_when_the_idle_time_is_over(story: Story) -> None:
+    """Neither the dead replica's nor those whose leases Redis lost."""
+    story.note(f"{len(story.deployment.cloud.sandboxes())} sandboxes are there")
+    began = time.monotonic()
+    await until(lambda: not story.deployment.cloud.sandboxes(), EMPTY_WITHIN_SECONDS)
+    story.note(f"none is left {time.monotonic() - began:.0f} s later")
+
+
+def report(story: Story) -> None:
+    """Print the figures (``pytest -s`` shows them)."""
+    fates = Counter(fate.name.lower() for fate in story.memory.fates.values())
+    made = len([call for call in story.deployment.cloud.calls() if call == "POST /sandbox"])
+    print(f"\n{CONVERSATIONS} conversations of {TURNS} turns in {story.seconds:.0f} s, {AT_ONCE} at once")
+    for event in story.events:
+        print(" ", event)
+    print("  programs:", dict(fates), "sandboxes made:", made)
+    print("  answers:", dict(sorted(story.client.tally.seen.items())))
+    print("  files:", len(story.memory.files), "bytes:", sum(map(len, story.memory.files.values())))
+    print("  connections by replica:", [backend.served for backend in story.balancer.backends])
