@@ -14,7 +14,7 @@ from typing import NoReturn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from app.api import downloads, execute, health, uploads
+from app.api import downloads, execute, health, programmatic, uploads
 from app.api.application import build
 from app.api.credentials import Credentials
 from app.api.gate import Gate
@@ -43,6 +43,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
     app = build(
         [
             execute.router(parts.runs),
+            programmatic.router(parts.runs, parts.paused_runs),
             uploads.router(parts.files),
             downloads.router(parts.files),
             health.router(parts.prober, parts.runs.admission, parts.engine, warnings),

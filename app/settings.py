@@ -209,6 +209,13 @@ class Settings(BaseSettings):
     )
     max_concurrent_runs: int = _request(0, "Runs at one time; 0 is twice the cores.", "runs", ge=0)
     max_queued_runs: int = _request(256, "Runs that may wait for a place; beyond it a 429.", "runs", ge=0)
+    max_paused_runs: int = _request(
+        32,
+        "Programs that may wait for LibreChat's tools at one time; each keeps a sandbox, and its memory, for ten"
+        " minutes at most. Beyond it a 429.",
+        "runs",
+        ge=1,
+    )
     queue_timeout_seconds: int = _request(15, "How long a run waits for a place; then a 429 (K42).", "seconds", ge=0)
 
     run_timeout_seconds: int = _run(60, "Time limit of a run that names none.", "seconds", ge=1)

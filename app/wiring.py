@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +13,14 @@ from app.core.admission import Admission
 from app.core.choose import SessionChooser
 from app.core.files import Files
 from app.core.keeper import Keeper
-from app.core.ports import Engine, EngineUnfit, Leases
+from app.core.paused import PausedRuns
+from app.core.ports import Engine, EngineUnfit, Leases, Stock
 from app.core.readiness import Prober
 from app.core.runs import RunPolicy, Runs
-from app.core.sandboxes import Sandboxes
+from app.core.sandboxes import PAUSE_SECONDS, Sandboxes
+from app.core.tickets import Tickets
 from app.leases.memory import MemoryLeases
+from app.leases.memory_stock import MemoryStock
 from app.runner.messages import Limits
 from app.settings import DAY_SECONDS, Settings, SettingsError
 from app.stores.objects import ObjectFiles, open_store
@@ -37,6 +40,7 @@ class Parts:
     store: ObjectFiles
     files: Files
     runs: Runs
+    paused_runs: PausedRuns
     sandboxes: Sandboxes
     keeper: Keeper
     prober: Prober
@@ -44,19 +48,22 @@ class Parts:
 
 def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
     """Build the parts that the settings describe; an engine may be given, for tests. Opens no connection."""
-    engine = engine or make_engine(settings)
+    leases, stock = make_leases(settings)
+    engine = engine or make_engine(settings, stock)
     store = make_store(settings)
-    leases = make_leases(settings)
     sandboxes = Sandboxes(engine, leases, settings.max_sandboxes)
     binds = settings.session_language_policy == "bound"
     chooser = SessionChooser(store, leases, wait_seconds=settings.queue_timeout_seconds, binds_language=binds)
     admission = Admission(settings.concurrent_runs, settings.max_queued_runs, settings.queue_timeout_seconds)
+    tickets = Tickets(_shared_secret(settings), PAUSE_SECONDS)
+    paused_runs = PausedRuns(store, sandboxes, leases, admission, tickets, settings.max_paused_runs)
     return Parts(
         engine=engine,
         leases=leases,
         store=store,
         files=Files(store, settings.upload_max_bytes),
-        runs=Runs(store, sandboxes, chooser, admission, _policy(settings)),
+        runs=Runs(store, sandboxes, chooser, admission, _policy(settings), paused_runs),
+        paused_runs=paused_runs,
         sandboxes=sandboxes,
         keeper=Keeper(
             sandboxes, leases, store, store,
@@ -64,8 +71,14 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
             session_ttl_seconds=settings.session_ttl_seconds,
             file_ttl_seconds=settings.file_ttl_seconds,
         ),
-        prober=Prober(engine, store),
+        prober=Prober(engine, store, stock),
     )  # fmt: skip
+
+
+def _shared_secret(settings: Settings) -> str | None:
+    """Give what all replicas know and no client does; the local engine's runs end with their process anyway."""
+    key = settings.daytona_api_key
+    return key.get_secret_value() if settings.engine == "daytona" and key is not None else None
 
 
 def make_store(settings: Settings) -> ObjectFiles:
@@ -77,14 +90,14 @@ def make_store(settings: Settings) -> ObjectFiles:
         raise SettingsError(f"FILE_STORE_URL: cannot be opened ({reason}), see docs/operations.md") from None
 
 
-def make_leases(settings: Settings) -> Leases:
-    """Keep leases in Redis, if there is one, else in memory. Raises ``SettingsError``; opens no connection."""
+def make_leases(settings: Settings) -> tuple[Leases, Stock]:
+    """Keep leases and spares in Redis, if there is one, else in memory; connect later. Raises ``SettingsError``."""
     if settings.redis_url is None:
-        return MemoryLeases()
+        return MemoryLeases(), MemoryStock()
     from app.leases.redis import RedisLeases
 
     try:
-        return RedisLeases(
+        leases = RedisLeases(
             settings.redis_url,
             prefix=settings.redis_prefix,
             lease_seconds=settings.session_ttl_seconds + settings.run_timeout_max_seconds + DAY_SECONDS,
@@ -92,6 +105,7 @@ def make_leases(settings: Settings) -> Leases:
         )
     except ValueError:
         raise SettingsError("REDIS_URL: cannot be understood") from None  # the reason could quote a password
+    return leases, leases.stock()
 
 
 def _policy(settings: Settings) -> RunPolicy:
@@ -104,14 +118,16 @@ def _policy(settings: Settings) -> RunPolicy:
     return RunPolicy(settings.run_timeout_seconds, settings.run_timeout_max_seconds, limits)
 
 
-def make_engine(settings: Settings) -> Engine:
-    """Choose the engine; the one that is not chosen is not even imported."""
+def make_engine(settings: Settings, stock: Stock | None = None) -> Engine:
+    """Choose the engine; the one that is not chosen is not even imported. Without a stock it works for one command."""
     if settings.engine == "daytona":
         try:
             from app.engines.daytona.engine import DaytonaEngine
         except ModuleNotFoundError as error:
             raise EngineUnfit(f"The Daytona engine needs the `daytona` package: {error}.") from error
-        return DaytonaEngine(daytona_settings(settings))
+        shared = daytona_settings(settings)
+        alone = replace(shared, warm_sandboxes=0, has_shared_leases=False)
+        return DaytonaEngine(shared, stock) if stock else DaytonaEngine(alone, MemoryStock())
     from app.engines.local.engine import LocalEngine
     from app.engines.local.recipe import LocalSettings
 

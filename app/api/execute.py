@@ -11,7 +11,8 @@ from app.api.wire import ERRORS, ArtifactDelivery, ErrorBody, ExecFile, ExecRequ
 from app.core.errors import BadRequest
 from app.core.languages import find_language
 from app.core.outputs import Delivery, Output
-from app.core.runs import RunOrder, RunResult, Runs
+from app.core.results import RunResult
+from app.core.runs import RunOrder, Runs
 from app.core.staging import Ref
 from app.core.words import STATUS
 

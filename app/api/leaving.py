@@ -13,7 +13,7 @@ from app.core.errors import ClientLeft
 T = TypeVar("T")
 
 
-async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+async def while_connected(request: Request, work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
     """Do the work, or cancel it when the client closes the connection. Raises ``ClientLeft`` then."""
     working = asyncio.ensure_future(work)
     watching = asyncio.ensure_future(_left(request))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from fastapi import Request
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.core.errors import BadRequest, TooLarge
@@ -70,7 +70,10 @@ class MultipartReader:
             raise BadRequest("Content-Type: must be multipart/form-data with a boundary.")
         self._stream = request.stream()
         self._seen = _Collected()
-        self._parser = _parser(boundary, self._seen)
+        try:
+            self._parser = _parser(boundary, self._seen)
+        except FormParserError as error:
+            raise BadRequest("Content-Type: its boundary is too long.") from error
         self._in_part = False
 
     async def parts(self) -> AsyncIterator[Part]:
@@ -122,7 +125,7 @@ class MultipartReader:
                 return None
             try:
                 self._parser.write(chunk)
-            except MultipartParseError as error:
+            except FormParserError as error:
                 raise BadRequest("The multipart body is broken.") from error
         return self._seen.events.popleft()
 

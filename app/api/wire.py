@@ -93,6 +93,79 @@ class ExecResponse(BaseModel):
     artifact_delivery: ArtifactDelivery | None = None
 
 
+class WireTool(_Lenient):
+    """Describe a tool that a program may call."""
+
+    name: Text
+    description: Text | None = None
+    parameters: Any = Field(default=None, description="JSON schema of the arguments.")
+
+
+class WireResult(_Lenient):
+    """Answer one tool call (K32)."""
+
+    call_id: Text
+    result: Any = None
+    is_error: bool | None = False
+    error_message: Text | None = None
+
+
+class ProgrammaticRequest(_Lenient):
+    """Ask for a program that may call tools, or go on with one (K27-K33)."""
+
+    code: str | None = Field(default=None, description="The program; with the first request.")
+    tools: list[WireTool] | None = Field(default=None, description="The tools it may call.")
+    lang: str | None = Field(default=None, description="python (default) or bash.")
+    language: str | None = Field(default=None, description="The same.")
+    timeout: Annotated[
+        float | None, Field(default=None, gt=0, description="Limit of computing between two replies, in milliseconds.")
+    ]
+    files: Annotated[list[WireRef], BeforeValidator(_as_list)] = Field(default=[], description="As for /exec.")
+    session_id: Text | None = None
+    user_id: Text | None = None
+    runtime_session_hint: Text | None = None
+    continuation_token: str | None = Field(default=None, description="From the last reply; with all later requests.")
+    tool_results: list[WireResult] | None = Field(default=None, description="A result for each of its tool calls.")
+
+
+class ToolCall(BaseModel):
+    """Ask the client to call a tool (K28)."""
+
+    id: str
+    name: str
+    input: dict[str, Any]
+
+
+class ProgrammaticResponse(BaseModel):
+    """Tell what the program waits for, or how it ended (K27)."""
+
+    status: str = Field(description="tool_call_required, completed or error.")
+    session_id: str
+    continuation_token: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    partial_stdout: str | None = None
+    partial_stderr: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    files: list[ExecFile] | None = None
+    error: str | None = None
+    deleted_files: list[str] | None = None
+    artifact_delivery: ArtifactDelivery | None = None
+
+
+class CancelRequest(_Lenient):
+    """Name the request in flight that is to be cancelled, by its X-LibreChat-Code-Request-ID (K33)."""
+
+    request_id: str
+
+
+class Cancelled(BaseModel):
+    """Answer a cancellation."""
+
+    message: str = "Cancelled"
+    request_id: str
+
+
 class UploadedFile(BaseModel):
     """Describe an uploaded file under every name that a client reads (K34)."""
 

@@ -15,6 +15,7 @@ How a *program* ends is not here: that is a value, ``app.core.endings.Ending``.
     ├── ClientLeft            499  nobody waits for the answer any more
     └── Unavailable           503  a part of the service cannot serve for now
         ├── EngineUnavailable      no sandbox can be had, or it was lost before the program started
+        ├── EngineLimited          the engine takes no more requests for now; nothing was begun
         ├── StoreUnavailable       the file store does not answer
         ├── LeasesUnavailable      the leases do not answer, or another replica took the session over
         └── Draining               the service is stopping
@@ -120,6 +121,12 @@ class EngineUnavailable(Unavailable):
     """Tell that no sandbox can be had, or that it died before the program started."""
 
     code = "engine_unavailable"
+
+
+class EngineLimited(Unavailable):
+    """Tell that the engine takes no more requests for now: nothing was begun, and the sandbox is as it was."""
+
+    code = "engine_limited"
 
 
 class StoreUnavailable(Unavailable):

@@ -16,3 +16,16 @@ def new_id() -> str:
 def is_id(text: str) -> bool:
     """Tell whether a text has the shape of an id; anything else names nothing."""
     return _SHAPE.fullmatch(text) is not None
+
+
+_PAUSED = "run-"
+
+
+def new_run_id() -> str:
+    """Make the id under which a paused run has its lease; it is told apart from every session's."""
+    return _PAUSED + new_id()
+
+
+def is_paused_run(lease_id: str) -> bool:
+    """Tell whether a lease is a paused run's."""
+    return lease_id.startswith(_PAUSED) and not is_id(lease_id)

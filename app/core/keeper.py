@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from app.core.errors import Busy, Unavailable
+from app.core.leader import Leader
 from app.core.ports import FileStore, Leases, Retention
 from app.core.sandboxes import Sandboxes
 
@@ -21,6 +22,7 @@ class Keeper:
     ) -> None:  # fmt: skip
         self._sandboxes = sandboxes
         self._leases = leases
+        self._leader = Leader(leases)
         self._store = store
         self._retention = retention
         self._interval_seconds = interval_seconds
@@ -29,19 +31,26 @@ class Keeper:
 
     async def tend(self) -> None:
         """Tidy for ever; a part of the service that does not answer now is tried again next time."""
-        while True:
-            await asyncio.sleep(self._interval_seconds)
-            try:
-                await self.tidy()
-            except Unavailable as error:
-                log.warning("clean-up was cut short: %s", error)
+        try:
+            while True:
+                await asyncio.sleep(self._interval_seconds)
+                try:
+                    await self.tidy()
+                except Unavailable as error:
+                    log.warning("clean-up was cut short: %s", error)
+        finally:
+            await self._leader.resign()
 
     async def tidy(self) -> None:
-        """Destroy idle sandboxes and orphans, then erase the sessions that nobody used for their whole retention."""
-        idle = await self._sandboxes.discard_idle(self._session_ttl_seconds)
+        """Destroy idle sandboxes and orphans, then erase the sessions that nobody used for their whole retention.
+
+        What belongs to all replicas is done by their leader alone; each looks after what is its own.
+        """
+        leads = await self._leader.is_elected()
+        idle = await self._sandboxes.discard_idle(self._session_ttl_seconds) if leads else 0
         leased = {lease.sandbox_id for lease in await self._leases.all()}
-        orphans = await self._sandboxes.engine.sweep(leased)
-        erased = await self._erase_expired()
+        orphans = await self._sandboxes.engine.sweep(leased, leads=leads)
+        erased = await self._erase_expired() if leads else 0
         if idle or orphans or erased:
             log.info("cleaned up: %d idle sandboxes, %d orphans, %d expired sessions", idle, orphans, erased)
 

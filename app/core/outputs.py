@@ -10,7 +10,7 @@ from app.core.errors import StoreUnavailable
 from app.core.ids import new_id
 from app.core.ports import FileStore, Lease, Sandbox
 from app.core.session import FileRecord, Record, content_type_of, now
-from app.core.staging import Input, Inputs
+from app.core.staging import Input, Inputs, note_placed
 from app.runner.messages import ChangedFile, LeftOut, Reply
 
 
@@ -94,7 +94,7 @@ def note_in_lease(lease: Lease, session_id: str, inputs: Inputs, delivery: Deliv
 
     What was changed but not delivered is no longer the stored file, so it is staged again next time.
     """
-    lease.staged.update({path: item.key for path, item in inputs.by_path.items()})
+    note_placed(lease, inputs)
     for path in (*(changed.path for changed in reply.changed), *reply.deleted, *(item.path for item in reply.left_out)):
         lease.staged.pop(path, None)
     lease.staged.update({output.file.path: f"{session_id}/{output.file.id}" for output in delivery.outputs})

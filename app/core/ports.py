@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from app.core.session import Record
-from app.runner.messages import Reply, Request
+from app.runner.messages import Pause, Reply, Request, Results
 
 T = TypeVar("T")
 Chunks = AsyncIterator[bytes]
@@ -49,6 +49,17 @@ class Sandbox(Protocol):
         """
         ...
 
+    async def begin(self, request: Request) -> Reply | Pause:
+        """Do the same for a program that may pause for tools; give the first pause, or the reply."""
+        ...
+
+    async def resume(self, results: Results) -> Reply | Pause:
+        """Let the paused program go on, to its next pause or its end.
+
+        Raises ``EngineUnavailable`` when no program waits for the results of that pause. Cancelling kills the run.
+        """
+        ...
+
 
 class Engine(Protocol):
     """Give and take sandboxes."""
@@ -83,8 +94,11 @@ class Engine(Protocol):
         """End a sandbox; one that is gone already is fine."""
         ...
 
-    async def sweep(self, leased: set[str]) -> int:
-        """Destroy sandboxes that no lease names and that nobody is making; give their number."""
+    async def sweep(self, leased: set[str], *, leads: bool = True) -> int:
+        """Destroy sandboxes that no lease names and that nobody is making; give their number.
+
+        Those of other replicas only when this one ``leads``.
+        """
         ...
 
 
@@ -160,6 +174,8 @@ class Lease:
 
     session_id: str
     sandbox_id: str
+    """Empty while the sandbox is being made: then the lease only takes its place among ``MAX_SANDBOXES``."""
+
     staged: dict[str, str] = field(default_factory=dict)
     """Path in the workspace -> file id."""
 
@@ -203,8 +219,11 @@ class Leases(Protocol):
         """
         ...
 
-    async def keep(self, hold: Hold, lease: Lease) -> None:
-        """Store a lease, and its time of use. Raises ``LeasesUnavailable``, and stores nothing, for a lost hold."""
+    async def keep(self, hold: Hold, lease: Lease, most: int | None = None) -> bool:
+        """Store a lease, and its time of use. Raises ``LeasesUnavailable``, and stores nothing, for a lost hold.
+
+        With ``most``, store nothing and give ``False`` when the session has no lease yet and so many others have one.
+        """
         ...
 
     async def drop(self, hold: Hold) -> None:
@@ -222,3 +241,39 @@ class Leases(Protocol):
     async def close(self) -> None:
         """Let connections go."""
         ...
+
+
+class Stock(Protocol):
+    """Count the spare sandboxes of a deployment, and hand each out once.
+
+    Every verb raises ``LeasesUnavailable`` when the stock does not answer. A spare whose claim was not heard is lost to
+    the stock, never handed out twice; the sweep destroys it.
+    """
+
+    async def reserve(self, most: int, seconds: float) -> str | None:
+        """Give a ticket to make one more spare, unless ``most`` are there or in the making; it lapses in time."""
+        ...
+
+    async def fill(self, ticket: str, sandbox_id: str | None) -> bool:
+        """Put a spare in the place of a ticket, or give the place up. ``False``, and no spare, for a lapsed ticket."""
+        ...
+
+    async def claim(self, preferred: Collection[str] = ()) -> str | None:
+        """Take a spare, one of the preferred if there is any, else the newest; nobody else gets it from then on."""
+        ...
+
+    async def withdraw(self, sandbox_id: str) -> bool:
+        """Take a certain spare out, because it is dead or too old; tell whether it was one."""
+        ...
+
+    async def guard(self, sandbox_id: str) -> None:
+        """Keep a sandbox that no lease names from being swept, for ``GUARD_SECONDS``. A claimed one is guarded."""
+        ...
+
+    async def kept(self) -> set[str]:
+        """Name what a sweep has to leave alone: the spares, and the guarded."""
+        ...
+
+
+GUARD_SECONDS = 600.0
+"""Much longer than it takes until a lease names a claimed sandbox, or until readiness uses its own again."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from app.core.errors import ServiceError
+from app.core.errors import LeasesUnavailable, ServiceError
 from app.core.languages import find_language
-from app.core.ports import Engine, Retention, Sandbox
+from app.core.ports import Engine, Retention, Sandbox, Stock
 from app.runner.endings import Ending
 from app.runner.messages import Limits, Request
 
@@ -31,9 +32,10 @@ class Readiness:
 class Prober:
     """Look, at most once in a few seconds however often we are asked."""
 
-    def __init__(self, engine: Engine, store: Retention) -> None:
+    def __init__(self, engine: Engine, store: Retention, stock: Stock) -> None:
         self._engine = engine
         self._store = store
+        self._stock = stock
         self._last = Readiness({"service": "starting"})
         self._looked_at = float("-inf")
         self._turn = asyncio.Lock()
@@ -67,6 +69,8 @@ class Prober:
         if sandbox is None:
             sandbox = await self._engine.create()
             self._sandbox_id = sandbox.id
+        with suppress(LeasesUnavailable):  # without them nobody sweeps
+            await self._stock.guard(sandbox.id)  # no lease names it
         return sandbox
 
 

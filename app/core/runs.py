@@ -9,22 +9,26 @@ from dataclasses import dataclass, field, replace
 from app.core import outputs, staging
 from app.core.admission import Admission
 from app.core.choose import Chosen, SessionChooser, Wish
-from app.core.errors import EngineUnavailable, LeasesUnavailable, NotFound
+from app.core.errors import EngineLimited, EngineUnavailable, LeasesUnavailable, NotFound
 from app.core.languages import Language
 from app.core.outputs import Delivery
+from app.core.paused import Paused, PausedRuns
 from app.core.ports import FileStore, Lease, Sandbox, Staged
 from app.core.principal import Principal
+from app.core.results import RunResult, result_of
 from app.core.sandboxes import Sandboxes
 from app.core.session import Record, now
 from app.core.staging import Inputs, Ref
-from app.core.words import message_of, note_for, with_notes
 from app.runner.endings import Ending
-from app.runner.messages import Limits, Reply, Request
+from app.runner.messages import Limits, Pause, Reply, Request, Tool
 
 log = logging.getLogger(__name__)
 
 _SHORTEST_SECONDS = 1.0
 """A model that writes ``timeout: 30`` means seconds where the wire means milliseconds; a run gets a second at least."""
+
+_MOST_PAUSES = 20
+"""A client gives up after so many rounds (``DEFAULT_MAX_ROUND_TRIPS`` of LibreChat's)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +44,8 @@ class RunOrder:
     hint: str | None = None
     timeout_seconds: float | None = None
     may_be_refused: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """Tell how the run went; ``reply.stderr`` already holds the service's own notes."""
-
-    session_id: str
-    language: str
-    reply: Reply
-    message: str | None
-    delivery: Delivery
+    tools: list[Tool] | None = None
+    """Set for a program that may call tools, even if there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +62,38 @@ class RunPolicy:
         wall = max(_SHORTEST_SECONDS, min(asked, self.timeout_max_seconds))
         return replace(self.limits, wall_seconds=wall, cpu_seconds=int(wall) * 2 + 1)
 
+    def limits_between_pauses(self, timeout_seconds: float | None) -> Limits:
+        """Give the limits of a run that may pause: the time counts anew after each pause, the CPU's only once (K32)."""
+        limits = self.limits_for(timeout_seconds)
+        return replace(limits, cpu_seconds=limits.cpu_seconds * _MOST_PAUSES)
+
 
 class Runs:
     """Run programs, one at a time in a session."""
 
     def __init__(
-        self, store: FileStore, sandboxes: Sandboxes, chooser: SessionChooser, admission: Admission, policy: RunPolicy
-    ) -> None:
+        self, store: FileStore, sandboxes: Sandboxes, chooser: SessionChooser, admission: Admission, policy: RunPolicy,
+        paused_runs: PausedRuns,
+    ) -> None:  # fmt: skip
         self._store = store
         self._sandboxes = sandboxes
         self._chooser = chooser
         self._policy = policy
+        self._paused_runs = paused_runs
         self.admission = admission
 
     async def run(self, order: RunOrder) -> RunResult:
         """Run one program to its end. Raises a ``ServiceError``; how the program ends is never one of them."""
+        result = await self.begin(replace(order, tools=None))
+        assert isinstance(result, RunResult)  # noqa: S101  without tools nothing pauses
+        return result
+
+    async def begin(self, order: RunOrder) -> RunResult | Paused:
+        """Run one program to its end, or to where it waits for tools. Raises a ``ServiceError``."""
         wish = Wish(order.principal, order.language, order.session_id, order.hint, order.may_be_refused)
         async with self.admission.enter():
+            if order.tools is not None:
+                await self._paused_runs.check_room()
             referred = await staging.resolve(self._store, order.principal, order.refs)
             async with self._chooser.choose(wish, referred) as chosen, self.admission.slot():
                 inputs = staging.with_session_files(chosen.record, referred)
@@ -91,22 +101,32 @@ class Runs:
                 await self._chooser.remember(wish, chosen.record.id)
                 return result
 
-    async def _run_held(self, order: RunOrder, chosen: Chosen, inputs: Inputs) -> RunResult:
+    async def _run_held(self, order: RunOrder, chosen: Chosen, inputs: Inputs) -> RunResult | Paused:
         session_id, hold = chosen.record.id, chosen.hold
         is_true_copy = False
         try:
             sandbox, lease, reply = await self._exchange(order, chosen, inputs)
+            if isinstance(reply, Pause):
+                await self._record(order, chosen, Delivery())
+                language = order.language.name
+                paused = await self._paused_runs.set_aside(order.principal, language, chosen, inputs, lease, reply)
+                is_true_copy = True  # it is not the session's any more
+                return paused
             delivery = await outputs.collect(self._store, sandbox, session_id, inputs, reply)
             await self._record(order, chosen, delivery)
             if reply.ending is not Ending.LOST:
                 outputs.note_in_lease(lease, session_id, inputs, delivery, reply)
                 is_true_copy = await self._sandboxes.keep(hold, lease)
+        except EngineLimited:  # nothing was begun, so the next run finds its sandbox as it was; a new session has none
+            if not chosen.is_new and hold.lease is not None:
+                is_true_copy = await self._sandboxes.keep(hold, hold.lease)
+            raise
         finally:
             if not is_true_copy:  # cancelled, lost or failed: files may lie there that nobody collected
                 await self._sandboxes.discard(hold)
-        return self._result(order, session_id, reply, inputs, delivery)
+        return result_of(session_id, order.language.name, reply, inputs, delivery)
 
-    async def _exchange(self, order: RunOrder, chosen: Chosen, inputs: Inputs) -> tuple[Sandbox, Lease, Reply]:
+    async def _exchange(self, order: RunOrder, chosen: Chosen, inputs: Inputs) -> tuple[Sandbox, Lease, Reply | Pause]:
         """Stage and run; when the sandbox proves dead before the program started, once more in a fresh one."""
         try:
             return await self._attempt(order, chosen, inputs)
@@ -115,23 +135,26 @@ class Runs:
             await self._sandboxes.discard(chosen.hold)
             return await self._attempt(order, chosen, inputs)
 
-    async def _attempt(self, order: RunOrder, chosen: Chosen, inputs: Inputs) -> tuple[Sandbox, Lease, Reply]:
+    async def _attempt(self, order: RunOrder, chosen: Chosen, inputs: Inputs) -> tuple[Sandbox, Lease, Reply | Pause]:
         sandbox, lease = await self._sandboxes.acquire(chosen.hold)
         missing = staging.missing_from(lease, inputs, self._store)
         if missing:
-            refused = await self._put(sandbox, missing, inputs)
             staging.forget_replaced(lease, (item.path for item in missing))
+            refused = await self._put(sandbox, missing, inputs)
             for path, reason in refused.items():
                 inputs.by_path.pop(path, None)
                 inputs.notes.append(f"The file {path!r} could not be placed in the workspace: {reason}.")
+            staging.note_placed(lease, inputs)
+        limits_of = self._policy.limits_for if order.tools is None else self._policy.limits_between_pauses
         request = Request(
             order.language.program(order.source, order.args),
-            self._policy.limits_for(order.timeout_seconds),
+            limits_of(order.timeout_seconds),
             remove=staging.stale_in(lease, chosen.record, inputs),
+            tools=order.tools,
         )
         if chosen.hold.is_lost():
             raise LeasesUnavailable("The session was lost to another replica before the program started.")
-        return sandbox, lease, await sandbox.exchange(request)
+        return sandbox, lease, await (sandbox.exchange(request) if order.tools is None else sandbox.begin(request))
 
     async def _put(self, sandbox: Sandbox, missing: list[Staged], inputs: Inputs) -> dict[str, str]:
         """Stage; a file whose bytes went away in the meantime is told like any other that is missing."""
@@ -160,9 +183,3 @@ class Runs:
             await self._store.create(chosen.record)
         else:
             await self._store.change(chosen.record.id, apply)
-
-    def _result(self, order: RunOrder, session_id: str, reply: Reply, inputs: Inputs, delivery: Delivery) -> RunResult:
-        message = message_of(reply)
-        notes = [*inputs.notes, *([message] if message else []), *map(note_for, delivery.failed)]
-        reply.stderr = with_notes(reply.stderr, notes)
-        return RunResult(session_id, order.language.name, reply, message, delivery)

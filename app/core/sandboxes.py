@@ -6,9 +6,15 @@ import logging
 import time
 
 from app.core.errors import Busy, EngineUnavailable, LeasesUnavailable
+from app.core.ids import is_paused_run
 from app.core.ports import Engine, Hold, Lease, Leases, Sandbox
 
 log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 600.0
+"""How long a program may wait for tools (K32: ten minutes at least)."""
+
+_PAUSE_GRACE_SECONDS = 60.0
 
 
 class Sandboxes:
@@ -25,31 +31,57 @@ class Sandboxes:
         Raises ``EngineUnavailable``, ``LeasesUnavailable`` or ``Busy``.
         """
         lease = hold.lease
-        sandbox = await self.engine.find(lease.sandbox_id) if lease else None
+        sandbox = await self.engine.find(lease.sandbox_id) if lease and lease.sandbox_id else None
         if lease is not None and sandbox is not None:
             return sandbox, lease
-        await self._make_room(hold.session_id)
-        sandbox = await self.engine.create()
-        lease = Lease(hold.session_id, sandbox.id)
+        await self._reserve(hold)
+        sandbox = None
         try:
+            sandbox = await self.engine.create()
+            lease = Lease(hold.session_id, sandbox.id)
             await self._leases.keep(hold, lease)
-        except LeasesUnavailable:
-            await self._destroy(sandbox.id)
+        except BaseException:
+            await self._give_up(hold, sandbox)
             raise
         return sandbox, lease
 
-    async def discard(self, hold: Hold) -> None:
+    async def _reserve(self, hold: Hold) -> None:
+        """Take a place among all sandboxes before one is made, so that replicas together never have too many."""
+        place = Lease(hold.session_id, "")
+        if await self._leases.keep(hold, place, self._max):
+            return
+        for lease in await self._leases.all():
+            if lease.session_id == hold.session_id or is_paused_run(lease.session_id):
+                continue
+            if not await self._discard_if_idle(lease.session_id):
+                continue
+            if await self._leases.keep(hold, place, self._max):
+                return
+        raise Busy("All sandboxes are in use.", retry_after_seconds=5)
+
+    async def _give_up(self, hold: Hold, sandbox: Sandbox | None) -> None:
+        """Free the place that was taken; a sandbox that no lease names is ended."""
+        try:
+            await self._leases.drop(hold)
+        except LeasesUnavailable as error:
+            log.warning("session %s: its place is free when its lock runs out: %s", hold.session_id, error)
+        if sandbox is not None:
+            await self._destroy(sandbox.id)
+
+    async def discard(self, hold: Hold, sandbox_id: str = "") -> None:
         """Destroy a session's sandbox, because its workspace is no longer a true copy; the store has the files.
 
-        Destroying is safe even for a lost hold: whoever took the session over did not get its sandbox.
+        Destroying is safe even for a lost hold: whoever took the session over did not get its sandbox. ``sandbox_id``
+        is for who knows it by other means than the lease.
         """
         lease = hold.lease
+        sandbox_id = lease.sandbox_id if lease is not None else sandbox_id
         try:
             await self._leases.drop(hold)
         except LeasesUnavailable as error:
             log.warning("session %s: the lease could not be dropped, its next holder will: %s", hold.session_id, error)
-        if lease is not None:
-            await self._destroy(lease.sandbox_id)
+        if sandbox_id:
+            await self._destroy(sandbox_id)
 
     async def _destroy(self, sandbox_id: str) -> None:
         try:
@@ -66,17 +98,6 @@ class Sandboxes:
             return False
         return True
 
-    async def _make_room(self, session_id: str) -> None:
-        leases = await self._leases.all()
-        excess = len(leases) + 1 - self._max
-        for lease in leases:
-            if excess <= 0:
-                return
-            if lease.session_id != session_id and await self._discard_if_idle(lease.session_id):
-                excess -= 1
-        if excess > 0:
-            raise Busy("All sandboxes are in use.", retry_after_seconds=5)
-
     async def _discard_if_idle(self, session_id: str, unused_since: float = float("inf")) -> bool:
         try:
             async with self._leases.hold(session_id, 0) as hold:
@@ -88,7 +109,12 @@ class Sandboxes:
         return True
 
     async def discard_idle(self, ttl_seconds: float) -> int:
-        """Destroy the sandboxes not used for so long; give their number. Their sessions' files stay."""
-        before = time.time() - ttl_seconds
-        old = [lease.session_id for lease in await self._leases.all() if lease.used_at < before]
-        return sum([await self._discard_if_idle(session_id, before) for session_id in old])
+        """Destroy the sandboxes not used for so long; give their number. Their sessions' files stay.
+
+        A program that waits for tools has its own time (``PAUSE_SECONDS``), and ends by itself a little earlier.
+        """
+        now = time.time()
+        before = {True: now - PAUSE_SECONDS - _PAUSE_GRACE_SECONDS, False: now - ttl_seconds}
+        leases = [(lease, before[is_paused_run(lease.session_id)]) for lease in await self._leases.all()]
+        old = [(lease.session_id, since) for lease, since in leases if lease.used_at < since]
+        return sum([await self._discard_if_idle(session_id, since) for session_id, since in old])

@@ -96,10 +96,15 @@ def missing_from(lease: Lease, inputs: Inputs, store: FileStore) -> list[Staged]
 
 
 def forget_replaced(lease: Lease, placed: Iterable[str]) -> None:
-    """Forget staged files that gave way to ones that were placed now: they must be staged again if they are wanted."""
+    """Forget staged files that give way to ones that are placed now: they must be staged again if they are wanted."""
     for path in placed:
-        for other in [other for other in lease.staged if other != path and paths.conflicts(other, path)]:
+        for other in [other for other in lease.staged if paths.conflicts(other, path)]:
             del lease.staged[other]
+
+
+def note_placed(lease: Lease, inputs: Inputs) -> None:
+    """Write down that every input is where it should be."""
+    lease.staged.update({path: item.key for path, item in inputs.by_path.items()})
 
 
 def stale_in(lease: Lease, record: Record, inputs: Inputs) -> list[str]:

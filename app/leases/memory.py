@@ -67,16 +67,20 @@ class MemoryLeases:
         if wait_seconds <= 0 and lock.locked():
             raise busy
         try:
-            await asyncio.wait_for(lock.acquire(), max(wait_seconds, 0.001))
+            async with asyncio.timeout(max(wait_seconds, 0.001)):  # Python 3.11's wait_for swallows a cancellation
+                await lock.acquire()
         except TimeoutError as error:
             raise busy from error
 
-    async def keep(self, hold: Hold, lease: Lease) -> None:
-        """Store a lease, and its time of use."""
+    async def keep(self, hold: Hold, lease: Lease, most: int | None = None) -> bool:
+        """Store a lease, and its time of use, if there is room for it."""
         held = _held(hold)
+        if most is not None and held.session_id not in self._leases and len(self._leases) >= most:
+            return False
         lease.used_at = time.time()
         held.lease = self._leases[held.session_id] = lease
         self._leases.move_to_end(held.session_id)
+        return True
 
     async def drop(self, hold: Hold) -> None:
         """Forget a lease."""

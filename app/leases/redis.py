@@ -6,6 +6,7 @@
     used               sorted set: session -> last use of its lease, by Redis's clock
     free:<session>     wakes those who wait for the lock
     hint:<digest>      a conversation's session
+    spares, tickets, guarded   see ``redis_stock``
 
 Every step that must not be torn is one Lua script in ``app/leases/lua``; ``session.lua`` says when a hold is lost.
 """
@@ -17,21 +18,18 @@ import hashlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import ConstantBackoff
-from redis.exceptions import ConnectionError as NoConnection
-from redis.exceptions import RedisError
 
 from app.core.errors import Busy, LeasesUnavailable
 from app.core.ports import Hold, Lease
-from app.leases.scripts import Script, load
+from app.leases.connection import Connection
+from app.leases.redis_stock import RedisStock
+from app.leases.scripts import Script
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +39,8 @@ LOCK_SECONDS = 15.0
 ANSWER_SECONDS = 2.0
 """How long Redis may take for one answer before it counts as away."""
 
-_CONNECTIONS = 1000
-"""More than the waiters that admission lets in; each of them occupies one."""
+_NO_ROOM = 2
+"""What ``keep.lua`` answers when there are as many leases as there may be."""
 
 
 @dataclass(slots=True)
@@ -70,14 +68,16 @@ class RedisLeases:
         lock_seconds: float = LOCK_SECONDS, answer_seconds: float = ANSWER_SECONDS,
     ) -> None:  # fmt: skip
         """Prepare a client; it connects when it is first used. Raises ``ValueError`` for a bad URL."""
-        self._client = client = _client(url, answer_seconds)
+        self._redis = Connection(url, prefix, answer_seconds)
         self._wake_seconds = answer_seconds / 2
-        self._prefix = prefix
         self._lock_seconds = lock_seconds
         self._lock_ms = round(lock_seconds * 1000)
         self._lease_ms = round((lease_seconds + lock_seconds) * 1000)
         self._hint_ms = round(hint_seconds * 1000)
-        self._scripts = {script: client.register_script(load(script)) for script in Script}
+
+    def stock(self) -> RedisStock:
+        """Share spare sandboxes over the same connections."""
+        return RedisStock(self._redis)
 
     @asynccontextmanager
     async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[Hold]:
@@ -117,7 +117,7 @@ class RedisLeases:
     async def _woken(self, session_id: str, seconds: float) -> None:
         """Sleep until the lock is given back, for so many seconds at most; who was woken before us may have died."""
         pause = max(0.01, min(seconds, self._wake_seconds))  # 0 would be for ever
-        await self._answer(self._client.blpop([self._key("free", session_id)], timeout=pause))
+        await self._redis.answer(self._redis.client.blpop([self._redis.key("free", session_id)], timeout=pause))
 
     async def _renew(self, hold: _Hold) -> None:
         """Renew the lock until somebody else took it; while Redis is away, keep trying."""
@@ -138,14 +138,17 @@ class RedisLeases:
             await self._run(Script.FREE, hold, int(hold.is_clean))
         hold.is_taken = True
 
-    async def keep(self, hold: Hold, lease: Lease) -> None:
-        """Store a lease, and its time of use."""
+    async def keep(self, hold: Hold, lease: Lease, most: int | None = None) -> bool:
+        """Store a lease, and its time of use, if there is room for it."""
         held = _ours(hold)
         held.is_clean = False
-        await self._run_fenced(Script.KEEP, held, _json_of(lease))
+        done = await self._run_fenced(Script.KEEP, held, _json_of(lease), "" if most is None else most)
         held.is_clean = True
+        if done == _NO_ROOM:
+            return False
         lease.used_at = time.time()
         held.lease = lease
+        return True
 
     async def drop(self, hold: Hold) -> None:
         """Forget a lease."""
@@ -157,57 +160,37 @@ class RedisLeases:
 
     async def all(self) -> list[Lease]:
         """Give all leases, the least recently used first."""
-        rows = await self._answer(self._scripts[Script.ALL](keys=[self._key("used")], args=[self._key("lease", "")]))
+        rows = await self._redis.run(Script.ALL, [self._redis.key("used")], [self._redis.key("lease", "")])
         return [_lease_from(session_id.decode(), lease, age_ms) for session_id, lease, age_ms in rows]
 
     async def hint(self, key: str, session_id: str | None = None) -> str | None:
         """Remember the session of a conversation when one is given; give the one remembered."""
-        name = self._key("hint", hashlib.sha256(key.encode()).hexdigest())  # a key may hold a user's name
+        name = self._redis.key("hint", hashlib.sha256(key.encode()).hexdigest())  # a key may hold a user's name
         if session_id is not None:
-            await self._answer(self._client.set(name, session_id, px=self._hint_ms))
+            await self._redis.answer(self._redis.client.set(name, session_id, px=self._hint_ms))
             return session_id
-        found = await self._answer(self._client.get(name))
+        found = await self._redis.answer(self._redis.client.get(name))
         return cast(bytes, found).decode() if found else None
 
     async def close(self) -> None:
         """Let connections go."""
-        with suppress(RedisError, OSError):  # they may be dead already
-            await self._client.aclose()
+        await self._redis.close()
 
-    async def _run_fenced(self, script: Script, hold: _Hold, *more: bytes) -> None:
+    async def _run_fenced(self, script: Script, hold: _Hold, *more: int | str | bytes) -> int:
         """Run a script that does nothing for a lost hold. Raises ``LeasesUnavailable`` then."""
         asked = time.monotonic()
-        is_ours = await self._run(script, hold, *more)
-        if not is_ours:
+        done: int = await self._run(script, hold, *more)
+        if not done:
             hold.is_taken = True
             raise LeasesUnavailable("Another replica took this session over.")
         hold.sure_until = asked + self._lock_seconds
+        return done
 
-    async def _run(self, script: Script, hold: _Hold, *more: int | bytes) -> Any:
+    async def _run(self, script: Script, hold: _Hold, *more: int | str | bytes) -> Any:
         names = ("lock", "fence", "lease", "free")
-        keys = [*(self._key(name, hold.session_id) for name in names), self._key("used")]
+        keys = [*(self._redis.key(name, hold.session_id) for name in names), self._redis.key("used")]
         args = [hold.session_id, hold.token, hold.fence, self._lock_ms, self._lease_ms, *more]
-        return await self._answer(self._scripts[script](keys=keys, args=args))
-
-    async def _answer(self, asked: Awaitable[Any] | Any) -> Any:
-        """Await Redis; that it is away, loading, read-only or full is all the same to us."""
-        try:
-            return await asked
-        except (RedisError, OSError) as error:
-            reason = type(error).__name__  # its text may name hosts and users
-            raise LeasesUnavailable(f"The leases do not answer ({reason}).", retry_after_seconds=5) from None
-
-    def _key(self, *parts: str) -> str:
-        return self._prefix + ":".join(parts)
-
-
-def _client(url: str, answer_seconds: float) -> Redis:
-    """Make a client that gives up soon, and tries once more on a connection that broke while it was idle."""
-    return Redis.from_url(
-        url, protocol=2, max_connections=_CONNECTIONS,
-        socket_timeout=answer_seconds, socket_connect_timeout=answer_seconds,
-        retry=Retry(ConstantBackoff(0), 1, supported_errors=(NoConnection,)),
-    )  # fmt: skip
+        return await self._redis.run(script, keys, args)
 
 
 def _ours(hold: Hold) -> _Hold:

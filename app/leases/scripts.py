@@ -19,10 +19,21 @@ class Script(Enum):
     ALL = "all"
 
 
-def load(script: Script) -> str:
-    """Give the text of a script, after what all scripts about one session share."""
-    shared = "" if script is Script.ALL else _text("session")
-    return shared + _text(script.value)
+class StockScript(Enum):
+    """Name the scripts about spare sandboxes."""
+
+    RESERVE = "reserve"
+    FILL = "fill"
+    CLAIM = "claim"
+    GUARD = "guard"
+    KEPT = "kept"
+
+
+def load(script: Script | StockScript) -> str:
+    """Give the text of a script, after what all scripts about one session, or about spares, share."""
+    if script is Script.ALL:
+        return _text("all")
+    return _text("stock" if isinstance(script, StockScript) else "session") + _text(script.value)
 
 
 def _text(name: str) -> str:

@@ -27,9 +27,11 @@ from app.runner import files, process, reap
 from app.runner.endings import Ending
 from app.runner.frame import wrap
 from app.runner.messages import Message, Reply, Request
+from app.runner.post import Post, detached, visit
 from app.runner.run import run
+from app.runner.toolcalls import Link
 
-Verb = Literal["run", "place", "look", "stop"]
+Verb = Literal["run", "begin", "resume", "place", "look", "stop"]
 
 TEMPORARY = ("/tmp", "/var/tmp", "/dev/shm")
 INHERITED = (
@@ -56,6 +58,9 @@ class Order(Message):
     parcels: list[dict[str, Any]] = field(default_factory=list)
     path: str = ""
     most_bytes: int = 0
+    secret: str = ""
+    results: dict[str, Any] = field(default_factory=dict)
+    again: bool = False
     temporary: list[str] = field(default_factory=lambda: list(TEMPORARY))
     """The directories that are emptied of what the run left there."""
 
@@ -90,6 +95,32 @@ def _write(frame: bytes) -> None:
 
 
 def _run(order: Order) -> dict[str, Any]:
+    return _whole_run(order, None)
+
+
+def _begin(order: Order) -> dict[str, Any]:
+    """Run a program that may pause, in a process that outlives this one."""
+
+    def work(post: Post) -> None:
+        answer = _whole_run(order, post)
+        post.leave(answer, Request.from_json(order.request).limits.pause_seconds)
+
+    return detached(_post_of(order.home, order.nonce), order.secret, work)
+
+
+def _resume(order: Order) -> dict[str, Any]:
+    """Bring results to a program that waits; ``path`` is the nonce of its run."""
+    try:
+        return visit(_post_of(order.home, order.path), order.secret, order.results, again=order.again)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return {"error": "no such program waits"}
+
+
+def _post_of(home: str, nonce: str) -> Path:
+    return Path(home, f"post-{nonce}")
+
+
+def _whole_run(order: Order, link: Link | None) -> dict[str, Any]:
     mark = Path(order.home, f"ran-{order.nonce}")
     try:
         _make_mark(mark)
@@ -100,7 +131,7 @@ def _run(order: Order) -> dict[str, Any]:
     request.env = {"MPLCONFIGDIR": f"{order.home}/matplotlib"} | inherited | request.env
     files.open_up(request.workspace)
     with _clean(order.temporary, order.home):
-        reply = _run_watched(request)
+        reply = _run_watched(request, link)
     mark.write_text("")
     return {"reply": reply.to_json(), "layout": files.layout(request.workspace).to_json()}
 
@@ -124,12 +155,12 @@ def _forget_old_marks(home: Path) -> None:
                 _remove(str(mark))
 
 
-def _run_watched(request: Request) -> Reply:
+def _run_watched(request: Request, link: Link | None) -> Reply:
     """Run, and tell when the kernel's memory killer struck: in here it looks like any other SIGKILL."""
     oom = _own_oom_score()
     process.set_dumpable(False)
     before = _oom_kills()
-    reply = run(request, oom)
+    reply = run(request, oom, link=link)
     if reply.signal == "SIGKILL" and reply.ending is Ending.SIGNAL and _oom_kills() > before:
         reply.ending = Ending.MEMORY
     return reply
@@ -228,7 +259,7 @@ def _kill_descendants(root: int) -> None:
         killed |= new
 
 
-_VERBS = {"run": _run, "place": _place, "look": _look, "stop": _stop}
+_VERBS = {"run": _run, "begin": _begin, "resume": _resume, "place": _place, "look": _look, "stop": _stop}
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -40,6 +40,14 @@ class Limits(Message):
     memory_bytes: int | None = None
     """Watched by the runner where no cgroup does it; ``None`` leaves it to the cgroup."""
 
+    tool_calls: int = 200
+    tool_input_bytes: int = 5 * 1024 * 1024
+    tool_inputs_bytes: int = 40 * 1024 * 1024
+    """The arguments of one call, and of all calls of a run together."""
+
+    pause_seconds: float = 600.0
+    """How long a program may wait for the results of its tool calls; ``wall_seconds`` counts between two waits."""
+
 
 @dataclass(slots=True)
 class Program(Message):
@@ -61,8 +69,19 @@ class Program(Message):
 
 
 @dataclass(slots=True)
+class Tool(Message):
+    """Offer a tool to the program: ``name`` is the caller's, ``function`` what it is called in the program."""
+
+    name: str
+    function: str
+    description: str = ""
+    parameters: dict[str, Any] | None = None
+    """A JSON schema of the arguments, if there is one."""
+
+
+@dataclass(slots=True)
 class Request(Message):
-    """Ask for one run."""
+    """Ask for one run; with ``tools``, even an empty list, it may pause."""
 
     program: Program
     limits: Limits = field(default_factory=Limits)
@@ -73,12 +92,70 @@ class Request(Message):
     workspace: str = "/mnt/data"
     scratch: str = "/tmp"
     nonce: str = ""
+    tools: list[Tool] | None = None
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read a request with its two nested messages."""
-        nested = {"program": Program.from_json(data["program"]), "limits": Limits.from_json(data.get("limits", {}))}
+        """Read a request with its nested messages."""
+        nested: dict[str, Any] = {
+            "program": Program.from_json(data["program"]),
+            "limits": Limits.from_json(data.get("limits", {})),
+        }
+        if data.get("tools") is not None:
+            nested["tools"] = [Tool.from_json(item) for item in data["tools"]]
         return super(Request, cls).from_json({**data, **nested})
+
+
+@dataclass(slots=True)
+class Call(Message):
+    """Ask for one tool call on the program's behalf."""
+
+    id: str
+    name: str
+    input: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Pause(Message):
+    """Tell that the program waits for tools, and what it has printed so far."""
+
+    number: int
+    """Counts the pauses of a run from 1; the answer bears the same number."""
+
+    calls: list[Call]
+    stdout: str = ""
+    stderr: str = ""
+    key: str = ""
+    """The engine's own word for the run; the results bring it back."""
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read a pause with its calls."""
+        return super(Pause, cls).from_json({**data, "calls": [Call.from_json(item) for item in data["calls"]]})
+
+
+@dataclass(slots=True)
+class Result(Message):
+    """Answer one tool call."""
+
+    call_id: str
+    result: Any = None
+    is_error: bool = False
+    error_message: str = ""
+
+
+@dataclass(slots=True)
+class Results(Message):
+    """Answer a pause; the program goes on."""
+
+    number: int
+    results: list[Result]
+    key: str = ""
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read the results."""
+        return super(Results, cls).from_json({**data, "results": [Result.from_json(item) for item in data["results"]]})
 
 
 @dataclass(slots=True)

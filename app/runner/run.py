@@ -10,20 +10,23 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
-from app.runner import process, warm_python, workspace
+from app.runner import process, shelltools, warm_python, workspace
 from app.runner.endings import Ending
 from app.runner.messages import Reply, Request
 from app.runner.source import Source, place
 from app.runner.spawn import command, spawn
+from app.runner.toolcalls import Link, ToolCalls
 from app.runner.watch import Stream, Watched, watch
 
 Body = Callable[[], NoReturn]
 
 
-def run(request: Request, oom: int | None = None, announce: Callable[[], None] = lambda: None) -> Reply:
+def run(
+    request: Request, oom: int | None = None, announce: Callable[[], None] = lambda: None, link: Link | None = None
+) -> Reply:
     """Run the program and give the reply; ``oom`` is a descriptor of our own ``oom_score_adj``, if there is one.
 
-    ``announce`` is called right before the program may have effects.
+    ``announce`` is called right before the program may have effects. A request with tools needs a ``link``.
     """
     started = time.monotonic()
     limits = request.limits
@@ -39,7 +42,10 @@ def run(request: Request, oom: int | None = None, announce: Callable[[], None] =
         )
     else:
         announce()
-        _run_steps(request, source, seen, started + limits.wall_seconds, oom)
+        if link is None or request.tools is None:
+            _run_steps(request, source, seen, started + limits.wall_seconds, oom)
+        else:
+            _run_with_tools(request, source, seen, started + limits.wall_seconds, oom, link)
     source.take_away()
     found = workspace.changes(request.workspace, before, limits)
     reply = _reply(seen, time.monotonic() - started)
@@ -68,6 +74,30 @@ def _run_steps(request: Request, source: Source, seen: Watched, deadline: float,
             started.close()
         if seen.stopped or seen.status:
             return
+
+
+def _run_with_tools(
+    request: Request, source: Source, seen: Watched, deadline: float, oom: int | None, link: Link
+) -> None:
+    """Run a program that may pause; the languages that can have no step before it."""
+    process.adopt_orphans()
+    tool_calls = ToolCalls(request, link)
+    started = spawn(_body_with_tools(request, source, tool_calls.door.path), request.limits, request.workspace, oom)
+    try:
+        watch(started, seen, request.limits, deadline, tool_calls)
+    finally:
+        started.close()
+        tool_calls.close()
+
+
+def _body_with_tools(request: Request, source: Source, door: str) -> Body:
+    program, tools = request.program, request.tools or []
+    if program.place == "warm":
+        return warm_python.program(
+            program.source, source.shown, source.path, program.args, request.env, warm_python.Offer(door, tools)
+        )
+    env = request.env | {"BASH_ENV": shelltools.write(door, [tool.function for tool in tools])}
+    return command([part.format(source=source.path) for part in program.run], env)
 
 
 def _steps(request: Request, source: Source) -> Iterator[Body]:

@@ -1,7 +1,8 @@
 """Serve one run over a connected socket.
 
 In: a length and the request. Out: ``STARTED`` at the moment from which the program may have had effects (a run that
-never said so may be tried elsewhere), then ``REPLY``, a length and the reply.
+never said so may be tried elsewhere), then ``REPLY``, a length and the reply. In between, a run with tools may say
+``PAUSE``, a length and what it waits for; in comes a length and the results.
 """
 
 from __future__ import annotations
@@ -10,24 +11,45 @@ import json
 import socket
 import struct
 
-from app.runner.messages import Request
+from app.runner.messages import Pause, Request, Results
 from app.runner.run import run
 
 HEADER = struct.Struct(">Q")
 STARTED = b"s"
+PAUSE = b"p"
 REPLY = b"r"
 
 
 def serve(wire: socket.socket, oom: int | None = None) -> None:
     """Read one request, run it, answer; do nothing when the other end closes without asking."""
-    header = _read(wire, HEADER.size)
-    if header is None:
-        return
-    body = _read(wire, HEADER.unpack(header)[0])
+    body = read_message(wire)
     if body is None:
         return
-    reply = run(Request.from_json(json.loads(body)), oom, lambda: wire.sendall(STARTED))
+    reply = run(Request.from_json(json.loads(body)), oom, lambda: wire.sendall(STARTED), _WireLink(wire))
     wire.sendall(REPLY + pack(json.dumps(reply.to_json()).encode()))
+
+
+class _WireLink:
+    """Speak of pauses over the same socket."""
+
+    def __init__(self, wire: socket.socket) -> None:
+        self._wire = wire
+
+    def fileno(self) -> int:
+        return self._wire.fileno()
+
+    def pause(self, pause: Pause) -> None:
+        self._wire.sendall(PAUSE + pack(json.dumps(pause.to_json()).encode()))
+
+    def results(self) -> Results | None:
+        body = read_message(self._wire)
+        return None if body is None else Results.from_json(json.loads(body))
+
+
+def read_message(wire: socket.socket) -> bytes | None:
+    """Read a length and so many bytes; ``None`` when the other end closed."""
+    header = _read(wire, HEADER.size)
+    return None if header is None else _read(wire, HEADER.unpack(header)[0])
 
 
 def pack(body: bytes) -> bytes:

@@ -10,15 +10,30 @@ import signal
 import sys
 import types
 from collections.abc import Callable
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from app.runner import figures, spawning, teardown
+from app.runner.messages import Tool
+
+if TYPE_CHECKING:
+    import ast
 
 _OWN = "app"
 
 
-def program(source: str, path: str, script: str, args: list[str], env: dict[str, str]) -> Callable[[], NoReturn]:
-    """Make the body that runs ``source`` as the main module.
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Hold the tools of a program, and the door at which it calls them."""
+
+    door: str
+    tools: list[Tool]
+
+
+def program(
+    source: str, path: str, script: str, args: list[str], env: dict[str, str], offer: Offer | None = None
+) -> Callable[[], NoReturn]:
+    """Make the body that runs ``source`` as the main module, with tools among its globals if some are offered.
 
     ``path`` is what ``__file__`` and tracebacks say: a name in the workspace, where no such file need be. ``script``
     is where the text really lies, for child processes that import the main module again.
@@ -30,7 +45,7 @@ def program(source: str, path: str, script: str, args: list[str], env: dict[str,
         _remember_lines(path, text)
         figures.install()
         spawning.install(path, script)
-        os._exit(_run(text, path))
+        os._exit(_run(text, path, offer))
 
     return body
 
@@ -80,21 +95,28 @@ def _remember_lines(path: str, text: bytes) -> None:
     linecache.cache[path] = (len(text), None, lines, path)
 
 
-def _main_module(path: str) -> types.ModuleType:
+def _main_module(path: str, offer: Offer | None) -> types.ModuleType:
     module = types.ModuleType("__main__")
     module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
+    if offer is not None:
+        from app.runner import pythontools  # it imports asyncio, which costs a cold runner 40 ms
+
+        module.__dict__.update(pythontools.functions(offer.door, offer.tools))
     sys.modules["__main__"] = module
     for name in [name for name in sys.modules if name == _OWN or name.startswith(_OWN + ".")]:
         del sys.modules[name]
     return module
 
 
-def _run(text: bytes, path: str) -> int:
+def _run(text: bytes, path: str, offer: Offer | None) -> int:
     """Run to the very end, exit handlers and threads included, and give the exit code."""
     own = teardown.Belongings()
-    main = _main_module(path)
+    main = _main_module(path, offer)
     try:
-        exec(compile(text, path, "exec", dont_inherit=True), main.__dict__)  # noqa: S102  running it is what we are for
+        if offer is None:
+            exec(compile(text, path, "exec", dont_inherit=True), main.__dict__)  # noqa: S102  what we are for
+        else:
+            _run_awaiting(text, path, main.__dict__)
         code = 0
     except SystemExit as leave:
         code = teardown.exit_code(leave)
@@ -102,3 +124,32 @@ def _run(text: bytes, path: str) -> int:
         code = teardown.show(error, path)
     del main
     return own.end(code)
+
+
+def _run_awaiting(text: bytes, path: str, names: dict[str, Any]) -> None:
+    """Run a program that may ``await``, and ``return``, outside of functions (K29)."""
+    import ast  # these three cost a cold runner 50 ms, and few programs have tools
+    import asyncio
+    import inspect
+
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    try:
+        code = compile(text, path, "exec", flags, dont_inherit=True)
+    except SyntaxError as error:
+        if error.msg != "'return' outside function":
+            raise
+        code = compile(_as_function(ast.parse(text, path)), path, "exec", flags, dont_inherit=True)
+    result = eval(code, names)  # noqa: S307  running it is what we are for
+    if inspect.iscoroutine(result):
+        asyncio.run(result)
+
+
+def _as_function(tree: ast.Module) -> ast.Module:
+    """Put a program into an asynchronous function that is awaited at once; its lines keep their numbers."""
+    import ast
+
+    (call, wrapped) = ast.parse("async def main():\n    pass\nawait main()").body[::-1]
+    assert isinstance(wrapped, ast.AsyncFunctionDef)  # noqa: S101  our own text
+    future = [item for item in tree.body if isinstance(item, ast.ImportFrom) and item.module == "__future__"]
+    wrapped.body = [item for item in tree.body if item not in future]
+    return ast.Module([*future, wrapped, call], [])

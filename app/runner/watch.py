@@ -12,10 +12,12 @@ from app.runner import memory, reap
 from app.runner.endings import Ending
 from app.runner.messages import Limits
 from app.runner.spawn import Process
+from app.runner.toolcalls import Gone, ToolCalls
 
 _CHUNK = 256 * 1024
 _MEMORY_LOOK_SECONDS = 0.1
 _DRAIN_SECONDS = 0.25
+_LONG_SECONDS = 1e6
 
 
 @dataclass(slots=True)
@@ -55,13 +57,20 @@ class Watched:
     stopped: Ending | None = None
 
 
-def watch(process: Process, into: Watched, limits: Limits, deadline: float) -> None:
+def watch(
+    process: Process, into: Watched, limits: Limits, deadline: float, tool_calls: ToolCalls | None = None
+) -> None:
     """Return when the program's first process has ended, all its descendants are killed and the streams are drained."""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, into.stdout)
         selector.register(process.stderr, selectors.EVENT_READ, into.stderr)
         selector.register(process.pidfd, selectors.EVENT_READ, None)
-        _until_ended_or_stopped(selector, into, limits, deadline)
+        if tool_calls is None:
+            _until_ended_or_stopped(selector, into, limits, deadline)
+        else:
+            tool_calls.start(selector, deadline)
+            _until_ended_or_gone(selector, into, limits, tool_calls)
+            tool_calls.stop()
         selector.unregister(process.pidfd)
         if into.stopped is not None:
             signal.pidfd_send_signal(process.pidfd, signal.SIGKILL)
@@ -81,14 +90,36 @@ def _until_ended_or_stopped(selector: selectors.BaseSelector, into: Watched, lim
             return
 
 
+def _until_ended_or_gone(
+    selector: selectors.BaseSelector, into: Watched, limits: Limits, tool_calls: ToolCalls
+) -> None:
+    """Do the same for a program that may pause: the time that it waits does not count."""
+    while into.stopped is None:
+        wait = min(tool_calls.deadline - time.monotonic(), tool_calls.patience)
+        if tool_calls.deadline <= time.monotonic():
+            into.stopped = Ending.TIME
+        elif limits.memory_bytes is not None and memory.is_over(limits.memory_bytes):
+            into.stopped = Ending.MEMORY
+        else:
+            wait = wait if limits.memory_bytes is None else min(wait, _MEMORY_LOOK_SECONDS)
+            try:
+                if _take_ready(selector, into, wait):
+                    return
+                tool_calls.look(into.stdout.data, into.stderr.data)
+            except Gone:
+                into.stopped = Ending.CANCELLED
+
+
 def _take_ready(selector: selectors.BaseSelector, into: Watched, wait: float) -> bool:
     """Take what the streams hold, and tell whether the program has ended."""
     ended = False
-    for key, _ in selector.select(wait):
+    for key, _ in selector.select(wait if wait < _LONG_SECONDS else None):
         if key.data is None:
             ended = True
-        else:
+        elif isinstance(key.data, Stream):
             _take(selector, key, into)
+        elif key.fd in selector.get_map():  # else what was handled before it made it void
+            key.data(key.fd)
     return ended
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import httpx
 
+from app.core.ports import Stock
 from app.engines.daytona.account import APP_LABEL, DaytonaSettings
 from app.engines.daytona.engine import DaytonaEngine
+from app.leases.memory_stock import MemoryStock
 from devtools.daytona_emulator.server import running
 from devtools.daytona_emulator.settings import Settings
 from tests.runtime import RUNTIME
@@ -91,9 +93,9 @@ class Cloud:
         return DaytonaSettings(**{"api_key": KEY, "api_url": self.api_url, "target": "us"} | changes)
 
     @asynccontextmanager
-    async def engine(self, **changes: Any) -> AsyncIterator[DaytonaEngine]:
-        """Open an engine, and close it."""
-        engine = DaytonaEngine(self.settings(**changes))
+    async def engine(self, stock: Stock | None = None, **changes: Any) -> AsyncIterator[DaytonaEngine]:
+        """Open an engine, and close it; one stock makes several of them replicas."""
+        engine = DaytonaEngine(self.settings(**changes), stock or MemoryStock())
         await engine.open()
         try:
             yield engine

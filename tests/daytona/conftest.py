@@ -11,6 +11,9 @@ from app.core.ports import Sandbox
 from app.engines.daytona.engine import DaytonaEngine
 from tests.daytona.cloud import Cloud, running_cloud
 from tests.engine.conformance import Facts
+from tests.leases.conftest import server, shared_server
+
+__all__ = ["server", "shared_server"]
 
 GiB = 1 << 30
 

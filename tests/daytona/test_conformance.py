@@ -10,10 +10,11 @@ from tests.engine.conformance.files import Files
 from tests.engine.conformance.isolation import Isolation
 from tests.engine.conformance.leftovers import Leftovers
 from tests.engine.conformance.life import Life
+from tests.engine.conformance.pauses import Pauses
 from tests.engine.conformance.runs import Runs
 
 
-class TestDaytonaEngine(Life, Files, Runs, Leftovers, Isolation):
+class TestDaytonaEngine(Life, Files, Runs, Pauses, Leftovers, Isolation):
     """Run the suite on the engine of ``conftest``."""
 
     @pytest.mark.skip(reason="the emulator's sandboxes have no disk of their own that could be full")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime, timedelta, tzinfo
 
 import pytest
 
@@ -13,6 +12,7 @@ from app.core.ports import EngineUnfit
 from app.engines.daytona.account import APP_LABEL, INSTANCE_LABEL
 from app.engines.daytona.engine import DaytonaEngine
 from app.engines.daytona.sandbox import DaytonaSandbox
+from app.leases.memory_stock import MemoryStock
 from tests.daytona.cloud import Cloud, until
 from tests.engine.asking import bash, output, python
 
@@ -23,15 +23,9 @@ async def until_spares(engine: DaytonaEngine, count: int) -> set[str]:
     return engine._spares.ids
 
 
-def remember_as_old(monkeypatch: pytest.MonkeyPatch, **age: float) -> None:
-    """Let the engine believe that it is later."""
-
-    class Later(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Later:
-            return cls.fromtimestamp(time.time() + timedelta(**age).total_seconds(), tz)
-
-    monkeypatch.setattr("app.engines.daytona.engine.datetime", Later)
+def let_pass(engine: DaytonaEngine, minutes: float) -> None:
+    """Let the engine believe that it saw these orphans so long ago."""
+    engine._nobodys = {name: since - 60 * minutes for name, since in engine._nobodys.items()}
 
 
 async def test_spares_are_handed_out_once_and_refilled(cloud: Cloud) -> None:
@@ -111,50 +105,89 @@ async def test_a_stop_in_the_middle_of_a_create_leaves_nothing_behind(cloud: Clo
     assert cloud.of("hasty") == set()
 
 
-async def test_a_stopped_replica_leaves_the_sandboxes_of_sessions_to_the_others(cloud: Cloud) -> None:
-    """Only its spares go; the sessions' sandboxes are in the shared leases."""
-    async with cloud.engine(warm_sandboxes=1, app="rolling", has_shared_leases=True) as engine:
+async def test_a_stopped_replica_leaves_its_sandboxes_to_the_others(cloud: Cloud) -> None:
+    """Those of sessions are in the shared leases, its spares in the shared stock."""
+    stock, shared = MemoryStock(), {"app": "rolling", "has_shared_leases": True}
+    async with cloud.engine(stock, warm_sandboxes=1, **shared) as engine:
         await until_spares(engine, 1)
         kept = await engine.create()
-        await until_spares(engine, 1)
-    assert cloud.of("rolling") == {kept.id}
-    async with cloud.engine(app="rolling", has_shared_leases=True) as other:
+        (spare,) = await until_spares(engine, 1)
+    assert cloud.of("rolling") == {kept.id, spare}
+    async with cloud.engine(stock, **shared) as other:
         found = await other.find(kept.id)
         assert found is not None
         assert await output(found, bash("echo here")) == "here\n"
-        await other.destroy(kept.id)
+        assert (await other.create()).id == spare
+        for name in (kept.id, spare):
+            await other.destroy(name)
 
 
-async def test_orphans_of_a_dead_replica_are_swept(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By any replica with the same leases, when they are too old to be somebody's spares; leased ones stay."""
-    async with cloud.engine(app="orphans", has_shared_leases=True) as dead:
-        leased, orphan = (await dead.create()).id, (await dead.create()).id
-    async with cloud.engine(app="orphans", has_shared_leases=True) as engine:
-        assert await engine.sweep({leased}) == 0, "they are young"
-        remember_as_old(monkeypatch, minutes=60 + 11)
-        assert await engine.sweep({leased}) == 1
-        await cloud.until_gone(orphan)
-        assert leased in cloud.sandboxes()
-        assert await engine.sweep(set()) == 1
+async def test_orphans_of_a_dead_replica_are_swept(cloud: Cloud) -> None:
+    """By the leader, when they have been nobody's for long; what is leased, spare or claimed stays."""
+    stock, shared = MemoryStock(), {"app": "orphans", "has_shared_leases": True}
+    async with cloud.engine(stock, **shared) as dead:
+        leased, orphan, claimed, spare = [(await dead.create()).id for _ in range(4)]
+    await stock.guard(claimed)
+    await stock.fill(await stock.reserve(1, 60) or "", spare)
+    async with cloud.engine(stock, **shared) as leader, cloud.engine(stock, **shared) as follower:
+        for engine in (leader, follower):
+            assert await engine.sweep({leased}, leads=engine is leader) == 0, "they may be on their way to a lease"
+            let_pass(engine, 13)
+        assert await follower.sweep({leased}, leads=False) == 0
+        assert orphan in cloud.of("orphans")
+        assert await leader.sweep({leased}) == 1
+        assert cloud.of("orphans") == {leased, claimed, spare}
+        for name in (leased, claimed, spare):
+            await leader.destroy(name)
 
 
-async def test_a_sweep_leaves_other_deployments_alone(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_becomes_somebodys_is_no_orphan(cloud: Cloud) -> None:
+    """A session that was in use while Redis lost its data writes its lease again; then the clock begins anew."""
+    shared = {"app": "regained", "has_shared_leases": True}
+    async with cloud.engine(**shared) as maker, cloud.engine(**shared) as leader:
+        sandbox = await maker.create()
+        for leased in (set[str](), {sandbox.id}, set[str]()):
+            assert await leader.sweep(leased) == 0
+            let_pass(leader, 13)
+        assert await leader.sweep({sandbox.id}) == 0
+        assert sandbox.id in cloud.of("regained")
+        await maker.destroy(sandbox.id)
+
+
+async def test_what_another_replica_is_making_is_no_orphan(cloud: Cloud) -> None:
+    """No lease names it until it is up, which may take as long as a build of an image."""
+    shared = {"app": "making", "has_shared_leases": True}
+    async with cloud.engine(image="python:3.12", **shared) as maker, cloud.engine(image="x", **shared) as leader:
+        with cloud.set_to(build_seconds=1.0, warm_create_seconds=1.0):
+            making = asyncio.create_task(maker.create())
+            await until(lambda: bool(cloud.of("making")))
+            await leader.sweep(set())
+            let_pass(leader, 15)
+            assert await leader.sweep(set()) == 0
+            sandbox = await making
+        assert await output(sandbox, bash("echo up")) == "up\n"
+        await maker.destroy(sandbox.id)
+
+
+async def test_a_sweep_leaves_other_deployments_alone(cloud: Cloud) -> None:
     """Another label, or other leases that we cannot see: not ours to judge."""
     async with cloud.engine(app="mine") as other, cloud.engine(app="theirs", has_shared_leases=True) as third:
         theirs = {(await other.create()).id, (await third.create()).id}
         async with cloud.engine(app="mine") as engine:
-            remember_as_old(monkeypatch, days=30)
+            await engine.sweep(set())
+            let_pass(engine, 30 * 24 * 60)
             assert await engine.sweep(set()) == 0
         assert theirs <= cloud.sandboxes().keys()
+        await third.destroy(max(theirs, key=lambda name: name in cloud.of("theirs")))
 
 
-async def test_a_sweep_leaves_spares_and_what_is_being_made(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No lease names them yet."""
+async def test_a_sweep_leaves_spares_alone(cloud: Cloud) -> None:
+    """However long they wait."""
     async with cloud.engine(warm_sandboxes=1, app="sparing") as engine:
         (spare,) = await until_spares(engine, 1)
-        assert await engine.sweep(set()) == 0
-        remember_as_old(monkeypatch, minutes=11)
-        assert await engine.sweep(set()) == 0
+        for _ in range(2):
+            assert await engine.sweep(set()) == 0
+            let_pass(engine, 60)
         assert spare in cloud.sandboxes()
 
 
@@ -162,7 +195,6 @@ async def test_a_sweep_notices_what_was_lost(cloud: Cloud) -> None:
     """A spare that vanished is replaced."""
     async with cloud.engine(warm_sandboxes=1, app="vanishing") as engine:
         (spare,) = await until_spares(engine, 1)
-        engine._known[spare].made_at -= 10_000
         cloud.force(spare, "destroyed")
         await engine.sweep(set())
         await until(lambda: engine._spares.ids not in ({spare}, set()))
@@ -174,7 +206,8 @@ async def test_a_list_of_many_pages_is_swept_whole(cloud: Cloud, monkeypatch: py
     async with cloud.engine(app="pages") as engine:
         for _ in range(5):
             await engine.create()
-        remember_as_old(monkeypatch, minutes=11)
+        await engine.sweep(set())
+        let_pass(engine, 13)
         assert await engine.sweep(set()) == 5
 
 

@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from app.core.ports import Sandbox
 from app.engines.daytona.engine import DaytonaEngine
+from app.leases.memory_stock import MemoryStock
 from app.settings import Settings
 from app.wiring import daytona_settings
 from tests.engine.conformance import Facts
@@ -33,7 +34,7 @@ async def engine() -> AsyncIterator[DaytonaEngine]:
     """Open an engine on the account, and close it after the last test."""
     if not os.environ.get("DAYTONA_API_KEY"):
         pytest.skip("DAYTONA_API_KEY is not set")
-    engine = DaytonaEngine(daytona_settings(Settings(adapter_engine="daytona")))
+    engine = DaytonaEngine(daytona_settings(Settings(adapter_engine="daytona")), MemoryStock())
     await engine.open()
     yield engine
     await engine.close()

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from app.runner.messages import Limits, Program, Reply, Request
-from app.runner.serve import HEADER, REPLY, STARTED, pack
+from app.runner.messages import Limits, Pause, Program, Reply, Request, Result, Results, Tool
+from app.runner.serve import HEADER, PAUSE, REPLY, STARTED, pack
 
 ROOT = Path(__file__).parents[2]
 ANSWER_SECONDS = 60.0
@@ -34,20 +34,24 @@ class Host:
 
     def run(self, request: Request) -> Reply:
         """Run one program."""
+        with self.conversation(request) as conversation:
+            reply = conversation.hear()
+        assert isinstance(reply, Reply)
+        return reply
+
+    @contextmanager
+    def conversation(self, request: Request) -> Iterator[Conversation]:
+        """Begin a run that may pause; it ends with the block."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 socket.send_fds(self._control, [b"."], [theirs.fileno()])
             ours.settimeout(ANSWER_SECONDS)
             ours.sendall(pack(json.dumps(request.to_json()).encode()))
-            kind = self._read(ours, 1)
-            if kind == STARTED:
-                kind = self._read(ours, 1)
-            assert kind == REPLY
-            header = self._read(ours, HEADER.size)
-            return Reply.from_json(json.loads(self._read(ours, HEADER.unpack(header)[0])))
+            yield Conversation(self, ours)
 
-    def _read(self, wire: socket.socket, size: int) -> bytes:
+    def read(self, wire: socket.socket, size: int) -> bytes:
+        """Read so many bytes. Raises ``RunnerDied``."""
         data = b""
         while len(data) < size:
             chunk = wire.recv(size - len(data))
@@ -59,6 +63,33 @@ class Host:
     def _last_words(self) -> str:
         self._log.seek(0)
         return self._log.read().decode(errors="replace")[-3000:]
+
+
+@dataclass
+class Conversation:
+    """One run as it pauses and goes on."""
+
+    host: Host
+    wire: socket.socket
+    number: int = 0
+
+    def hear(self) -> Pause | Reply:
+        """Wait for a pause or the end."""
+        kind = self.host.read(self.wire, 1)
+        if kind == STARTED:
+            kind = self.host.read(self.wire, 1)
+        body = json.loads(self.host.read(self.wire, HEADER.unpack(self.host.read(self.wire, HEADER.size))[0]))
+        if kind == REPLY:
+            return Reply.from_json(body)
+        assert kind == PAUSE
+        pause = Pause.from_json(body)
+        self.number = pause.number
+        return pause
+
+    def tell(self, *results: Result, number: int | None = None) -> None:
+        """Hand results over."""
+        message = Results(self.number if number is None else number, list(results))
+        self.wire.sendall(pack(json.dumps(message.to_json()).encode()))
 
 
 @contextmanager
@@ -96,11 +127,15 @@ class Bench:
 
     def program(self, program: Program, remove: tuple[str, ...] = (), **limits: Any) -> Reply:
         """Run any program."""
-        return self.host.run(
-            Request(
-                program, Limits(**limits), self.env, list(remove),
-                workspace=str(self.workspace), scratch=str(self.scratch), nonce="n",
-            )
+        return self.host.run(self.request(program, remove, **limits))
+
+    def request(
+        self, program: Program, remove: tuple[str, ...] = (), tools: list[Tool] | None = None, **limits: Any
+    ) -> Request:
+        """Ask for a run here."""
+        return Request(
+            program, Limits(**limits), self.env, list(remove),
+            workspace=str(self.workspace), scratch=str(self.scratch), nonce="n", tools=tools,
         )  # fmt: skip
 
 

@@ -10,22 +10,39 @@ from typing import Any
 import pytest
 
 from app.runner.endings import Ending
-from app.runner.messages import ChangedFile, LeftOut, Limits, Program, Reply, Request
+from app.runner.messages import (
+    Call,
+    ChangedFile,
+    LeftOut,
+    Limits,
+    Pause,
+    Program,
+    Reply,
+    Request,
+    Result,
+    Results,
+    Tool,
+)
 from app.runner.serve import HEADER, pack, serve
 
 REQUEST = Request(
     program=Program("print(1)\n\ud800", "main.py", "workspace", ["gcc"], ["./a"], ["x y", "ü"], language="c"),
     limits=Limits(
         wall_seconds=1.5, cpu_seconds=2, stdout_bytes=3, stderr_bytes=4, artifact_bytes=5, artifact_files=6,
-        inline_file_bytes=7, inline_total_bytes=8, memory_bytes=9,
+        inline_file_bytes=7, inline_total_bytes=8, memory_bytes=9, tool_calls=10, tool_input_bytes=11,
+        tool_inputs_bytes=13, pause_seconds=12.5,
     ),
     env={"A": "b=c"}, remove=["x/y"], workspace="/w", scratch="/s", nonce="n",
+    tools=[Tool("get-it", "get_it", "Get it.", {"type": "object"})],
 )  # fmt: skip
 REPLY = Reply(
     Ending.SIGNAL, code=137, signal="SIGKILL", overflowed="stderr", stdout="o\0\ufffd", stderr="e", wall_seconds=1.5,
     cpu_seconds=2.5, peak_memory_bytes=3, changed=[ChangedFile("a", 1, "eA=="), ChangedFile("b", 2)], deleted=["c"],
     left_out=[LeftOut("d", "why", is_limit=True), LeftOut("e", "because")], nonce="n",
 )  # fmt: skip
+
+PAUSE = Pause(3, [Call("call_001", "get-it", {"a": [1, "\ud800"]})], "out", "err", "key")
+RESULTS = Results(3, [Result("call_001", {"a": None}, is_error=True, error_message="no")], "key")
 
 
 def over_the_wire(data: dict[str, Any]) -> Any:
@@ -44,7 +61,15 @@ def test_a_reply_survives_the_wire() -> None:
     assert isinstance(received.ending, Ending)
 
 
-@pytest.mark.parametrize("message", [REQUEST, REQUEST.program, REQUEST.limits, REPLY], ids=lambda it: type(it).__name__)
+def test_a_pause_and_its_results_survive_the_wire() -> None:
+    """What a program waits for, and what it gets, arrives as it was sent."""
+    assert Pause.from_json(over_the_wire(PAUSE.to_json())) == PAUSE
+    assert Results.from_json(over_the_wire(RESULTS.to_json())) == RESULTS
+
+
+@pytest.mark.parametrize(
+    "message", [REQUEST, REQUEST.program, REQUEST.limits, REPLY, PAUSE, RESULTS], ids=lambda it: type(it).__name__
+)
 def test_these_tests_leave_no_field_at_its_default(message: Any) -> None:
     """A field that is added to a message has to be added here, or the two tests above would not see it lost."""
     for field in dataclasses.fields(message):

@@ -7,7 +7,6 @@ import logging
 import secrets
 import time
 from collections.abc import Coroutine
-from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,12 +21,12 @@ from daytona import (
     ListSandboxesQuery,
 )
 
-from app.core.errors import EngineUnavailable
-from app.core.ports import EngineUnfit
+from app.core.errors import EngineUnavailable, Unavailable
+from app.core.ports import EngineUnfit, Stock
 from app.engines.daytona import archive, faults, snapshot
 from app.engines.daytona.account import APP_LABEL, INSTANCE_LABEL, RUNNER_LABEL, DaytonaSettings, connect, new_sandbox
 from app.engines.daytona.faults import State
-from app.engines.daytona.sandbox import DaytonaSandbox
+from app.engines.daytona.sandbox import PREPARE_SECONDS, DaytonaSandbox
 from app.engines.daytona.spares import Spares
 
 log = logging.getLogger(__name__)
@@ -39,7 +38,13 @@ BUILD_SECONDS = 900
 
 CLOSE_SECONDS = 15
 ORPHAN_SECONDS = 600
-"""A sandbox of ours that no lease names may be on its way to one for so long, and not longer."""
+"""For so long, beyond the time it takes to make one, a sandbox may be nobody's before it is destroyed.
+
+It may be on its way to a lease, or Redis lost its data and those who use it have not written their leases again.
+"""
+
+TRUSTED_SECONDS = 60.0
+"""A spare heard of so lately is handed out unseen."""
 
 _PAGE = 100
 
@@ -49,8 +54,9 @@ class DaytonaEngine:
 
     name = "daytona"
 
-    def __init__(self, settings: DaytonaSettings) -> None:
+    def __init__(self, settings: DaytonaSettings, stock: Stock) -> None:
         self._settings = settings
+        self._stock = stock
         self._instance = secrets.token_hex(6)
         self._daytona: AsyncDaytona | None = None
         self._is_baked = settings.snapshot is not None and settings.snapshot == snapshot.name()
@@ -58,7 +64,12 @@ class DaytonaEngine:
         self._doomed: set[str] = set()
         self._background: set[asyncio.Task[Any]] = set()
         self._tending: asyncio.Task[None] | None = None
-        self._spares = Spares(settings.warm_sandboxes, self._make_to_the_end, self._is_fresh, self.destroy)
+        self._nobodys: dict[str, float] = {}
+        """Sandboxes that seem to be nobody's, since when (monotonic)."""
+        self._spares = Spares(
+            settings.warm_sandboxes, stock, self._make_spare, self._attach, self.destroy,
+            make_seconds=self._create_seconds + PREPARE_SECONDS,
+        )  # fmt: skip
         self._trouble: str | None = None
 
     @property
@@ -71,6 +82,10 @@ class DaytonaEngine:
         if self._daytona is None:
             raise EngineUnavailable("The sandbox engine is not running.")
         return self._daytona
+
+    @property
+    def _create_seconds(self) -> int:
+        return CREATE_SECONDS if self._settings.image is None else BUILD_SECONDS
 
     # --- start and stop ----------------------------------------------------------------------------------------------
 
@@ -104,15 +119,17 @@ class DaytonaEngine:
             ) from error
 
     async def close(self) -> None:
-        """Destroy what only this process knows of, within a bounded time, and close the client."""
+        """Destroy what only this process knows of, within a bounded time, and close the client.
+
+        With shared leases that is nothing: sessions and spares go on in other replicas, and Daytona ends what is idle.
+        """
         if self._tending is not None:
             self._tending.cancel()
             await asyncio.wait([self._tending])
-        leaving = self._spares.close()
+        self._spares.close()
         if not self._settings.has_shared_leases:
-            leaving |= self._known.keys()
-        for sandbox_id in leaving:
-            await self.destroy(sandbox_id)
+            for sandbox_id in list(self._known):
+                await self.destroy(sandbox_id)
         await self._settle()
         if self._daytona is not None:
             await self._daytona.close()  # type: ignore[no-untyped-call]  # the SDK left its annotation out
@@ -136,11 +153,17 @@ class DaytonaEngine:
 
     async def create(self) -> DaytonaSandbox:
         """Give a spare, or make a sandbox."""
-        return await self._spares.take() or await self._make_to_the_end()
+        return await self._to_the_end(self._take_or_make())
 
-    async def _make_to_the_end(self) -> DaytonaSandbox:
-        """Make a sandbox. One whose asker goes away in the meantime becomes a spare, or is destroyed."""
-        making = asyncio.create_task(self._make())
+    async def _take_or_make(self) -> DaytonaSandbox:
+        return await self._spares.take() or await self._make()
+
+    async def _make_spare(self) -> DaytonaSandbox:
+        return await self._to_the_end(self._make())
+
+    async def _to_the_end(self, work: Coroutine[Any, Any, DaytonaSandbox]) -> DaytonaSandbox:
+        """Get a sandbox. One whose asker goes away in the meantime becomes a spare, or is destroyed."""
+        making = asyncio.create_task(work)
         self._background.add(making)
         making.add_done_callback(self._background.discard)
         try:
@@ -154,13 +177,31 @@ class DaytonaEngine:
         if making.cancelled() or making.exception() is not None:
             return
         sandbox = making.result()
-        if not self._spares.keep(sandbox):
+        if not await self._spares.keep(sandbox.id):
             await self.destroy(sandbox.id)
 
-    async def _make(self) -> DaytonaSandbox:
-        seconds = CREATE_SECONDS if self._settings.image is None else BUILD_SECONDS
+    async def _attach(self, sandbox_id: str) -> DaytonaSandbox | None:
+        """Give a claimed spare, if it lives and will live; no round trip for one that was heard of lately."""
+        known = self._known.get(sandbox_id)
+        if known is not None and self._is_fresh(known) and time.monotonic() - known.heard_at < TRUSTED_SECONDS:
+            return known
         try:
-            remote = await self._client.create(new_sandbox(self._settings, self._instance), timeout=seconds)
+            sandbox = await self._look_up(sandbox_id)
+        except Unavailable:
+            if sandbox_id not in self._doomed:
+                await self._spares.keep(sandbox_id)
+            raise
+        if sandbox is None or not self._is_fresh(sandbox):
+            await self.destroy(sandbox_id)
+            return None
+        sandbox.starts_empty()
+        return sandbox
+
+    async def _make(self) -> DaytonaSandbox:
+        try:
+            remote = await self._client.create(
+                new_sandbox(self._settings, self._instance), timeout=self._create_seconds
+            )
         except DaytonaError as error:
             refused = faults.refusal(error, "make a sandbox")
             self._trouble = f"{refused.message} ({error})"
@@ -196,8 +237,16 @@ class DaytonaEngine:
     def _is_fresh(self, sandbox: DaytonaSandbox) -> bool:
         """Tell whether a sandbox outlives the longest run, and Daytona has had no reason yet to stop it."""
         idle = time.monotonic() - sandbox.heard_at
-        outlives = sandbox.expires_at - time.time() > 2 * self._settings.longest_run_seconds
-        return outlives and not self._may_be_stopped(idle) and not sandbox.is_gone
+        is_sure = not self._may_be_stopped(idle) and not sandbox.is_gone
+        return is_sure and self._outlives_a_run(sandbox.expires_at)
+
+    def _outlives_a_run(self, expires_at: float) -> bool:
+        return expires_at - time.time() > 2 * self._settings.longest_run_seconds
+
+    @property
+    def longest_run_seconds(self) -> float:
+        """Say how long a run may compute at most."""
+        return self._settings.longest_run_seconds
 
     def _may_be_stopped(self, idle_seconds: float) -> bool:
         minutes = self._settings.auto_stop_minutes
@@ -210,7 +259,7 @@ class DaytonaEngine:
         sandbox = self._known.get(sandbox_id)
         if sandbox is not None and self._is_fresh(sandbox):
             return sandbox
-        if sandbox is not None and sandbox.expires_at - time.time() <= 2 * self._settings.longest_run_seconds:
+        if sandbox is not None and not self._outlives_a_run(sandbox.expires_at):
             await self.destroy(sandbox_id)  # it would end in the middle of a run
             return None
         return await self._look_up(sandbox_id)
@@ -232,7 +281,11 @@ class DaytonaEngine:
             return known
         sandbox = self._handle(remote)
         if remote.labels.get(RUNNER_LABEL) != archive.runner_name():
-            await sandbox.prepare()  # made by another version of the service
+            try:
+                await sandbox.prepare()  # made by another version of the service
+            except EngineUnavailable:
+                await self.destroy(sandbox_id)
+                raise
         return sandbox
 
     async def look_at(self, sandbox_id: str) -> tuple[State, datetime | None]:
@@ -272,18 +325,32 @@ class DaytonaEngine:
         self._doomed.discard(sandbox_id)
         return True
 
-    async def sweep(self, leased: set[str]) -> int:
-        """Destroy our sandboxes that no lease names and that are too old to be on their way to one.
+    async def sweep(self, leased: set[str], *, leads: bool = True) -> int:
+        """Destroy our sandboxes that have been nobody's for long: in no lease, no spare, not claimed lately.
 
         Without shared leases only those that this process made: the others may be in use by somebody else.
         """
+        kept = await self._stock.kept()
+        self._spares.refresh(kept)
+        if not leads:
+            self._nobodys.clear()
+            self._forget_all_but(leased | kept)
+            return sum([await self._delete(sandbox_id, None) for sandbox_id in list(self._doomed)])
         try:
             listed = {remote.id: remote async for remote in self._list(_PAGE)}
         except DaytonaError as error:
             raise faults.refusal(error, "list the sandboxes") from error
         self._forget_all_but(listed.keys() | leased)
+        await self._retire([sandbox_id for sandbox_id in kept - leased if not self._may_serve(listed.get(sandbox_id))])
+        return await self._delete_orphans(listed, leased | kept)
+
+    async def _delete_orphans(self, listed: dict[str, AsyncSandbox], owned: set[str]) -> int:
         again = [listed.get(sandbox_id) for sandbox_id in list(self._doomed)]
-        orphans = [remote for remote in listed.values() if self._is_orphan(remote, leased)]
+        nobodys = [sandbox_id for sandbox_id, remote in listed.items() if self._is_nobodys(remote, owned)]
+        now = time.monotonic()
+        self._nobodys = {sandbox_id: self._nobodys.get(sandbox_id, now) for sandbox_id in nobodys}
+        patience = self._create_seconds + PREPARE_SECONDS + ORPHAN_SECONDS
+        orphans = [listed[name] for name, since in self._nobodys.items() if now - since >= patience]
         for remote in orphans:
             log.warning("sandbox %s belongs to no session; destroying it", remote.id)
             self._known.pop(remote.id, None)
@@ -291,21 +358,34 @@ class DaytonaEngine:
         self._doomed &= listed.keys()  # the rest is gone
         return sum([await self._delete(sandbox_id, remote) for sandbox_id, remote in doomed.items()])
 
-    def _is_orphan(self, remote: AsyncSandbox, leased: set[str]) -> bool:
-        if remote.id in leased or remote.id in self._doomed or remote.id in self._spares.ids:
+    def _is_nobodys(self, remote: AsyncSandbox, owned: set[str]) -> bool:
+        if remote.id in owned or remote.id in self._doomed:
             return False
-        born = when(remote.created_at)
-        age = float("inf") if born is None else (datetime.now(UTC) - born).total_seconds()
-        if remote.labels.get(INSTANCE_LABEL) == self._instance:
-            return age > ORPHAN_SECONDS
-        # another replica's spare looks like an orphan until it is too old to be one
-        return self._settings.has_shared_leases and age > ORPHAN_SECONDS + 60 * self._settings.auto_stop_minutes
+        return self._settings.has_shared_leases or remote.labels.get(INSTANCE_LABEL) == self._instance
+
+    def _may_serve(self, remote: AsyncSandbox | None) -> bool:
+        if remote is None or faults.state_of(remote.state) is not State.STARTED:
+            return False
+        return self._outlives_a_run(self._expiry(remote))
+
+    async def _retire(self, sandbox_ids: list[str]) -> None:
+        """Take spares out that died or are about to; one that the list does not show may be too new for it."""
+        for sandbox_id in sandbox_ids:
+            try:
+                remote = await self._client.get(sandbox_id, request_timeout=REQUEST_SECONDS)
+            except DaytonaNotFoundError:
+                remote = None
+            except DaytonaError as error:
+                raise faults.refusal(error, "look at the spare sandboxes") from error
+            if not self._may_serve(remote) and await self._stock.withdraw(sandbox_id):
+                log.info("spare sandbox %s died or is too old", sandbox_id)
+                await self.destroy(sandbox_id)
+                self._spares.refresh(await self._stock.kept())
 
     def _forget_all_but(self, alive: set[str]) -> None:
         for sandbox_id, sandbox in list(self._known.items()):
             if sandbox_id not in alive and time.monotonic() - sandbox.made_at > ORPHAN_SECONDS:
                 del self._known[sandbox_id]
-        self._spares.drop(alive | self._known.keys())
 
     def _list(self, page: int, **labels: str) -> Any:
         """List what is ours; the SDK's annotation of this generator is not the one it has."""

@@ -11,7 +11,7 @@ from enum import Enum
 import aiohttp
 from daytona import DaytonaError
 
-from app.core.errors import EngineUnavailable, Unavailable
+from app.core.errors import EngineLimited, EngineUnavailable, Unavailable
 
 QUOTA_RETRY_SECONDS = 30
 LIMITED_RETRY_SECONDS = 5
@@ -93,11 +93,11 @@ def refusal(error: DaytonaError, doing: str) -> Unavailable:
     """Turn an error of the control plane into one of ours.
 
     ``EngineUnavailable`` invites the core to try once more at once. Where that would make things worse (a rate limit, a
-    quota, a refused key) it is plain ``Unavailable``, with a time.
+    quota, a refused key) it is another ``Unavailable``, with a time.
     """
     if error.status_code == 429:
         wait = retry_after(error) or LIMITED_RETRY_SECONDS
-        return Unavailable("Daytona limits our requests for now.", retry_after_seconds=wait)
+        return EngineLimited("Daytona limits our requests for now.", retry_after_seconds=wait)
     if error.status_code in (401, 403) and not _QUOTA.search(str(error)):
         return Unavailable("Daytona refuses the service's key.", retry_after_seconds=CREDENTIAL_RETRY_SECONDS)
     if _QUOTA.search(str(error)):

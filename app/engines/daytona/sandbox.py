@@ -16,7 +16,7 @@ import aiohttp
 from daytona import AsyncSandbox, DaytonaError
 
 from app.core import paths
-from app.core.errors import EngineUnavailable, Unavailable
+from app.core.errors import EngineLimited, EngineUnavailable, Unavailable
 from app.core.ports import Chunks, Staged
 from app.engines.daytona import bootstrap, faults
 from app.engines.daytona.faults import State
@@ -25,7 +25,7 @@ from app.engines.daytona.pipe import KiB, NotStarted, Pipe, Unheard, new_nonce, 
 from app.engines.daytona.staging import Delivery
 from app.runner.endings import Ending
 from app.runner.files import Layout, Look
-from app.runner.messages import Reply, Request
+from app.runner.messages import Pause, Reply, Request, Results
 
 if TYPE_CHECKING:  # the engine makes sandboxes, so only one of the two can import the other
     from app.engines.daytona.engine import DaytonaEngine
@@ -156,18 +156,66 @@ class DaytonaSandbox:
 
     async def exchange(self, request: Request) -> Reply:
         """Run one program in one round trip. Cancelling kills it in the background."""
+        reply = await self._start("run", request)
+        assert isinstance(reply, Reply)  # noqa: S101  without tools nothing pauses
+        return reply
+
+    async def begin(self, request: Request) -> Reply | Pause:
+        """Run one program to its end or first pause, in one round trip; it waits in the sandbox, not here."""
+        return await self._start("begin", request, secret=new_nonce())
+
+    async def resume(self, results: Results) -> Reply | Pause:
+        """Let the paused program go on, in one round trip. Cancelling kills it in the background."""
+        self._must_live()
+        nonce, _, secret = results.key.partition(":")
+        self._known, self._sizes = None, {}
+        has_ended = False
+        try:
+            answer = await self._bring(results, nonce, secret)
+            has_ended = True
+        except (NotStarted, EngineLimited) as error:
+            has_ended = True
+            if isinstance(error, EngineLimited):
+                raise
+            raise EngineUnavailable("The sandbox in which the program waited is gone.") from error
+        except Unheard as error:
+            has_ended = True
+            log.warning("sandbox %s: a run that went on was not heard of again: %s", self.id, error)
+            return Reply(Ending.LOST, signal="SIGKILL")
+        finally:
+            if not has_ended:
+                self._engine.in_background(self._stop(nonce))
+        return self._heard(answer, results.key)
+
+    async def _bring(self, results: Results, nonce: str, secret: str) -> dict[str, Any]:
+        """Bring results; when no answer comes, ask once more for it, which makes nothing happen twice."""
+        seconds = math.ceil(self._engine.longest_run_seconds) + GRACE_SECONDS
+        message = {"number": results.number, "results": [item.to_json() for item in results.results]}
+        try:
+            return await self._pipe.order("resume", seconds, path=nonce, secret=secret, results=message)
+        except Unheard as error:
+            log.info("sandbox %s: asking again for an answer that did not come: %s", self.id, error)
+            return await self._pipe.order("resume", seconds, path=nonce, secret=secret, results=message, again=True)
+
+    async def _start(self, verb: str, request: Request, **fields: Any) -> Reply | Pause:
         self._must_live()
         nonce, posted_at = new_nonce(), time.time()
+        before = self._known, self._sizes
         self._known, self._sizes = None, {}  # while it runs, nobody knows
         has_ended = False
         try:
             answer = await self._pipe.order(
-                "run",
+                verb,
                 math.ceil(request.limits.wall_seconds) + GRACE_SECONDS,
                 nonce,
                 request=self._completed(request).to_json(),
+                **fields,
             )
             has_ended = True
+        except EngineLimited:
+            has_ended = True
+            self._known, self._sizes = before
+            raise
         except NotStarted as error:
             has_ended = True
             log.info("sandbox %s was gone before the run: %s", self.id, error)
@@ -181,12 +229,14 @@ class DaytonaSandbox:
         finally:
             if not has_ended:
                 self._engine.in_background(self._stop(nonce))
-        self.heard_at = time.monotonic()
-        return self._heard(answer)
+        return self._heard(answer, f"{nonce}:{fields.get('secret')}")
 
-    def _heard(self, answer: dict[str, Any]) -> Reply:
+    def _heard(self, answer: dict[str, Any], key: str) -> Reply | Pause:
+        self.heard_at = time.monotonic()
         if "error" in answer:
-            raise EngineUnavailable("The run was called off before it started.")
+            raise EngineUnavailable(f"The sandbox did not run it: {answer['error']}.")
+        if "pause" in answer:
+            return replace(Pause.from_json(answer["pause"]), key=key)
         reply = Reply.from_json(answer["reply"])
         layout = Layout.from_json(answer["layout"])
         self._known = Known(layout) if layout.is_plain else None

@@ -4,83 +4,113 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
-from app.core.errors import Unavailable
+from app.core.errors import LeasesUnavailable, Unavailable
+from app.core.ports import Stock
 from app.engines.daytona.sandbox import DaytonaSandbox
 
 log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_SECONDS = 60.0
+_KEEP_SECONDS = 60.0
 
 
 class Spares:
-    """Refill in the background; each spare is handed out once, because one event loop takes from one queue."""
+    """Refill the stock in the background, and take from it; the stock sees to it that each is handed out once."""
 
     def __init__(
         self,
         count: int,
+        stock: Stock,
         make: Callable[[], Awaitable[DaytonaSandbox]],
-        is_fresh: Callable[[DaytonaSandbox], bool],
+        attach: Callable[[str], Awaitable[DaytonaSandbox | None]],
         destroy: Callable[[str], Awaitable[None]],
+        *,
+        make_seconds: float,
     ) -> None:
+        """``make_seconds`` bounds how long a sandbox takes to be made: so long a dead maker's place stays taken."""
         self._count = count
+        self._stock = stock
         self._make = make
-        self._is_fresh = is_fresh
+        self._attach = attach
         self._destroy = destroy
-        self._ready: deque[DaytonaSandbox] = deque()
+        self._make_seconds = make_seconds
+        self._own: set[str] = set()
         self._wanted = asyncio.Event()
         self._wanted.set()
 
     @property
     def ids(self) -> set[str]:
-        """Name the sandboxes that wait."""
-        return {sandbox.id for sandbox in self._ready}
+        """Name the spares that this process made; another replica may have taken one lately."""
+        return set(self._own)
 
     async def take(self) -> DaytonaSandbox | None:
-        """Hand out the newest one that is still fresh, or nothing."""
-        sandbox = None
-        while self._ready and sandbox is None:
-            candidate = self._ready.pop()
-            if self._is_fresh(candidate):
-                sandbox = candidate
-            else:
-                await self._destroy(candidate.id)
-        self._wanted.set()
-        return sandbox
+        """Hand out one that lives, or nothing; also nothing while the stock does not answer."""
+        try:
+            while (sandbox_id := await self._stock.claim(self._own)) is not None:
+                self._own.discard(sandbox_id)
+                try:
+                    if sandbox := await self._attach(sandbox_id):
+                        return sandbox
+                finally:
+                    self._wanted.set()  # now, so that one that cannot be attached finds its place still free
+        except LeasesUnavailable as error:
+            log.warning("no warm sandbox can be taken: %s", error)
+        return None
 
-    def keep(self, sandbox: DaytonaSandbox) -> bool:
-        """Take a sandbox whose asker went away, if there is room."""
-        if len(self._ready) >= self._count:
+    async def keep(self, sandbox_id: str) -> bool:
+        """Let a sandbox wait that nobody has used, if there is room."""
+        if self._count == 0:
             return False
-        self._ready.append(sandbox)
+        with suppress(LeasesUnavailable):
+            ticket = await self._stock.reserve(self._count, _KEEP_SECONDS)
+            return ticket is not None and await self._put(ticket, sandbox_id)
+        return False
+
+    async def _put(self, ticket: str, sandbox_id: str) -> bool:
+        if not await self._stock.fill(ticket, sandbox_id):
+            return False
+        self._own.add(sandbox_id)
         return True
 
-    def drop(self, alive: set[str]) -> None:
-        """Forget spares that are no longer there, and want new ones."""
-        self._ready = deque(sandbox for sandbox in self._ready if sandbox.id in alive and self._is_fresh(sandbox))
+    def refresh(self, kept: set[str]) -> None:
+        """Forget those that others took or that died, and see whether new ones are wanted."""
+        self._own &= kept
         self._wanted.set()
 
-    def close(self) -> set[str]:
-        """Give all of them up and want no more; give their names."""
-        ids, self._ready, self._count = self.ids, deque(), 0
-        return ids
+    def close(self) -> None:
+        """Want no more."""
+        self._count = 0
 
     async def tend(self) -> None:
         """Refill for ever; when Daytona refuses, wait as long as it says, and longer each time."""
         pause = 1.0
-        while True:
+        while self._count:
             await self._wanted.wait()
             self._wanted.clear()
             try:
-                while len(self._ready) < self._count:
-                    sandbox = await self._make()
-                    if not self.keep(sandbox):
-                        await self._destroy(sandbox.id)
+                while ticket := await self._stock.reserve(self._count, self._make_seconds):
+                    await self._make_one(ticket)
                 pause = 1.0
             except Unavailable as error:
                 log.warning("no warm sandbox could be made: %s", error.__cause__ or error)
                 await asyncio.sleep(max(pause, error.retry_after_seconds))
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 self._wanted.set()
+
+    async def _make_one(self, ticket: str) -> None:
+        try:
+            sandbox = await self._make()
+        except BaseException:
+            with suppress(LeasesUnavailable):  # then the ticket lapses
+                await self._stock.fill(ticket, None)
+            raise
+        try:
+            is_spare = await self._put(ticket, sandbox.id)
+        except LeasesUnavailable:
+            await self._destroy(sandbox.id)  # it may be in the stock: whoever claims it finds it dead
+            raise
+        if not is_spare:
+            await self._destroy(sandbox.id)

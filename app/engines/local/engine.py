@@ -155,7 +155,7 @@ class LocalEngine:
         if sandbox is not None:
             await sandbox.close()
 
-    async def sweep(self, leased: set[str]) -> int:
+    async def sweep(self, leased: set[str], *, leads: bool = True) -> int:
         """Look whether programs are still contained. Sandboxes end with this process, so none is ever orphaned."""
         self._escapes = []
         await self._try_to_get_out()

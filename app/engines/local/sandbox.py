@@ -8,10 +8,10 @@ import os
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.core.errors import EngineUnavailable
 from app.core.ids import new_id
@@ -22,8 +22,8 @@ from app.engines.local.isolate import remove_tree
 from app.engines.local.standby import Jail
 from app.engines.local.zygotes import Kind
 from app.runner.endings import Ending
-from app.runner.messages import Reply, Request
-from app.runner.serve import HEADER, REPLY, STARTED, pack
+from app.runner.messages import Pause, Reply, Request, Results
+from app.runner.serve import HEADER, PAUSE, REPLY, STARTED, pack
 
 if TYPE_CHECKING:  # the engine makes sandboxes, so only one of the two can import the other
     from app.engines.local.engine import LocalEngine
@@ -40,6 +40,14 @@ class Place:
     scratch: str = "/tmp"
 
 
+@dataclass(frozen=True, slots=True)
+class _Paused:
+    """Hold the jail of a program that waits for the results of this pause."""
+
+    jail: Jail
+    number: int
+
+
 class LocalSandbox:
     """Keep a workspace: what a jail enters, and a descriptor of its root. It costs no process while idle."""
 
@@ -50,6 +58,7 @@ class LocalSandbox:
         self._root = root
         self._on_host = place is not None
         self._place = place or Place()
+        self._paused: _Paused | None = None
 
     async def put(self, files: Sequence[Staged]) -> dict[str, str]:
         """Write files into the workspace; give the reason for each path that could not be written."""
@@ -70,18 +79,43 @@ class LocalSandbox:
 
     async def exchange(self, request: Request) -> Reply:
         """Run one program in a fresh jail. Cancelling kills the jail."""
+        reply = await self.begin(replace(request, tools=None))
+        assert isinstance(reply, Reply)  # noqa: S101  without tools nothing pauses
+        return reply
+
+    async def begin(self, request: Request) -> Reply | Pause:
+        """Run one program in a fresh jail, to its end or first pause. Cancelling kills the jail."""
         self._check_alive()
         jail = await self._engine.take_jail(kind_for(request))
+        return await self._heard(jail, exchange(jail, self._ground, self._completed(request)))
+
+    async def resume(self, results: Results) -> Reply | Pause:
+        """Let the paused program go on. Cancelling kills it."""
+        self._check_alive()
+        if self._paused is None or self._paused.number != results.number:
+            raise EngineUnavailable("No program waits for these results.")
+        jail, self._paused = self._paused.jail, None
+        return await self._heard(jail, go_on(jail, results))
+
+    async def _heard(self, jail: Jail, hearing: Coroutine[Any, Any, Reply | Pause]) -> Reply | Pause:
+        """Keep the jail of a run that pauses; end any other."""
         try:
-            return await exchange(jail, self._ground, self._completed(request))
+            answer = await hearing
+            if isinstance(answer, Pause) and self._root >= 0:
+                self._paused = _Paused(jail, answer.number)
+            return answer
         finally:
-            # the answer need not wait for the kernel to take the namespaces apart (4 ms): nothing runs in them any
-            # more or, when the request was cancelled, nothing will after the kill
-            jail.kill()
-            ending = self._engine.give_back(jail)
-            if self._on_host:  # its temporary files must be gone before the next run makes its own
-                await asyncio.shield(ending)
-                await asyncio.shield(remove_tree(self._place.scratch))
+            if self._paused is None:
+                await self._end(jail)
+
+    async def _end(self, jail: Jail) -> None:
+        # the answer need not wait for the kernel to take the namespaces apart (4 ms): nothing runs in them any
+        # more or, when the request was cancelled, nothing will after the kill
+        jail.kill()
+        ending = self._engine.give_back(jail)
+        if self._on_host:  # its temporary files must be gone before the next run makes its own
+            await asyncio.shield(ending)
+            await asyncio.shield(remove_tree(self._place.scratch))
 
     @contextmanager
     def _held_root(self) -> Iterator[int]:
@@ -105,10 +139,13 @@ class LocalSandbox:
         return replace(request, workspace=place.workspace, scratch=place.scratch, env=env, limits=limits)
 
     async def close(self) -> None:
-        """Let the kernel free the workspace."""
+        """End the program that waits, if one does, and let the kernel free the workspace."""
+        paused, self._paused = self._paused, None
         descriptors, self._ground, self._root = (self._ground, self._root), -1, -1
         for descriptor in descriptors:
             os.close(descriptor)
+        if paused is not None:
+            await self._end(paused.jail)
         if self._on_host:
             await remove_tree(self._place.workspace)
 
@@ -130,21 +167,34 @@ def kind_for(request: Request) -> Kind:
     return "bare"
 
 
-async def exchange(jail: Jail, ground: int, request: Request) -> Reply:
+async def exchange(jail: Jail, ground: int, request: Request) -> Reply | Pause:
     """Let a jail enter its ground and run the request; a jail that ends without a word is lost, or out of memory."""
     try:
         socket.send_fds(jail.wire, [b"."], [ground])
         await asyncio.get_running_loop().sock_sendall(jail.wire, pack(json.dumps(request.to_json()).encode()))
     except OSError as error:
         raise EngineUnavailable(f"The sandbox went away before the program started: {error}.") from error
+    return await _hear(jail, has_started=False)
+
+
+async def go_on(jail: Jail, results: Results) -> Reply | Pause:
+    """Hand the results to a program that waits; one that has ended meanwhile has left its reply."""
+    with suppress(OSError):
+        await asyncio.get_running_loop().sock_sendall(jail.wire, pack(json.dumps(results.to_json()).encode()))
+    return await _hear(jail, has_started=True)
+
+
+async def _hear(jail: Jail, *, has_started: bool) -> Reply | Pause:
     watching = asyncio.create_task(_end_when_out_of_memory(jail))
     try:
-        started, body = await _receive(jail.wire)
+        kind, body = await _receive(jail.wire)
     finally:
         watching.cancel()
+    if kind == PAUSE and body is not None:
+        return Pause.from_json(json.loads(body))
     ran_out = jail.group is not None and jail.group.ran_out_of_memory()
     if body is None:
-        if not started and not ran_out:
+        if kind is None and not has_started and not ran_out:
             raise EngineUnavailable("The sandbox went away before the program started.")
         return Reply(Ending.MEMORY if ran_out else Ending.LOST, signal="SIGKILL")
     reply = Reply.from_json(json.loads(body))
@@ -162,16 +212,15 @@ async def _end_when_out_of_memory(jail: Jail) -> None:
             return
 
 
-async def _receive(wire: socket.socket) -> tuple[bool, bytes | None]:
-    """Tell whether the program started, and give the reply; ``None`` when the jail ended without one."""
+async def _receive(wire: socket.socket) -> tuple[bytes | None, bytes | None]:
+    """Give the last kind of message that began to come, and a pause or reply; ``None`` when the jail ended first."""
     kind = await _read_exactly(wire, 1)
-    started = kind == STARTED
-    if started:
-        kind = await _read_exactly(wire, 1)
-    if kind != REPLY:
-        return started, None
+    if kind == STARTED:
+        kind = await _read_exactly(wire, 1) or STARTED
+    if kind not in (PAUSE, REPLY):
+        return kind, None
     header = await _read_exactly(wire, HEADER.size)
-    return started, None if header is None else await _read_exactly(wire, HEADER.unpack(header)[0])
+    return kind, None if header is None else await _read_exactly(wire, HEADER.unpack(header)[0])
 
 
 async def _read_exactly(wire: socket.socket, size: int) -> bytes | None:

@@ -1,0 +1,189 @@
+"""Answer ``POST /exec/programmatic`` and its cancellation (K27-K33)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.errors import json_response
+from app.api.execute import LIBRECHAT, MAX_HINT_CHARS, answer_of, ref_of
+from app.api.gate import principal_of
+from app.api.leaving import while_connected
+from app.api.wire import (
+    ERRORS,
+    Cancelled,
+    CancelRequest,
+    ErrorBody,
+    ProgrammaticRequest,
+    ProgrammaticResponse,
+    ToolCall,
+    WireResult,
+    WireTool,
+)
+from app.core.errors import BadRequest, ClientLeft, NotFound
+from app.core.languages import Language, find_language
+from app.core.paused import Paused, PausedRuns
+from app.core.principal import Principal
+from app.core.results import RunResult
+from app.core.runs import RunOrder, Runs
+from app.core.tickets import owner_of
+from app.core.tools import Offered, functions
+from app.core.words import error_of
+from app.runner.endings import Ending
+from app.runner.messages import Result
+
+REQUEST_ID = "x-librechat-code-request-id"
+SHOWN_STDOUT_CHARS = 4000
+_RESPONSES = {**ERRORS, 409: {"model": ErrorBody, "description": "The continuation is under way already"}}
+
+_Key = tuple[str | None, str | None, str]
+
+
+class InFlight:
+    """Know the requests under way by the name that their client gave them, for who wants to cancel one."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[_Key, asyncio.Task[Any]] = {}
+
+    @contextmanager
+    def named(self, key: _Key | None, task: asyncio.Task[Any]) -> Iterator[None]:
+        """Let a task be found for as long as the block lasts; of two with one name, the later."""
+        if key is not None:
+            self._tasks[key] = task
+        try:
+            yield
+        finally:
+            if key is not None and self._tasks.get(key) is task:
+                del self._tasks[key]
+
+    def cancel(self, key: _Key) -> bool:
+        """Cancel a task; tell whether there was one."""
+        task = self._tasks.pop(key, None)
+        return task is not None and task.cancel()
+
+
+def router(runs: Runs, paused_runs: PausedRuns) -> APIRouter:
+    """Make the routes."""
+    routes = APIRouter(tags=["run"])
+    in_flight = InFlight()
+
+    @routes.post(
+        "/exec/programmatic",
+        response_model=ProgrammaticResponse,
+        responses=_RESPONSES,
+        summary="Run a program that calls the client's tools",
+    )
+    async def programmatic(body: ProgrammaticRequest, request: Request) -> Response:
+        principal = principal_of(request)
+        if body.continuation_token is None:
+            work = runs.begin(order_of(body, request))
+        else:
+            results = [_result_of(item) for item in body.tool_results or []]
+            work = paused_runs.resume(principal, body.continuation_token, results)
+        task = asyncio.ensure_future(work)
+        with in_flight.named(_key_of(request, principal), task):
+            outcome = await _cancellable(request, task)
+        is_librechat = request.headers.get("user-agent", "").startswith(LIBRECHAT)
+        answer = response_of(outcome, tells_all=not is_librechat).model_dump(exclude_none=True)
+        # a program's arguments may hold what the faster writer of the other routes refuses: large integers, lone halves
+        return Response(json.dumps(answer, separators=(",", ":")), media_type="application/json")
+
+    @routes.post(
+        "/exec/programmatic/cancel",
+        response_model=Cancelled,
+        responses=ERRORS,
+        summary="Cancel a program by the name of the request that waits for it",
+    )
+    async def cancel(body: CancelRequest, request: Request) -> Response:
+        if not in_flight.cancel((*owner_of(principal_of(request)), body.request_id)):
+            raise NotFound("No request of that name is under way.")
+        return json_response(Cancelled(request_id=body.request_id).model_dump())
+
+    return routes
+
+
+async def _cancellable(request: Request, task: asyncio.Task[RunResult | Paused]) -> RunResult | Paused:
+    try:
+        return await while_connected(request, task)
+    except asyncio.CancelledError:
+        current = asyncio.current_task()
+        if current is not None and current.cancelling():
+            raise
+        raise ClientLeft("The client cancelled the request.") from None
+
+
+def _key_of(request: Request, principal: Principal) -> _Key | None:
+    name = request.headers.get(REQUEST_ID)
+    return (*owner_of(principal), name) if name else None
+
+
+def order_of(body: ProgrammaticRequest, request: Request) -> RunOrder:
+    """Translate the first request into the core's. Raises ``BadRequest``."""
+    if body.code is None:
+        raise BadRequest("code: a first request needs a program, a later one its continuation_token.")
+    language = _language_of(body)
+    hint = body.runtime_session_hint
+    return RunOrder(
+        principal=principal_of(request).known_as(body.user_id),
+        language=language,
+        source=body.code,
+        refs=[ref_of(item) for item in body.files],
+        session_id=body.session_id or None,
+        hint=hint[:MAX_HINT_CHARS] if hint else None,
+        timeout_seconds=None if body.timeout is None else body.timeout / 1000,
+        may_be_refused=False,
+        tools=functions([_offered(item) for item in body.tools or []], language),
+    )
+
+
+def _language_of(body: ProgrammaticRequest) -> Language:
+    name = body.lang or body.language or "python"
+    language = find_language(name)
+    if language is None or language.name not in ("py", "bash"):
+        raise BadRequest(f"lang: {name[:40]!r} cannot call tools; python and bash can.")
+    return language
+
+
+def _offered(item: WireTool) -> Offered:
+    parameters = item.parameters if isinstance(item.parameters, dict) else None
+    return Offered(item.name, item.description or "", parameters)
+
+
+def _result_of(item: WireResult) -> Result:
+    return Result(item.call_id, item.result, bool(item.is_error), item.error_message or "")
+
+
+def response_of(outcome: RunResult | Paused, *, tells_all: bool) -> ProgrammaticResponse:
+    """Translate the core's outcome.
+
+    Of an error LibreChat shows its model only stderr; so unless it ``tells_all``, the end of stdout is there too.
+    """
+    if isinstance(outcome, Paused):
+        return ProgrammaticResponse(
+            status="tool_call_required",
+            session_id=outcome.session_id,
+            continuation_token=outcome.token,
+            tool_calls=[ToolCall(id=call.id, name=call.name, input=call.input) for call in outcome.calls],
+            partial_stdout=outcome.stdout or None,
+            partial_stderr=outcome.stderr or None,
+        )
+    answer = answer_of(outcome)
+    response = ProgrammaticResponse(
+        status="completed", session_id=answer.session_id, stdout=answer.stdout, stderr=answer.stderr,
+        files=answer.files, deleted_files=answer.deleted_files, artifact_delivery=answer.artifact_delivery,
+    )  # fmt: skip
+    if outcome.reply.ending is not Ending.OK:
+        response.status, response.error = "error", error_of(outcome.reply)
+        if not tells_all and answer.stdout:
+            response.stderr = _with_stdout(answer.stderr, answer.stdout)
+    return response
+
+
+def _with_stdout(stderr: str, stdout: str) -> str:
+    end = "" if stderr.endswith("\n") or not stderr else "\n"
+    return f"{stderr}{end}[sandbox] stdout until then:\n{stdout[-SHOWN_STDOUT_CHARS:]}"

@@ -1,0 +1,206 @@
+"""Keep programs that wait for tools, and go on with them (K27-K33).
+
+A paused run has its sandbox to itself: the session is free for other runs, which get another sandbox. When the program
+has ended, its sandbox becomes the session's again, unless somebody ran there meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.core import outputs, staging
+from app.core.admission import Admission
+from app.core.choose import Chosen
+from app.core.errors import BadRequest, Busy, Conflict, EngineLimited, EngineUnavailable
+from app.core.ids import is_paused_run, new_run_id
+from app.core.outputs import Delivery
+from app.core.ports import FileStore, Hold, Lease, Leases, Sandbox
+from app.core.principal import Principal
+from app.core.results import RunResult, result_of
+from app.core.sandboxes import Sandboxes
+from app.core.session import Record, now
+from app.core.staging import Inputs, Ref
+from app.core.tickets import Ticket, Tickets, gone, owner_of
+from app.runner.arguments import is_too_deep
+from app.runner.endings import Ending
+from app.runner.messages import Call, Pause, Reply, Result, Results
+
+log = logging.getLogger(__name__)
+
+RESULT_BYTES = 5 * 1024 * 1024
+RESULTS_BYTES = 40 * 1024 * 1024
+"""The most that one result may take, and all of a run together, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Tell what a program waits for, and how to go on with it."""
+
+    session_id: str
+    token: str
+    calls: list[Call]
+    stdout: str
+    stderr: str
+
+
+class PausedRuns:
+    """Set runs aside, and take them up again."""
+
+    def __init__(
+        self, store: FileStore, sandboxes: Sandboxes, leases: Leases, admission: Admission, tickets: Tickets, most: int
+    ) -> None:
+        self._store = store
+        self._sandboxes = sandboxes
+        self._leases = leases
+        self._admission = admission
+        self._tickets = tickets
+        self._most = most
+
+    async def check_room(self) -> None:
+        """Raise ``Busy`` when as many runs wait as may."""
+        waiting = sum(is_paused_run(lease.session_id) for lease in await self._leases.all())
+        if waiting >= self._most:
+            raise Busy("Too many programs are waiting for tools.", retry_after_seconds=15)
+
+    async def set_aside(
+        self, principal: Principal, language: str, chosen: Chosen, inputs: Inputs, lease: Lease, pause: Pause
+    ) -> Paused:
+        """Take a run and its sandbox out of its session."""
+        run_id = new_run_id()
+        tenant, user = owner_of(principal)
+        async with self._leases.hold(run_id, 0) as hold:
+            await self._leases.keep(hold, Lease(run_id, lease.sandbox_id, lease.staged))
+            await self._leases.drop(chosen.hold)
+        ticket = Ticket(
+            run_id=run_id, sandbox_id=lease.sandbox_id, session_id=chosen.record.id, language=language,
+            number=pause.number, calls=[call.id for call in pause.calls], key=pause.key, tenant=tenant, user=user,
+            inputs={path: (item.session_id, item.file.id) for path, item in inputs.by_path.items()},
+            notes=inputs.notes,
+        )  # fmt: skip
+        return self._paused(ticket, pause)
+
+    def _paused(self, ticket: Ticket, pause: Pause) -> Paused:
+        return Paused(ticket.session_id, self._tickets.write(ticket), pause.calls, pause.stdout, pause.stderr)
+
+    async def resume(self, principal: Principal, token: str, results: Sequence[Result]) -> RunResult | Paused:
+        """Hand the results over and go on, to the next pause or the end.
+
+        Raises ``NotFound`` for what is gone, foreign or was answered before, ``Conflict`` while somebody goes on with
+        it, ``BadRequest`` for results that answer nothing.
+        """
+        ticket = self._tickets.read(token, principal)
+        _check(results, ticket)
+        ticket, results = _within_limits(ticket, results)
+        async with self._admission.enter(), self._alone(ticket) as hold, self._admission.slot():
+            sandbox = await self._sandboxes.engine.find(ticket.sandbox_id)
+            if sandbox is None:
+                raise gone()
+            return await self._go_on(principal, ticket, hold, sandbox, results)
+
+    @asynccontextmanager
+    async def _alone(self, ticket: Ticket) -> AsyncIterator[Hold]:
+        holding = self._leases.hold(ticket.run_id, 0)
+        try:
+            hold = await holding.__aenter__()
+        except Busy:
+            raise Conflict("This continuation is under way already.", code="continuation_in_flight") from None
+        try:
+            yield hold
+        finally:
+            await holding.__aexit__(None, None, None)
+
+    async def _go_on(
+        self, principal: Principal, ticket: Ticket, hold: Hold, sandbox: Sandbox, results: Sequence[Result]
+    ) -> RunResult | Paused:
+        lease = hold.lease or Lease(ticket.run_id, ticket.sandbox_id)
+        is_kept = False
+        try:
+            answer = await sandbox.resume(Results(ticket.number, list(results), ticket.key))
+            if isinstance(answer, Pause):
+                await self._leases.keep(hold, lease)
+                is_kept = True
+                calls = [call.id for call in answer.calls]
+                return self._paused(ticket.next(answer.number, calls, ticket.received_bytes), answer)
+            result, is_kept = await self._finish(principal, ticket, hold, sandbox, lease, answer)
+            return result
+        except EngineLimited:
+            is_kept = True  # it did not hear of the results, so it still waits for them
+            raise
+        except EngineUnavailable as error:
+            is_kept = True  # whatever the sandbox does now, it waits for other results than these
+            log.info("a continuation came for a program that does not wait for it: %s", error)
+            raise gone() from error
+        finally:
+            if not is_kept:
+                await self._sandboxes.discard(hold, ticket.sandbox_id)
+
+    async def _finish(
+        self, principal: Principal, ticket: Ticket, hold: Hold, sandbox: Sandbox, lease: Lease, reply: Reply
+    ) -> tuple[RunResult, bool]:
+        """Store what the program left; tell also whether its sandbox serves the session from now on."""
+        refs = [Ref(session_id, file_id, path) for path, (session_id, file_id) in ticket.inputs.items()]
+        found = await staging.resolve(self._store, principal, refs)
+        inputs = Inputs(found.by_path, found.records, ticket.notes)
+        delivery = await outputs.collect(self._store, sandbox, ticket.session_id, inputs, reply)
+        is_adopted = False
+        try:
+            async with self._leases.hold(ticket.session_id, 0) as session:
+                await self._record(ticket, delivery, is_overtaken=session.lease is not None)
+                if session.lease is None and hold.lease is not None and reply.ending is not Ending.LOST:
+                    heir = Lease(ticket.session_id, ticket.sandbox_id, lease.staged)
+                    outputs.note_in_lease(heir, ticket.session_id, inputs, delivery, reply)
+                    await self._leases.drop(hold)  # first: two leases on one sandbox would end it twice
+                    is_adopted = await self._sandboxes.keep(session, heir)
+        except Busy:  # somebody runs there right now, and that counts as the newer run
+            await self._record(ticket, delivery, is_overtaken=True)
+        return result_of(ticket.session_id, ticket.language, reply, inputs, delivery), is_adopted
+
+    async def _record(self, ticket: Ticket, delivery: Delivery, *, is_overtaken: bool) -> None:
+        def apply(record: Record) -> None:
+            record.used = now()
+            outputs.note_in_record(record, delivery, is_overtaken=is_overtaken)
+
+        await self._store.change(ticket.session_id, apply)
+
+
+def _check(results: Sequence[Result], ticket: Ticket) -> None:
+    """Raise ``BadRequest`` unless every call that waits is answered once, and nothing else is."""
+    answered = [result.call_id for result in results]
+    if not answered:
+        raise BadRequest("tool_results: there are none.")
+    for call_id in answered:
+        if call_id not in ticket.calls:
+            raise BadRequest(f"tool_results: {call_id[:40]!r} is no call that waits.")
+        if answered.count(call_id) > 1:
+            raise BadRequest(f"tool_results: {call_id[:40]!r} is answered twice.")
+    missing = [call_id for call_id in ticket.calls if call_id not in answered]
+    if missing:
+        raise BadRequest(f"tool_results: {missing[0]!r} is not answered.")
+
+
+def _within_limits(ticket: Ticket, results: Sequence[Result]) -> tuple[Ticket, list[Result]]:
+    """Count what the results take; one that is too large reaches the program as an error that it can handle."""
+    received, taken = ticket.received_bytes, []
+    for result in results:
+        if is_too_deep(result.result):
+            taken.append(Result(result.call_id, is_error=True, error_message="The result is nested too deeply."))
+            continue
+        size = len(json.dumps([result.result, result.error_message], ensure_ascii=False).encode("utf-8", "replace"))
+        if size > RESULT_BYTES:
+            result = Result(result.call_id, is_error=True, error_message=_too_large(size, "a result", RESULT_BYTES))
+        elif received + size > RESULTS_BYTES:
+            result = Result(
+                result.call_id, is_error=True, error_message=_too_large(received + size, "all results", RESULTS_BYTES)
+            )
+        else:
+            received += size
+        taken.append(result)
+    return ticket.next(ticket.number, ticket.calls, received), taken
+
+
+def _too_large(size: int, what: str, most: int) -> str:
+    return f"The result is too large: {size} bytes, where {what} of a run may take {most}."

@@ -1,0 +1,59 @@
+"""Talk to one Redis: what leases and spare sandboxes have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import RedisError
+
+from app.core.errors import LeasesUnavailable
+from app.leases.scripts import Script, StockScript, load
+
+_CONNECTIONS = 1000
+"""More than the waiters that admission lets in; each of them occupies one."""
+
+
+class Connection:
+    """Own the client and the scripts; every error of Redis is ``LeasesUnavailable``."""
+
+    def __init__(self, url: str, prefix: str, answer_seconds: float) -> None:
+        """Prepare a client; it connects when it is first used. Raises ``ValueError`` for a bad URL."""
+        self.client = client = _client(url, answer_seconds)
+        self._prefix = prefix
+        self._scripts = {script: client.register_script(load(script)) for script in (*Script, *StockScript)}
+
+    def key(self, *parts: str) -> str:
+        """Name a key."""
+        return self._prefix + ":".join(parts)
+
+    async def run(self, script: Script | StockScript, keys: list[str], args: list[Any]) -> Any:
+        """Run a script, whole or not at all."""
+        return await self.answer(self._scripts[script](keys=keys, args=args))
+
+    async def answer(self, asked: Awaitable[Any] | Any) -> Any:
+        """Await Redis; that it is away, loading, read-only or full is all the same to us."""
+        try:
+            return await asked
+        except (RedisError, OSError) as error:
+            reason = type(error).__name__  # its text may name hosts and users
+            raise LeasesUnavailable(f"The leases do not answer ({reason}).", retry_after_seconds=5) from None
+
+    async def close(self) -> None:
+        """Let connections go."""
+        with suppress(RedisError, OSError):  # they may be dead already
+            await self.client.aclose()
+
+
+def _client(url: str, answer_seconds: float) -> Redis:
+    """Make a client that gives up soon, and tries once more on a connection that broke while it was idle."""
+    return Redis.from_url(
+        url, protocol=2, max_connections=_CONNECTIONS,
+        socket_timeout=answer_seconds, socket_connect_timeout=answer_seconds,
+        retry=Retry(ConstantBackoff(0), 1, supported_errors=(NoConnection,)),
+    )  # fmt: skip

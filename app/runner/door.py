@@ -1,0 +1,128 @@
+"""Let a program knock for tool calls, and hand it the results: named pipes and small files in a private directory.
+
+A call, by whichever language, in whichever process or thread of the program:
+
+1. writes ``ID.call``: the function's name, a space, ``json`` or ``text``, a newline, the arguments as JSON;
+2. makes the named pipe ``ID`` and opens it for reading and writing, so that opening waits for nobody;
+3. writes ``ID`` and a newline to the pipe ``calls`` (short enough to arrive in one piece);
+4. reads from its pipe: ``0`` or ``1`` (an error), a space, a size, a newline, then so many bytes.
+
+Everything in the directory is the program's to spoil. It is looked at like any other thing a program made: never
+through a link, never waiting, never more than a limit.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+_CALLS = "calls"
+_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+_HEAD_BYTES = 256
+_AT_ONCE = 64 * 1024
+
+
+@dataclass(slots=True)
+class Caller:
+    """Hold what one call asked, and the way back to it."""
+
+    function: str
+    wants_text: bool
+    arguments: bytes | None
+    """``None`` when they are larger than the limit."""
+
+    pipe: int
+    unsent: bytearray = field(default_factory=bytearray)
+    is_answered: bool = False
+
+    def answer(self, body: bytes, *, is_error: bool) -> None:
+        """Have the result ready for ``send``."""
+        self.unsent += f"{int(is_error)} {len(body)}\n".encode("ascii") + body
+        self.is_answered = True
+
+    def send(self) -> bool:
+        """Write what the pipe takes now; tell whether that was all, or nobody reads any more."""
+        try:
+            while self.unsent:
+                sent = os.write(self.pipe, memoryview(self.unsent)[:_AT_ONCE])
+                del self.unsent[:sent]
+        except BlockingIOError:
+            return False
+        except BrokenPipeError:
+            self.unsent.clear()
+        return True
+
+    def close(self) -> None:
+        """Let go of the pipe."""
+        os.close(self.pipe)
+
+
+class Door:
+    """Own the directory and the pipe at which calls are announced."""
+
+    def __init__(self, scratch: str, most_bytes: int) -> None:
+        """Make both; ``most_bytes`` bounds one call's arguments. Raises ``OSError``."""
+        self.path = os.path.join(scratch, f".tools-{os.urandom(8).hex()}")
+        self._most = most_bytes
+        os.mkdir(self.path, 0o700)
+        self._directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        os.mkfifo(_CALLS, 0o600, dir_fd=self._directory)
+        # open for writing as well: a pipe whose last writer is gone would be ready for reading for ever
+        self.calls = os.open(_CALLS, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._directory)
+        self._rest = b""
+
+    def close(self) -> None:
+        """Close the descriptors; the directory goes with the scratch place."""
+        os.close(self.calls)
+        os.close(self._directory)
+
+    def callers(self) -> list[Caller]:
+        """Give those who knocked since the last look; what is no whole call is passed over."""
+        try:
+            *lines, self._rest = (self._rest + os.read(self.calls, _AT_ONCE)).split(b"\n")
+        except BlockingIOError:
+            return []
+        self._rest = self._rest[-_HEAD_BYTES:]
+        callers = [self._open(line.decode("ascii", "replace")) for line in lines]
+        return [caller for caller in callers if caller is not None]
+
+    def _open(self, name: str) -> Caller | None:
+        if _ID.fullmatch(name) is None:
+            return None
+        try:
+            head, arguments = self._call(f"{name}.call")
+            pipe = self._pipe(name)
+        except (OSError, ValueError):
+            return None  # what is there is no call
+        function, _, form = head.partition(" ")
+        return Caller(function, form == "text", arguments, pipe)
+
+    def _call(self, name: str) -> tuple[str, bytes | None]:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(name, flags, dir_fd=self._directory)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ValueError("no regular file")
+        with os.fdopen(descriptor, "rb") as file:
+            head = file.readline(_HEAD_BYTES).decode("utf-8")
+            if not head.endswith("\n"):
+                raise ValueError("no head")
+            arguments = file.read(self._most + 1)
+        self._remove(name)
+        return head[:-1], arguments if len(arguments) <= self._most else None
+
+    def _pipe(self, name: str) -> int:
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        pipe = os.open(name, flags, dir_fd=self._directory)
+        if not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+            os.close(pipe)
+            raise ValueError("no pipe")
+        self._remove(name)
+        return pipe
+
+    def _remove(self, name: str) -> None:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=self._directory)

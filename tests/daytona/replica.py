@@ -1,0 +1,81 @@
+"""One replica of a deployment: ``python -m tests.daytona.replica API_URL REDIS_URL APP`` lives as one until killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.core.ids import new_id
+from app.core.keeper import Keeper
+from app.core.sandboxes import Sandboxes
+from app.engines.daytona.account import DaytonaSettings
+from app.engines.daytona.engine import DaytonaEngine
+from app.leases.redis import RedisLeases
+from app.stores.objects import ObjectFiles, open_store
+
+LOCK_SECONDS = 0.6
+"""A lock that a test can wait out."""
+
+
+@dataclass(frozen=True)
+class Replica:
+    """Hold the parts that replicas have in common by way of Redis and Daytona."""
+
+    engine: DaytonaEngine
+    leases: RedisLeases
+    sandboxes: Sandboxes
+    keeper: Keeper
+
+    async def session(self) -> str:
+        """Begin a session with a sandbox; raise what a run would."""
+        session = new_id()
+        async with self.leases.hold(session, 0) as hold:
+            sandbox, _ = await self.sandboxes.acquire(hold)
+        return sandbox.id
+
+
+def assemble(settings: DaytonaSettings, redis_url: str, max_sandboxes: int = 64) -> Replica:
+    """New it up as the wiring does, with times that suit tests."""
+    times = {"lease_seconds": 3600, "hint_seconds": 3600, "lock_seconds": LOCK_SECONDS, "answer_seconds": 0.5}
+    leases = RedisLeases(redis_url, prefix="test:", **times)
+    engine = DaytonaEngine(settings, leases.stock())
+    sandboxes = Sandboxes(engine, leases, max_sandboxes)
+    store = ObjectFiles(open_store("memory://"))
+    keeper = Keeper(sandboxes, leases, store, store, interval_seconds=0.2, session_ttl_seconds=3600, file_ttl_seconds=0)
+    return Replica(engine, leases, sandboxes, keeper)
+
+
+@asynccontextmanager
+async def living(replica: Replica) -> AsyncIterator[Replica]:
+    """Open and close it as the service does."""
+    await replica.engine.open()
+    tidying = asyncio.create_task(replica.keeper.tend())
+    try:
+        yield replica
+    finally:
+        tidying.cancel()
+        await asyncio.wait([tidying])
+        await replica.engine.close()
+        await replica.leases.close()
+
+
+async def _live(api_url: str, redis_url: str, app: str) -> None:
+    settings = DaytonaSettings(
+        api_key="emulator", api_url=api_url, target="us", app=app, has_shared_leases=True, warm_sandboxes=2
+    )
+    async with living(assemble(settings, redis_url)) as replica:
+        leased = await replica.session()
+        orphan = await replica.engine.create()
+        while len(replica.engine._spares.ids) < 2 or replica.keeper._leader._hold is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        spares = sorted(replica.engine._spares.ids)
+        print(json.dumps({"leased": leased, "orphan": orphan.id, "spares": spares}), flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_live(*sys.argv[1:]))

@@ -1,0 +1,200 @@
+"""Replicas that share Redis and an account: one pool of spares, one leader, one limit, whoever dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from app.core.errors import Busy, EngineUnavailable
+from app.core.readiness import Prober
+from app.leases.memory_stock import MemoryStock
+from app.stores.objects import ObjectFiles, open_store
+from tests.daytona.cloud import Cloud, until
+from tests.daytona.replica import Replica, assemble, living
+from tests.engine.asking import bash, output
+from tests.leases.redis_server import RedisServer
+
+ROOT = Path(__file__).parents[2]
+
+Join = Callable[..., Any]
+
+
+@pytest_asyncio.fixture
+async def join(cloud: Cloud, server: RedisServer, tmp_path: Path) -> AsyncIterator[Join]:
+    """Start one more replica of this test's deployment; all of them leave when the test ends."""
+    async with AsyncExitStack() as lives:
+
+        async def start(max_sandboxes: int = 64, **changes: Any) -> Replica:
+            settings = cloud.settings(app=tmp_path.name, has_shared_leases=True, **changes)
+            return await lives.enter_async_context(living(assemble(settings, server.url, max_sandboxes)))
+
+        yield start
+    for sandbox in cloud.of(tmp_path.name):
+        cloud.force(sandbox, "destroyed")
+
+
+async def until_waiting(server: RedisServer, count: int) -> set[str]:
+    """Wait until the deployment has so many spares, and nobody makes another."""
+    await until(lambda: server.admin.zcard("test:spares") == count and not server.admin.zcard("test:tickets"))
+    return set(server.admin.zrange("test:spares", 0, -1))
+
+
+async def test_the_pool_is_the_deployments(cloud: Cloud, server: RedisServer, join: Join, tmp_path: Path) -> None:
+    """Two replicas keep three spares, not six; sessions of both take them, none twice; then there are three again."""
+    one, two = [await join(warm_sandboxes=3) for _ in range(2)]
+    waiting = await until_waiting(server, 3)
+    assert cloud.of(tmp_path.name) == waiting
+    taken = await asyncio.gather(*(replica.engine.create() for replica in (one, two, one, two)))
+    names = {sandbox.id for sandbox in taken}
+    assert len(names) == 4
+    assert waiting <= names
+    assert not names & await until_waiting(server, 3)
+    assert len(cloud.of(tmp_path.name)) == 7
+    assert [await output(sandbox, bash("echo x")) for sandbox in taken] == ["x\n"] * 4
+
+
+async def test_a_spare_of_another_replica_costs_one_call(cloud: Cloud, server: RedisServer, join: Join) -> None:
+    """The one who takes it looks whether it lives."""
+    await join(warm_sandboxes=1)
+    (spare,) = await until_waiting(server, 1)
+    other = await join()
+    with cloud.counting() as calls:
+        assert (await other.engine.create()).id == spare
+    assert calls.count("GET /sandbox/{id}") == 1
+    assert "POST /process/execute" not in calls[: calls.index("GET /sandbox/{id}") + 1]
+
+
+async def test_a_spare_that_died_is_noticed_and_another_taken(cloud: Cloud, server: RedisServer, join: Join) -> None:
+    """By whoever takes it; the pool fills up again."""
+    await join(warm_sandboxes=2)
+    older, newer = server.admin.zrange("test:spares", 0, -1) if await until_waiting(server, 2) else ()
+    other = await join(warm_sandboxes=2)
+    cloud.force(newer, "destroyed")
+    sandbox = await other.engine.create()
+    assert sandbox.id == older
+    assert await output(sandbox, bash("echo lives")) == "lives\n"
+    assert not {older, newer} & await until_waiting(server, 2)
+
+
+async def test_without_redis_no_spare_is_taken(cloud: Cloud, server: RedisServer, join: Join) -> None:
+    """A sandbox is made instead; what a claim that was not heard took from the stock is nobody's, and never two's."""
+    await join(warm_sandboxes=1)
+    (spare,) = await until_waiting(server, 1)
+    other = await join()
+    server.pause()
+    try:
+        made = await other.engine.create()
+    finally:
+        server.resume()
+    assert made.id != spare
+    later = await other.engine.create()
+    assert later.id != made.id
+    await cloud_forget(other, made.id, later.id)
+
+
+async def cloud_forget(replica: Replica, *sandboxes: str) -> None:
+    """Destroy what a test made without a lease."""
+    for name in sandboxes:
+        await replica.engine.destroy(name)
+
+
+async def test_a_spare_that_cannot_be_looked_at_goes_back(cloud: Cloud, server: RedisServer, join: Join) -> None:
+    """While the control plane is down nobody can take another replica's spare; afterwards it is there."""
+    await join(warm_sandboxes=1)
+    (spare,) = await until_waiting(server, 1)
+    other = await join(warm_sandboxes=1)
+    with cloud.fault("unavailable", path="^/api/sandbox", times=None), pytest.raises(EngineUnavailable):
+        await other.engine.create()
+    assert await until_waiting(server, 1) == {spare}
+    assert (await other.engine.create()).id == spare
+
+
+async def test_a_killed_leader_is_followed(cloud: Cloud, server: RedisServer, join: Join, tmp_path: Path) -> None:
+    """One replica leads; after SIGKILL the other does: it takes the dead one's spares, destroys its orphans only."""
+    command = [sys.executable, "-m", "tests.daytona.replica", cloud.api_url, server.url, tmp_path.name]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: ASYNC220
+        assert process.stdout is not None
+        try:
+            told = json.loads(await asyncio.to_thread(process.stdout.readline))
+            other: Replica = await join()
+            assert not await other.keeper._leader.is_elected()
+            await other.keeper.tidy()
+            assert not other.engine._nobodys, "a follower judges nobody's sandbox"
+        finally:
+            process.kill()
+    await until(lambda: told["orphan"] in other.engine._nobodys)
+    assert set(other.engine._nobodys) == {told["orphan"]}
+    assert (await other.engine.create()).id in told["spares"]
+    other.engine._nobodys[told["orphan"]] -= 13 * 60
+    await cloud.until_gone(told["orphan"])
+    assert cloud.of(tmp_path.name) == {told["leased"], *told["spares"]}
+
+
+async def test_only_the_leader_asks_for_the_list(cloud: Cloud, server: RedisServer, join: Join) -> None:
+    """However many replicas clean up, one of them lists; when it stops, the next one does at once."""
+    one, two = await join(), await join()
+    await one.keeper.tidy()
+    await two.keeper.tidy()
+    leading = [await replica.keeper._leader.is_elected() for replica in (one, two)]
+    assert sorted(leading) == [False, True]
+    first, second = (one, two) if leading[0] else (two, one)
+    for replica, listings in ((first, 1), (second, 0)):
+        with cloud.counting() as calls:
+            await replica.engine.sweep(set(), leads=await replica.keeper._leader.is_elected())
+        assert calls.count("GET /sandbox") in (listings, listings + 1)
+    await first.keeper._leader.resign()
+    assert await second.keeper._leader.is_elected() or await first.keeper._leader.is_elected()
+
+
+async def test_all_replicas_together_have_no_more_sandboxes_than_allowed(
+    cloud: Cloud, server: RedisServer, join: Join, tmp_path: Path
+) -> None:
+    """Six sessions at once, three places: three are served and three hear that all are in use; then the oldest goes."""
+    one, two = [await join(max_sandboxes=3) for _ in range(2)]
+    with cloud.set_to(warm_create_seconds=0.3):
+        results = await asyncio.gather(*(replica.session() for replica in (one, two) * 3), return_exceptions=True)
+        assert sum(isinstance(result, Busy) for result in results) == 3, results
+        assert len(cloud.of(tmp_path.name)) == 3
+    oldest = (await one.leases.all())[0]
+    newest = await two.session()
+    await cloud.until_gone(oldest.sandbox_id)
+    alive = cloud.of(tmp_path.name)
+    assert len(alive) == 3
+    assert newest in alive
+    assert alive == {lease.sandbox_id for lease in await one.leases.all()}
+
+
+async def test_a_place_is_free_again_when_no_sandbox_could_be_made(cloud: Cloud, join: Join) -> None:
+    """A failure, or a client that left, takes nobody's place."""
+    replica: Replica = await join(max_sandboxes=1)
+    with cloud.fault("unavailable", path="/api/sandbox$"), pytest.raises(EngineUnavailable):
+        await replica.session()
+    assert await replica.leases.all() == []
+    with cloud.set_to(warm_create_seconds=0.5):
+        leaving = asyncio.create_task(replica.session())
+        await until(lambda: bool(cloud.of(replica.engine._settings.app)))
+        leaving.cancel()
+        await asyncio.wait([leaving])
+    assert await replica.leases.all() == []
+    assert await replica.session()
+
+
+async def test_the_sandbox_that_readiness_uses_is_not_swept(cloud: Cloud) -> None:
+    """No lease names it; looking again would cost a sandbox each time."""
+    stock, store = MemoryStock(), ObjectFiles(open_store("memory://"))
+    async with cloud.engine(stock, app="readiness") as engine:
+        assert (await Prober(engine, store, stock).look()).is_ready
+        (used,) = cloud.of("readiness")
+        for _ in range(2):
+            assert await engine.sweep(set()) == 0
+            engine._nobodys = {name: since - 3600 for name, since in engine._nobodys.items()}
+        assert cloud.of("readiness") == {used}
