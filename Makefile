@@ -2,7 +2,7 @@
 
 # The Python to build with; empty: the newest one on PATH that fits.
 PYTHON ?=
-# For `make test`: arguments for pytest, such as ARGS='-k jail'.
+# For `make test` and `make attack`: arguments for pytest and for the attack, such as ARGS='-k jail'.
 ARGS ?=
 # For `make test-replicas`: how many conversations.
 CONVERSATIONS ?= 200
@@ -35,6 +35,9 @@ lock:  ## Pin all dependencies again (UPGRADE=1: at their newest releases)
 
 run-daytona-emulator: install .venv/.installed-dev  ## Start an emulator of Daytona, and the service on it
 	@exec .venv/bin/python -m devtools.daytona_emulator --with-service
+
+attack: install  ## Try to get out of the sandbox in every known way (ARGS='--quick', ARGS='--url URL --key KEY')
+	@.venv/bin/python -m app attack $(ARGS)
 
 doctor: install  ## Say what this machine can do and what it lacks
 	@.venv/bin/python -m app doctor

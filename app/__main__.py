@@ -1,4 +1,4 @@
-"""Offer the commands: ``python -m app serve | exec | doctor | snapshot build``."""
+"""Offer the commands: ``python -m app serve | exec | doctor | attack | snapshot build``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from app.cli import doctor, execute, serve, snapshot
+from app.cli import attack, doctor, execute, serve, snapshot
 
 
 def main(argv: Sequence[str]) -> int:
@@ -15,7 +15,7 @@ def main(argv: Sequence[str]) -> int:
         prog="python -m app", description="LibreChat's Code Interpreter API on your own sandboxes."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (serve, execute, doctor, snapshot):
+    for command in (serve, execute, doctor, attack, snapshot):
         command.add_to(commands)
     arguments = parser.parse_args(argv)
     code: int = arguments.run(arguments)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.api.errors import _WORDS, STATUS
-from app.cli import doctor, execute, serve
+from app.cli import attack, doctor, execute, serve
 from app.core import errors
 from app.main import EX_CONFIG, create_app
 from app.settings import Settings
@@ -49,7 +49,7 @@ def test_every_command_and_option_has_its_line() -> None:
     text = (DOCS / "operations.md").read_text()
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers()
-    for module in (serve, execute, doctor):
+    for module in (serve, execute, doctor, attack):
         module.add_to(commands)
     for name, command in commands.choices.items():
         assert f"python -m app {name}" in text

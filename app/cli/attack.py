@@ -1,0 +1,61 @@
+"""Attack a service with every program and request of the attack suite, and tell what was contained."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from app.attack import report, suite
+from app.attack.arena import prepared
+from app.attack.own_service import ServiceFailed
+from app.attack.target import Target
+from app.main import EX_CONFIG
+from app.settings import SettingsError, load_settings
+
+
+def add_to(commands: Any) -> None:
+    """Add ``attack`` to the command line."""
+    parser = commands.add_parser("attack", help="try to get out of the sandbox in every known way; 1 if one works")
+    parser.add_argument("--url", help="the service to attack (default: one of its own, on the local engine)")
+    parser.add_argument("--key", default="", help="its API key")
+    parser.add_argument("--only", default="", help="only attacks whose group or name matches this regular expression")
+    parser.add_argument("--quick", action="store_true", help="small limits and few rounds: a minute instead of five")
+    parser.add_argument("--list", action="store_true", help="only list the attacks and their claims")
+    parser.add_argument("--write", type=Path, help="a Markdown file whose table of attacks is brought up to date")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Attack; give 1 when anything was not contained."""
+    wanted = re.compile(arguments.only, re.IGNORECASE)
+    attacks = [attack for attack in suite.load() if wanted.search(attack.group) or wanted.search(attack.name)]
+    if arguments.list:
+        for attack in attacks:
+            print(f"{attack.group}: {attack.name}: {attack.claim}")
+        return 0
+    target = Target(arguments.url.rstrip("/"), arguments.key) if arguments.url else None
+    try:
+        with prepared(load_settings(serving=False), target, quick=arguments.quick) as arena:
+            verdicts = list(_told(suite.run(arena, attacks)))
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return EX_CONFIG
+    except (ServiceFailed, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(report.summary(verdicts))
+    if arguments.write is not None:
+        report.write(arguments.write, verdicts)
+    return int(any(verdict.escape for verdict in verdicts))
+
+
+def _told(verdicts: Iterator[suite.Verdict]) -> Iterator[suite.Verdict]:
+    started = time.monotonic()
+    for verdict in verdicts:
+        print(f"{time.monotonic() - started:6.1f} s  {report.line(verdict)}", flush=True)
+        yield verdict

@@ -1,0 +1,1 @@
+"""The attack suite, run against a service of its own."""
