@@ -7,11 +7,16 @@ between slept all the while, and there is a moment between the two rounds that i
 from __future__ import annotations
 
 import os
+import time
 
 from app.runner import reap
 
+_BUSY_SECONDS = 1.0
+_LONGEST_SECONDS = 10.0
+
 _Look = dict[str, tuple[str, str]]
 
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _AWAKE = frozenset("RDXW")
 
 
@@ -19,6 +24,42 @@ def is_asleep(root: int) -> bool:
     """Look at all descendants of a process. One that a timer will wake sleeps too; one that ended does not count."""
     first = _look(root)
     return first is not None and first == _look(root)
+
+
+class Patience:
+    """Wait for a program that keeps busy while calls of it wait, but not for ever: it may be waiting in a loop.
+
+    What counts is its own processor time, so that no batch is torn because the machine is slow.
+    """
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Be patient anew."""
+        self._since = time.monotonic()
+        self._used: float | None = None
+
+    def is_over(self, root: int) -> bool:
+        """Tell whether the descendants of a process have been busy for long enough."""
+        used = cpu_seconds(root)
+        if self._used is None:
+            self._used = used
+        return used - self._used >= _BUSY_SECONDS or time.monotonic() - self._since >= _LONGEST_SECONDS
+
+
+def cpu_seconds(root: int) -> float:
+    """Give the processor time that all descendants have used, and those that they have waited for."""
+    return sum(map(_ticks, reap.descendants(root))) / _TICKS_PER_SECOND
+
+
+def _ticks(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return 0
+    return sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime
 
 
 def _look(root: int) -> _Look | None:

@@ -21,7 +21,7 @@ class Message:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read a message from plain data."""
-        known = {item.name for item in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        known = cls.__dataclass_fields__  # type: ignore[attr-defined]
         return cls(**{key: value for key, value in data.items() if key in known})
 
 

@@ -12,15 +12,21 @@ import gc
 import io
 import sys
 import threading
+import types
 import weakref
 from typing import Any
 
 
 class Belongings:
-    """Know which modules were there before the program; the others are its own."""
+    """Tell the program's own modules from those that were there before it.
 
-    def __init__(self) -> None:
-        self._before = set(sys.modules)
+    ``sys.modules`` is in the order of import, so the main module is put last, and what comes after it is the program's.
+    Looking at every name instead would copy a memory page for every few of them, milliseconds with pandas loaded.
+    """
+
+    def __init__(self, main: types.ModuleType) -> None:
+        sys.modules.pop("__main__", None)
+        sys.modules["__main__"] = main
 
     def end(self, code: int) -> int:
         """Bring everything to its end; give the exit code, which a stream that cannot be flushed makes 120."""
@@ -36,16 +42,26 @@ class Belongings:
 
     def _take_apart(self) -> None:
         """Let go of the program's modules; what holds on to one gets it emptied, private names first."""
-        names = [name for name in sys.modules if name not in self._before or name == "__main__"]
+        names = _since("__main__")
         for attribute in ("last_type", "last_value", "last_traceback", "last_exc"):
             vars(sys).pop(attribute, None)
-        modules = [weakref.ref(sys.modules.pop(name)) for name in reversed(names)]
+        modules = [weakref.ref(sys.modules.pop(name)) for name in names]
         gc.collect()
         for reference in modules:
             module = reference()
             if module is not None:
                 _empty(vars(module))
         gc.collect()
+
+
+def _since(first: str) -> list[str]:
+    """Name the modules from ``first`` on, the last one first; none when the program took that one away."""
+    names = []
+    for name in reversed(sys.modules):
+        names.append(name)
+        if name == first:
+            return names
+    return []
 
 
 def _empty(content: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Pause a run while its program waits for tools, and let it go on with the results.
 
-Calls that wait when the program can make no progress by itself go out together. So do, after a second, those of a
-program that keeps busy: it may be waiting in a loop.
+Calls that wait when the program can make no progress by itself go out together. So do, after a second
+of processor time, those of a program that keeps busy: it may be waiting in a loop.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from app.runner import arguments
-from app.runner.asleep import is_asleep
+from app.runner.asleep import Patience, is_asleep
 from app.runner.door import Caller, Door
 from app.runner.messages import Call, Pause, Request, Result, Results
 
 _LOOK_SECONDS = 0.001
 _LONGEST_LOOK_SECONDS = 0.02
-_PATIENCE_SECONDS = 1.0
 _SHOWN_BYTES = 64 * 1024
 _REASON_CHARS = 2000
 
@@ -62,7 +61,7 @@ class ToolCalls:
         self._taken_bytes = 0
         self._pauses = 0
         self._look_seconds = _LOOK_SECONDS
-        self._patient_until = 0.0
+        self._patience = Patience()
         self._paused_until: float | None = None
         self._deadline = 0.0
 
@@ -107,7 +106,8 @@ class ToolCalls:
             return
         if not self._calls:
             return
-        if time.monotonic() < self._patient_until and (self._has_unsent() or not is_asleep(os.getpid())):
+        own = os.getpid()
+        if (self._has_unsent() or not is_asleep(own)) and not self._patience.is_over(own):
             self._look_seconds = min(2 * self._look_seconds, _LONGEST_LOOK_SECONDS)
             return
         assert self._selector is not None  # noqa: S101  ``start`` came first
@@ -126,7 +126,7 @@ class ToolCalls:
     def _take_calls(self, _: int) -> None:
         for caller in self.door.callers():
             if not self._calls:
-                self._patient_until = time.monotonic() + _PATIENCE_SECONDS
+                self._patience.begin()
             self._look_seconds = _LOOK_SECONDS
             refusal = self._admit(caller)
             if refusal is not None:
@@ -176,7 +176,7 @@ class ToolCalls:
             return  # the answer to a pause that is over
         self._paused_until = None
         self._deadline = time.monotonic() + self._limits.wall_seconds
-        self._patient_until = time.monotonic() + _PATIENCE_SECONDS
+        self._patience.begin()
         self._look_seconds = _LOOK_SECONDS
         for result in results.results:
             if self._calls.pop(result.call_id, None) is not None:

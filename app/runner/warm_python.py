@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import ast
 
 _OWN = "app"
+_own_modules: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ def program(
     ``path`` is what ``__file__`` and tracebacks say: a name in the workspace, where no such file need be. ``script``
     is where the text really lies, for child processes that import the main module again.
     """
+    if not _own_modules:
+        get_ready()
 
     def body() -> NoReturn:
         _be_fresh(path, script, args, env)
@@ -102,16 +105,21 @@ def _main_module(path: str, offer: Offer | None) -> types.ModuleType:
         from app.runner import pythontools  # it imports asyncio, which costs a cold runner 40 ms
 
         module.__dict__.update(pythontools.functions(offer.door, offer.tools))
-    sys.modules["__main__"] = module
-    for name in [name for name in sys.modules if name == _OWN or name.startswith(_OWN + ".")]:
-        del sys.modules[name]
+    for name in _own_modules:
+        sys.modules.pop(name, None)
     return module
+
+
+def get_ready() -> None:
+    """Note our own modules while this process is alone: looking for them in every fork would copy its memory."""
+    _own_modules[:] = [name for name in sys.modules if name == _OWN or name.startswith(_OWN + ".")]
+    _own_modules.append("app.runner.pythontools")  # imported later, by those that need it
 
 
 def _run(text: bytes, path: str, offer: Offer | None) -> int:
     """Run to the very end, exit handlers and threads included, and give the exit code."""
-    own = teardown.Belongings()
     main = _main_module(path, offer)
+    own = teardown.Belongings(main)
     try:
         if offer is None:
             exec(compile(text, path, "exec", dont_inherit=True), main.__dict__)  # noqa: S102  what we are for

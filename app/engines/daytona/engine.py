@@ -23,6 +23,7 @@ from daytona import (
 
 from app.core.errors import EngineUnavailable, Unavailable
 from app.core.ports import EngineUnfit, Stock
+from app.core.tasks import end
 from app.engines.daytona import archive, faults, snapshot
 from app.engines.daytona.account import APP_LABEL, INSTANCE_LABEL, RUNNER_LABEL, DaytonaSettings, connect, new_sandbox
 from app.engines.daytona.faults import State
@@ -124,8 +125,7 @@ class DaytonaEngine:
         With shared leases that is nothing: sessions and spares go on in other replicas, and Daytona ends what is idle.
         """
         if self._tending is not None:
-            self._tending.cancel()
-            await asyncio.wait([self._tending])
+            await end(self._tending)
         self._spares.close()
         if not self._settings.has_shared_leases:
             for sandbox_id in list(self._known):
@@ -189,7 +189,7 @@ class DaytonaEngine:
             sandbox = await self._look_up(sandbox_id)
         except Unavailable:
             if sandbox_id not in self._doomed:
-                await self._spares.keep(sandbox_id)
+                await self._spares.put_back(sandbox_id)
             raise
         if sandbox is None or not self._is_fresh(sandbox):
             await self.destroy(sandbox_id)

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_SECONDS = 60.0
 _KEEP_SECONDS = 60.0
+_ANY_NUMBER = 1_000_000
 
 
 class Spares:
@@ -51,21 +52,25 @@ class Spares:
         try:
             while (sandbox_id := await self._stock.claim(self._own)) is not None:
                 self._own.discard(sandbox_id)
-                try:
-                    if sandbox := await self._attach(sandbox_id):
-                        return sandbox
-                finally:
-                    self._wanted.set()  # now, so that one that cannot be attached finds its place still free
+                self._wanted.set()
+                if sandbox := await self._attach(sandbox_id):
+                    return sandbox
         except LeasesUnavailable as error:
             log.warning("no warm sandbox can be taken: %s", error)
         return None
 
     async def keep(self, sandbox_id: str) -> bool:
         """Let a sandbox wait that nobody has used, if there is room."""
-        if self._count == 0:
-            return False
+        return self._count > 0 and await self._place(sandbox_id, self._count)
+
+    async def put_back(self, sandbox_id: str) -> None:
+        """Let a claimed one wait on; the pool is one too large then, if somebody filled its place already."""
+        if not await self._place(sandbox_id, _ANY_NUMBER):
+            log.warning("spare sandbox %s could not be put back, the sweep will destroy it", sandbox_id)
+
+    async def _place(self, sandbox_id: str, most: int) -> bool:
         with suppress(LeasesUnavailable):
-            ticket = await self._stock.reserve(self._count, _KEEP_SECONDS)
+            ticket = await self._stock.reserve(most, _KEEP_SECONDS)
             return ticket is not None and await self._put(ticket, sandbox_id)
         return False
 

@@ -20,6 +20,9 @@ from app.engines.local.zygotes import Kind, Zygotes
 
 log = logging.getLogger(__name__)
 
+_ANSWER_FIRST_SECONDS = 0.003
+"""What recording a run and answering takes."""
+
 T = TypeVar("T")
 
 
@@ -182,14 +185,18 @@ class LocalEngine:
                 raise
             return await ask()
 
-    def give_back(self, jail: Jail) -> asyncio.Task[None]:
-        """Let a used jail end in the background."""
-        ending = asyncio.create_task(self._finish(jail))
+    def give_back(self, jail: Jail, *, at_once: bool = False) -> asyncio.Task[None]:
+        """Let a used jail, which was killed, end in the background.
+
+        The answer goes out first: what is done for the jail and for its successor would compete with it.
+        """
+        ending = asyncio.create_task(self._finish(jail, 0 if at_once else _ANSWER_FIRST_SECONDS))
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
         return ending
 
-    async def _finish(self, jail: Jail) -> None:
+    async def _finish(self, jail: Jail, delay_seconds: float) -> None:
+        await asyncio.sleep(delay_seconds)
         await jail.close()
         if self._standby is not None:
             self._standby.refill()

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from app.core.errors import EngineUnavailable
 from app.core.ids import new_id
 from app.core.ports import Staged
@@ -23,12 +25,13 @@ from app.engines.local.standby import Jail
 from app.engines.local.zygotes import Kind
 from app.runner.endings import Ending
 from app.runner.messages import Pause, Reply, Request, Results
-from app.runner.serve import HEADER, PAUSE, REPLY, STARTED, pack
+from app.runner.serve import HEADER, PAUSE, STARTED, pack
 
 if TYPE_CHECKING:  # the engine makes sandboxes, so only one of the two can import the other
     from app.engines.local.engine import LocalEngine
 
 _MEMORY_LOOK_SECONDS = 0.25
+_READ_BYTES = 1 << 18
 _IMPORTED = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)|import[ \t]+([\w., \t]+))", re.MULTILINE)
 
 
@@ -112,7 +115,7 @@ class LocalSandbox:
         # the answer need not wait for the kernel to take the namespaces apart (4 ms): nothing runs in them any
         # more or, when the request was cancelled, nothing will after the kill
         jail.kill()
-        ending = self._engine.give_back(jail)
+        ending = self._engine.give_back(jail, at_once=self._on_host)
         if self._on_host:  # its temporary files must be gone before the next run makes its own
             await asyncio.shield(ending)
             await asyncio.shield(remove_tree(self._place.scratch))
@@ -171,7 +174,7 @@ async def exchange(jail: Jail, ground: int, request: Request) -> Reply | Pause:
     """Let a jail enter its ground and run the request; a jail that ends without a word is lost, or out of memory."""
     try:
         socket.send_fds(jail.wire, [b"."], [ground])
-        await asyncio.get_running_loop().sock_sendall(jail.wire, pack(json.dumps(request.to_json()).encode()))
+        await asyncio.get_running_loop().sock_sendall(jail.wire, pack(_json_of(request)))
     except OSError as error:
         raise EngineUnavailable(f"The sandbox went away before the program started: {error}.") from error
     return await _hear(jail, has_started=False)
@@ -180,8 +183,23 @@ async def exchange(jail: Jail, ground: int, request: Request) -> Reply | Pause:
 async def go_on(jail: Jail, results: Results) -> Reply | Pause:
     """Hand the results to a program that waits; one that has ended meanwhile has left its reply."""
     with suppress(OSError):
-        await asyncio.get_running_loop().sock_sendall(jail.wire, pack(json.dumps(results.to_json()).encode()))
+        await asyncio.get_running_loop().sock_sendall(jail.wire, pack(_json_of(results)))
     return await _hear(jail, has_started=True)
+
+
+def _json_of(message: Request | Results) -> bytes:
+    """Write a message; halves of characters, which a program's text may have, are for the slower library alone."""
+    try:
+        return orjson.dumps(message)
+    except TypeError:
+        return json.dumps(message.to_json()).encode()
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        return json.loads(body)
 
 
 async def _hear(jail: Jail, *, has_started: bool) -> Reply | Pause:
@@ -191,13 +209,13 @@ async def _hear(jail: Jail, *, has_started: bool) -> Reply | Pause:
     finally:
         watching.cancel()
     if kind == PAUSE and body is not None:
-        return Pause.from_json(json.loads(body))
+        return Pause.from_json(_read(body))
     ran_out = jail.group is not None and jail.group.ran_out_of_memory()
     if body is None:
         if kind is None and not has_started and not ran_out:
             raise EngineUnavailable("The sandbox went away before the program started.")
         return Reply(Ending.MEMORY if ran_out else Ending.LOST, signal="SIGKILL")
-    reply = Reply.from_json(json.loads(body))
+    reply = Reply.from_json(_read(body))
     if ran_out and reply.ending in (Ending.SIGNAL, Ending.EXIT):
         reply.ending = Ending.MEMORY
     return reply
@@ -214,24 +232,20 @@ async def _end_when_out_of_memory(jail: Jail) -> None:
 
 async def _receive(wire: socket.socket) -> tuple[bytes | None, bytes | None]:
     """Give the last kind of message that began to come, and a pause or reply; ``None`` when the jail ended first."""
-    kind = await _read_exactly(wire, 1)
-    if kind == STARTED:
-        kind = await _read_exactly(wire, 1) or STARTED
-    if kind not in (PAUSE, REPLY):
-        return kind, None
-    header = await _read_exactly(wire, HEADER.size)
-    return kind, None if header is None else await _read_exactly(wire, HEADER.unpack(header)[0])
-
-
-async def _read_exactly(wire: socket.socket, size: int) -> bytes | None:
-    loop = asyncio.get_running_loop()
-    parts = bytearray()
-    while len(parts) < size:
+    loop, received, kind = asyncio.get_running_loop(), bytearray(), None
+    while True:
+        if kind in (None, STARTED) and received:
+            kind = bytes(received[:1])
+            del received[:1]
+            continue
+        if kind is not None and len(received) >= HEADER.size:
+            end = HEADER.size + HEADER.unpack_from(received)[0]
+            if len(received) >= end:
+                return kind, bytes(memoryview(received)[HEADER.size : end])
         try:
-            chunk = await loop.sock_recv(wire, min(size - len(parts), 1 << 20))
+            chunk = await loop.sock_recv(wire, _READ_BYTES)
         except ConnectionError:
-            return None
+            chunk = b""
         if not chunk:
-            return None
-        parts += chunk
-    return bytes(parts)
+            return kind, None
+        received += chunk

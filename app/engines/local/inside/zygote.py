@@ -29,7 +29,11 @@ from typing import Any, NoReturn, Protocol
 from app.engines.local.inside.full import FullGround
 from app.engines.local.inside.limits import JailLimits
 from app.engines.local.inside.plain import PlainGround
-from app.runner import pythontools, serve  # the first for what it imports: programs with tools start 40 ms sooner
+from app.runner import (
+    pythontools,  # noqa: F401  imported here, programs with tools start 40 ms sooner
+    serve,
+    warm_python,
+)
 
 _PACKET = 65536
 
@@ -134,7 +138,7 @@ def main(arguments: list[str]) -> None:
         _preload(settings["preload"])
     os.close(other)
     exec(compile("None", "warm-up", "exec"), {})  # noqa: S102  our own text: first use of the compiler costs 1 ms
-    assert pythontools  # noqa: S101  imported for the programs
+    warm_python.get_ready()
     gc.collect()
     gc.freeze()
     Zygote(socket.socket(fileno=kind), ground).serve()
