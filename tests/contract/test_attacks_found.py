@@ -35,10 +35,11 @@ async def test_a_client_that_left_at_once_had_its_program_run_to_the_end(service
     async def send(message: Any) -> None:
         sent.append(message)
 
-    headers = {"x-api-key": API_KEY, "content-type": "application/json", "content-length": str(len(body))}
+    sizes = {"x-api-key": API_KEY, "content-type": "application/json", "content-length": str(len(body))}
+    headers = [(name.encode(), value.encode()) for name, value in sizes.items()]
     scope = {
         "type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "path": "/exec",
-        "raw_path": b"/exec", "query_string": b"", "root_path": "", "headers": [(k.encode(), v.encode()) for k, v in headers.items()],
+        "raw_path": b"/exec", "query_string": b"", "root_path": "", "headers": headers,
         "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
     }  # fmt: skip
     async with asyncio.timeout(LIFE_STEP_SECONDS / 2):
