@@ -334,8 +334,11 @@ def _rules(settings: Settings) -> list[tuple[bool, str]]:
             "DAYTONA_NETWORK_ALLOW_LIST: goes with DAYTONA_NETWORK=allow-list, and that with it",
         ),
         (
-            _outlasts(settings.daytona_auto_stop_minutes, settings.run_timeout_max_seconds),
-            "DAYTONA_AUTO_STOP_MINUTES: has to be 0 or longer than RUN_TIMEOUT_MAX_SECONDS and five minutes more",
+            _outlasts(
+                settings.daytona_auto_stop_minutes, max(settings.run_timeout_max_seconds, _WAIT_FOR_TOOLS_SECONDS)
+            ),
+            "DAYTONA_AUTO_STOP_MINUTES: has to be 0 or longer than RUN_TIMEOUT_MAX_SECONDS and five minutes more,"
+            " and than the fifteen minutes of a program that waits for tools",
         ),
         (
             _outlasts(settings.daytona_ttl_minutes, 2 * settings.run_timeout_max_seconds),
@@ -353,7 +356,10 @@ def _rules(settings: Settings) -> list[tuple[bool, str]]:
     ]
 
 
-def _outlasts(minutes: int, seconds: int) -> bool:
+_WAIT_SECONDS = 600  # for tools (K32): Daytona hears nothing of a sandbox in which a program waits
+
+
+def _outlasts(minutes: int, seconds: float) -> bool:
     return minutes == 0 or 60 * minutes > seconds + 300
 
 

@@ -114,6 +114,7 @@ def _policy(settings: Settings) -> RunPolicy:
         stderr_bytes=settings.stderr_max_bytes,
         artifact_bytes=settings.artifact_max_bytes,
         artifact_files=settings.artifact_max_files,
+        pause_seconds=PAUSE_SECONDS,
     )
     return RunPolicy(settings.run_timeout_seconds, settings.run_timeout_max_seconds, limits)
 

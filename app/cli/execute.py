@@ -15,7 +15,8 @@ from app.core.files import Purpose
 from app.core.languages import find_language
 from app.core.ports import EngineUnfit
 from app.core.principal import Principal
-from app.core.runs import RunOrder, RunResult
+from app.core.results import RunResult
+from app.core.runs import RunOrder
 from app.main import EX_CONFIG
 from app.settings import Settings, SettingsError, load_settings
 from app.wiring import Parts, assemble

@@ -45,6 +45,21 @@ async def test_any_replica_goes_on(cloud: Cloud, sandbox: Sandbox) -> None:
     assert (reply.stdout, reply.changed[0].size) == ("a\nb\n", 2)
 
 
+async def test_a_restart_leaves_a_program_waiting(cloud: Cloud) -> None:
+    """A service that stops destroys its sandboxes, but for those in which a program waits; the next one goes on."""
+    async with cloud.engine() as engine:
+        idle, held = await engine.create(), await engine.create()
+        pause = await held.begin(TWO_CALLS)
+    async with cloud.engine() as successor:
+        assert await successor.find(idle.id) is None
+        found = await successor.find(held.id)
+        assert found is not None
+        reply = await found.resume(answers(await found.resume(answers(pause, "a")), "b"))
+        assert isinstance(reply, Reply)
+        assert reply.stdout == "a\nb\n"
+        await successor.destroy(held.id)
+
+
 @pytest.mark.parametrize("fault", ["lose-reply", "drop"])
 async def test_an_answer_that_got_lost_is_asked_for_again(cloud: Cloud, sandbox: Sandbox, fault: str) -> None:
     """Whether the results arrived or not: they are taken once, and the answer comes."""

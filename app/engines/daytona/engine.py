@@ -123,12 +123,13 @@ class DaytonaEngine:
         """Destroy what only this process knows of, within a bounded time, and close the client.
 
         With shared leases that is nothing: sessions and spares go on in other replicas, and Daytona ends what is idle.
+        A program that waits for tools is left waiting: its token is as good for the next process.
         """
         if self._tending is not None:
             await end(self._tending)
         self._spares.close()
         if not self._settings.has_shared_leases:
-            for sandbox_id in list(self._known):
+            for sandbox_id in [sandbox.id for sandbox in self._known.values() if not sandbox.waits]:
                 await self.destroy(sandbox_id)
         await self._settle()
         if self._daytona is not None:

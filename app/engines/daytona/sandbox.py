@@ -53,6 +53,9 @@ class DaytonaSandbox:
     def __init__(self, engine: DaytonaEngine, remote: AsyncSandbox, *, is_baked: bool, expires_at: float) -> None:
         self.id: str = remote.id
         self.is_gone = False
+        self.waits = False
+        """Whether a program waits in it for tools."""
+
         self.expires_at = expires_at
         self.made_at = self.heard_at = time.monotonic()
         self._engine = engine
@@ -233,6 +236,7 @@ class DaytonaSandbox:
 
     def _heard(self, answer: dict[str, Any], key: str) -> Reply | Pause:
         self.heard_at = time.monotonic()
+        self.waits = "pause" in answer
         if "error" in answer:
             raise EngineUnavailable(f"The sandbox did not run it: {answer['error']}.")
         if "pause" in answer:
