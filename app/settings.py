@@ -334,9 +334,7 @@ def _rules(settings: Settings) -> list[tuple[bool, str]]:
             "DAYTONA_NETWORK_ALLOW_LIST: goes with DAYTONA_NETWORK=allow-list, and that with it",
         ),
         (
-            _outlasts(
-                settings.daytona_auto_stop_minutes, max(settings.run_timeout_max_seconds, _WAIT_FOR_TOOLS_SECONDS)
-            ),
+            _outlasts(settings.daytona_auto_stop_minutes, max(settings.run_timeout_max_seconds, _WAIT_SECONDS)),
             "DAYTONA_AUTO_STOP_MINUTES: has to be 0 or longer than RUN_TIMEOUT_MAX_SECONDS and five minutes more,"
             " and than the fifteen minutes of a program that waits for tools",
         ),
