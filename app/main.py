@@ -19,6 +19,7 @@ from app.api.application import build
 from app.api.credentials import Credentials
 from app.api.gate import Gate
 from app.core.ports import Engine, EngineUnfit
+from app.core.tasks import end
 from app.settings import Settings, SettingsError, load_settings
 from app.wiring import Parts, assemble
 
@@ -70,8 +71,7 @@ async def living(parts: Parts, settings: Settings, warnings: list[str]) -> Async
     finally:
         if not await parts.runs.admission.drain(settings.drain_seconds):
             log.warning("some runs did not end within %d s and are cut off", settings.drain_seconds)
-        tidying.cancel()
-        await asyncio.wait([tidying])
+        await end(tidying)
         await parts.engine.close()
         await parts.leases.close()
 

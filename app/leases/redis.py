@@ -27,6 +27,7 @@ import orjson
 
 from app.core.errors import Busy, LeasesUnavailable
 from app.core.ports import Hold, Lease
+from app.core.tasks import end
 from app.leases.connection import Connection
 from app.leases.redis_stock import RedisStock
 from app.leases.scripts import Script
@@ -92,8 +93,7 @@ class RedisLeases:
         try:
             yield hold
         finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])
+            await end(renewing)
             await self._give_back(hold)
 
     async def _take(self, hold: _Hold, wait_seconds: float) -> None:

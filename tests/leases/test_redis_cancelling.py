@@ -1,0 +1,43 @@
+"""A cancellation that gets lost on its way keeps no session locked."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from app.core.errors import LeasesUnavailable
+from app.core.ids import new_id
+from app.core.ports import Lease
+from tests.leases.conformance import PLENTY_SECONDS
+from tests.leases.conftest import Replica
+
+RENEWED_OFTEN_SECONDS = 0.15
+
+
+async def test_a_renewal_that_swallows_its_cancellation_ends(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis's own time-out may come in the same moment; the hold ends nevertheless, and others get the session."""
+    leases, session, renewing = replica(lock_seconds=RENEWED_OFTEN_SECONDS), new_id(), asyncio.Event()
+
+    swallowed: list[BaseException] = []
+
+    async def hang(*_: object) -> None:
+        renewing.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as lost:
+            if swallowed:
+                raise
+            swallowed.append(lost)
+            raise LeasesUnavailable("The leases do not answer (TimeoutError).") from None
+
+    async def hold() -> None:
+        async with leases.hold(session, 0) as hold:
+            await leases.keep(hold, Lease(session, "box"))
+            monkeypatch.setattr(leases, "_run_fenced", hang)
+            await renewing.wait()
+
+    async with asyncio.timeout(PLENTY_SECONDS):
+        await hold()
+        async with replica().hold(session, PLENTY_SECONDS):
+            pass
