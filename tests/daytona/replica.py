@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from app.core.ids import new_id
 from app.core.keeper import Keeper
 from app.core.sandboxes import Sandboxes
+from app.core.tasks import end
 from app.engines.daytona.account import DaytonaSettings
 from app.engines.daytona.engine import DaytonaEngine
 from app.leases.redis import RedisLeases
@@ -50,15 +51,16 @@ def assemble(settings: DaytonaSettings, redis_url: str, max_sandboxes: int = 64)
 
 
 @asynccontextmanager
-async def living(replica: Replica) -> AsyncIterator[Replica]:
-    """Open and close it as the service does."""
+async def living(replica: Replica, *, tends: bool = True) -> AsyncIterator[Replica]:
+    """Open and close it as the service does; unless it ``tends`` by itself, the test says when to clean up."""
     await replica.engine.open()
-    tidying = asyncio.create_task(replica.keeper.tend())
+    tidying = asyncio.create_task(replica.keeper.tend()) if tends else None
     try:
         yield replica
     finally:
-        tidying.cancel()
-        await asyncio.wait([tidying])
+        if tidying is not None:
+            await end(tidying)
+        await replica.keeper._leader.resign()
         await replica.engine.close()
         await replica.leases.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import pytest
 
@@ -107,7 +108,8 @@ async def test_a_stop_in_the_middle_of_a_create_leaves_nothing_behind(cloud: Clo
 
 async def test_a_stopped_replica_leaves_its_sandboxes_to_the_others(cloud: Cloud) -> None:
     """Those of sessions are in the shared leases, its spares in the shared stock."""
-    stock, shared = MemoryStock(), {"app": "rolling", "has_shared_leases": True}
+    stock = MemoryStock()
+    shared: dict[str, Any] = {"app": "rolling", "has_shared_leases": True}
     async with cloud.engine(stock, warm_sandboxes=1, **shared) as engine:
         await until_spares(engine, 1)
         kept = await engine.create()
@@ -124,7 +126,8 @@ async def test_a_stopped_replica_leaves_its_sandboxes_to_the_others(cloud: Cloud
 
 async def test_orphans_of_a_dead_replica_are_swept(cloud: Cloud) -> None:
     """By the leader, when they have been nobody's for long; what is leased, spare or claimed stays."""
-    stock, shared = MemoryStock(), {"app": "orphans", "has_shared_leases": True}
+    stock = MemoryStock()
+    shared: dict[str, Any] = {"app": "orphans", "has_shared_leases": True}
     async with cloud.engine(stock, **shared) as dead:
         leased, orphan, claimed, spare = [(await dead.create()).id for _ in range(4)]
     await stock.guard(claimed)
@@ -143,7 +146,7 @@ async def test_orphans_of_a_dead_replica_are_swept(cloud: Cloud) -> None:
 
 async def test_what_becomes_somebodys_is_no_orphan(cloud: Cloud) -> None:
     """A session that was in use while Redis lost its data writes its lease again; then the clock begins anew."""
-    shared = {"app": "regained", "has_shared_leases": True}
+    shared: dict[str, Any] = {"app": "regained", "has_shared_leases": True}
     async with cloud.engine(**shared) as maker, cloud.engine(**shared) as leader:
         sandbox = await maker.create()
         for leased in (set[str](), {sandbox.id}, set[str]()):
@@ -156,7 +159,7 @@ async def test_what_becomes_somebodys_is_no_orphan(cloud: Cloud) -> None:
 
 async def test_what_another_replica_is_making_is_no_orphan(cloud: Cloud) -> None:
     """No lease names it until it is up, which may take as long as a build of an image."""
-    shared = {"app": "making", "has_shared_leases": True}
+    shared: dict[str, Any] = {"app": "making", "has_shared_leases": True}
     async with cloud.engine(image="python:3.12", **shared) as maker, cloud.engine(image="x", **shared) as leader:
         with cloud.set_to(build_seconds=1.0, warm_create_seconds=1.0):
             making = asyncio.create_task(maker.create())

@@ -139,6 +139,25 @@ class LeasesConformance:
             assert not hold.is_lost()
         assert [lease.sandbox_id for lease in await leases.all()] == ["box"]
 
+    async def test_leases_are_counted(self, leases: Leases) -> None:
+        """A lease beyond ``most`` is not stored, whoever else holds what; one that is there already may be renewed."""
+        sessions = [new_id() for _ in range(6)]
+
+        async def ask(session: str) -> bool:
+            async with leases.hold(session, 0) as hold:
+                is_kept = await leases.keep(hold, Lease(session, session), 3)
+                assert (hold.lease is not None) == is_kept
+                return is_kept
+
+        kept = await asyncio.gather(*(ask(session) for session in sessions))
+        assert sorted(kept) == [False] * 3 + [True] * 3
+        inside = [session for session, is_kept in zip(sessions, kept, strict=True) if is_kept]
+        assert {lease.session_id for lease in await leases.all()} == set(inside)
+        assert await ask(inside[0])
+        async with leases.hold(inside[0], 0) as hold:
+            await leases.drop(hold)
+        assert await ask(sessions[kept.index(False)])
+
     async def test_hints_are_remembered(self, leases: Leases) -> None:
         """A hint gives the session named last, and nothing for who never named one."""
         key, other = f"tenant\0ü\0{new_id()}", f"tenant\0\0{new_id()}"

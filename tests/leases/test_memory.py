@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.ports import Leases
+from app.core.ports import Leases, Stock
 from app.leases.memory import MemoryLeases
+from app.leases.memory_stock import MemoryStock
 from tests.leases.conformance import LeasesConformance
+from tests.leases.stock_conformance import StockConformance
 
 
 class TestMemoryLeases(LeasesConformance):
@@ -16,3 +18,12 @@ class TestMemoryLeases(LeasesConformance):
     def leases(self) -> Leases:
         """Begin with none."""
         return MemoryLeases()
+
+
+class TestMemoryStock(StockConformance):
+    """Run the suite on memory."""
+
+    @pytest.fixture
+    def stock(self) -> Stock:
+        """Begin with none."""
+        return MemoryStock()

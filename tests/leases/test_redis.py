@@ -7,7 +7,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from app.leases.redis import RedisLeases
 from tests.leases.conformance import PLENTY_SECONDS, LeasesConformance
 from tests.leases.conftest import Replica
 from tests.leases.redis_server import PASSWORD, RedisServer
+from tests.leases.waiting import until
 
 ROOT = Path(__file__).parents[2]
 SHORT_SECONDS = 0.6
@@ -36,14 +37,6 @@ class TestRedisLeases(LeasesConformance):
     def leases(self, replica: Replica) -> Leases:
         """Begin with an empty database."""
         return replica()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Return when something has become true."""
-    deadline = time.monotonic() + PLENTY_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "it never became true"
-        await asyncio.sleep(0.01)
 
 
 async def take(leases: Leases, session: str) -> None:

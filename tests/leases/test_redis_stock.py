@@ -1,0 +1,79 @@
+"""A stock in Redis keeps the promises of every stock, between replicas, and when Redis dies."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from app.core.errors import LeasesUnavailable
+from app.core.ports import GUARD_SECONDS, Stock
+from tests.leases.conftest import Replica
+from tests.leases.redis_server import RedisServer
+from tests.leases.stock_conformance import StockConformance, put
+from tests.leases.waiting import until
+
+QUICK_SECONDS = 0.3
+"""How long a test lets a hanging Redis take."""
+
+
+class TestRedisStock(StockConformance):
+    """Run the suite on one client."""
+
+    @pytest.fixture
+    def stock(self, replica: Replica) -> Stock:
+        """Begin with an empty database."""
+        return replica().stock()
+
+
+async def test_replicas_share_one_stock(replica: Replica) -> None:
+    """What one puts in another takes, no spare twice, and the size is that of all together."""
+    one, two = replica().stock(), replica().stock()
+    asked = await asyncio.gather(*(stock.reserve(5, 60) for stock in (one, two) for _ in range(5)))
+    tickets = [ticket for ticket in asked if ticket]
+    assert len(tickets) == 5
+    for ticket in tickets:
+        assert await two.fill(ticket, ticket)
+    claimed = await asyncio.gather(*(stock.claim(tickets) for stock in (one, two) for _ in range(4)))
+    assert sorted(spare for spare in claimed if spare) == sorted(tickets)
+
+
+async def test_without_redis_nothing_is_handed_out(replica: Replica, server: RedisServer) -> None:
+    """Every verb says so; when Redis comes back empty, so is the stock."""
+    stock = replica().stock()
+    await put(stock, "a")
+    server.kill()
+    try:
+        for asked in (stock.claim(), stock.reserve(1, 60), stock.kept(), stock.guard("a"), stock.withdraw("a")):
+            with pytest.raises(LeasesUnavailable):
+                await asked
+    finally:
+        server.start()
+    assert await stock.claim() is None
+
+
+async def test_a_claim_that_was_not_heard_is_lost_and_never_handed_out_again(
+    replica: Replica, server: RedisServer
+) -> None:
+    """Redis did it after we had given up: the spare is guarded, and nobody gets it."""
+    hasty, other = replica(answer_seconds=QUICK_SECONDS).stock(), replica().stock()
+    await put(other, "a", "b")
+    assert await hasty.claim() == "b", "the script is loaded, so the next claim is one command"
+    server.admin.config_resetstat()
+    server.pause()
+    with pytest.raises(LeasesUnavailable):
+        await hasty.claim()
+    server.resume()
+    await until(lambda: server.commands().get("evalsha", 0) == 1)
+    assert await other.claim() is None
+    assert await other.kept() == {"a", "b"}
+
+
+async def test_a_guard_lapses(replica: Replica, server: RedisServer) -> None:
+    """By Redis's clock, and nothing of it stays."""
+    stock = replica().stock()
+    await stock.guard("a")
+    assert await stock.kept() == {"a"}
+    server.admin.zincrby("test:guarded", -1000 * GUARD_SECONDS, "a")
+    assert await stock.kept() == set()
+    assert not server.admin.exists("test:guarded")
