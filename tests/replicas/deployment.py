@@ -72,6 +72,16 @@ class Replica:
         """End it the hard way."""
         self.end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Let it hang, as a machine does that was put to sleep: it believes afterwards that no time has passed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on in the middle of what it did."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def end(self, number: int = signal.SIGTERM) -> None:
         """End it, if it runs."""
         if self._process is not None:

@@ -1,6 +1,6 @@
 """Be one replica of the service: ``python -m tests.replicas.replica PORT``, with its settings in the environment.
 
-Orphans are swept after seconds instead of ten minutes, so that a test can see it; all else is as it is.
+Locks run out and orphans are swept sooner than in earnest, so that a test can see it; all else is as it is.
 """
 
 from __future__ import annotations
@@ -10,8 +10,14 @@ import sys
 import uvicorn
 
 import app.engines.daytona.engine as daytona
-from tests.replicas.times import ORPHAN_SECONDS
+from app.leases.redis import RedisLeases
+from tests.replicas import times
 
 if __name__ == "__main__":
-    daytona.ORPHAN_SECONDS = ORPHAN_SECONDS
+    for name in ("CREATE_SECONDS", "PREPARE_SECONDS", "ORPHAN_SECONDS"):
+        assert hasattr(daytona, name)
+        setattr(daytona, name, getattr(times, name))
+    defaults = RedisLeases.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["lock_seconds"] = times.LOCK_SECONDS
     uvicorn.run("app.main:app", host="127.0.0.1", port=int(sys.argv[1]))

@@ -20,12 +20,13 @@ from tests.replicas.client import Client
 from tests.replicas.conversation import TURNS, Conversation, Fate, Memory, hold_all
 from tests.replicas.deployment import API_KEY, Deployment
 from tests.replicas.proxy import Balancer, balancing
-from tests.replicas.times import EMPTY_WITHIN_SECONDS
+from tests.replicas.times import EMPTY_WITHIN_SECONDS, PAUSED_SECONDS
 
 CONVERSATIONS = int(os.environ.get("REPLICA_TEST_CONVERSATIONS", "30"))
 AT_ONCE = 12
 DOWNLOADS_AT_ONCE = 8
 REDIS_AWAY_SECONDS = 1.0
+BUCKET_HANGS_SECONDS = 2.0
 PATIENCE_SECONDS = 3600
 
 
@@ -81,17 +82,46 @@ async def start_the_replica_again(story: Story) -> None:
     story.note("the killed replica is back")
 
 
+async def let_the_bucket_hang(story: Story) -> None:
+    """Let it answer late."""
+    story.note("the bucket hangs")
+    story.deployment.moto.pause()
+    await asyncio.sleep(BUCKET_HANGS_SECONDS)
+    story.deployment.moto.resume()
+
+
+async def let_a_replica_hang(story: Story) -> None:
+    """Let a replica sleep while it works, until others have taken its sessions over; then it goes on, unaware."""
+    backend, replica = story.balancer.backends[1], story.deployment.replicas[1]
+    await until(lambda: backend.open > 0, 30)
+    story.note(f"a replica with {backend.open} open connections hangs")
+    replica.pause()
+    await asyncio.sleep(PAUSED_SECONDS)
+    replica.resume()
+    story.note("the replica that hung goes on")
+
+
+EVENTS = (
+    (0.2, kill_a_replica),
+    (0.35, restart_redis),
+    (0.45, start_the_replica_again),
+    (0.5, let_the_bucket_hang),
+    (0.6, let_a_replica_hang),
+)
+"""What goes wrong in the middle, and after which part of all turns."""
+
+
 async def disturb(story: Story) -> None:
-    """Let things go wrong in the middle: a third, a half and two thirds of the way."""
-    whole = CONVERSATIONS * TURNS
-    for part, event in ((1 / 3, kill_a_replica), (1 / 2, restart_redis), (2 / 3, start_the_replica_again)):
-        await until(partial(story.is_after, part * whole), PATIENCE_SECONDS)
-        await event(story)
+    """Let things go wrong; no event waits until the one before it is over."""
+    async with asyncio.TaskGroup() as group:
+        for part, event in EVENTS:
+            await until(partial(story.is_after, part * CONVERSATIONS * TURNS), PATIENCE_SECONDS)
+            group.create_task(event(story))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def story(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story]:
-    """Hold all conversations, while one replica is killed and Redis restarted."""
+    """Hold all conversations, while a replica is killed, Redis restarted, and others hang."""
     deployment = Deployment(tmp_path_factory.mktemp("replicas"), replicas=3)
     with deployment.living():
         async with balancing([replica.port for replica in deployment.replicas]) as (balancer, address):
@@ -112,9 +142,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_every_conversation_came_to_its_end(story: Story) -> None:
-    """Whatever died meanwhile; and every replica had its part, the killed one again after its return."""
+    """Whatever died or hung meanwhile; and every replica had its part."""
     assert story.memory.turns == CONVERSATIONS * TURNS
-    assert len(story.events) == 4
+    assert len(story.events) == 7
     assert all(backend.served > CONVERSATIONS for backend in story.balancer.backends)
 
 
@@ -164,11 +194,13 @@ async def test_no_sandbox_is_left_when_the_idle_time_is_over(story: Story) -> No
 def report(story: Story) -> None:
     """Print the figures (``pytest -s`` shows them)."""
     fates = Counter(fate.name.lower() for fate in story.memory.fates.values())
+    ran = Counter(story.deployment.marks.read_text().split())
+    unknown = sum(ran[mark] for mark, fate in story.memory.fates.items() if fate is Fate.UNKNOWN)
     made = len([call for call in story.deployment.cloud.calls() if call == "POST /sandbox"])
     print(f"\n{CONVERSATIONS} conversations of {TURNS} turns in {story.seconds:.0f} s, {AT_ONCE} at once")
     for event in story.events:
         print(" ", event)
-    print("  programs:", dict(fates), "sandboxes made:", made)
+    print("  programs:", dict(fates), "of the unknown ran:", unknown, "sandboxes made:", made)
     print("  answers:", dict(sorted(story.client.tally.seen.items())))
     print("  files:", len(story.memory.files), "bytes:", sum(map(len, story.memory.files.values())))
     print("  connections by replica:", [backend.served for backend in story.balancer.backends])

@@ -4,8 +4,19 @@ SESSION_TTL_SECONDS = 10
 """Longer than a conversation is idle between two turns, or no follow-up would land in a warm sandbox."""
 
 CLEANUP_INTERVAL_SECONDS = 2
-ORPHAN_SECONDS = 20
-"""Longer than any sandbox takes to come up here."""
+CREATE_SECONDS = 15
+PREPARE_SECONDS = 1
+ORPHAN_SECONDS = 6
+"""All three together: how long a sandbox may be nobody's. Longer than any takes to come up here."""
+
+LOCK_SECONDS = 5.0
+"""How long a session stays locked after its replica died."""
+
+PAUSED_SECONDS = 8
+"""Longer than a lock: others take the sessions of a replica that hangs."""
+
+EXEC_SECONDS = 6.0
+"""How long a user waits before trying again: shorter than a replica hangs."""
 
 EMPTY_WITHIN_SECONDS = 60
 """All of the above, and what the deletes take on a busy machine."""

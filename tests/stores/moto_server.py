@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import signal
 import socket
 import subprocess
 import time
@@ -51,6 +52,16 @@ class MotoServer:
             return reply.status, reply.read()
         finally:
             connection.close()
+
+    def pause(self) -> None:
+        """Let it hang: connections stay, answers do not come."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on with what it was asked in the meantime."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it, if it runs, with all it keeps."""

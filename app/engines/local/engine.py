@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from app.core.errors import EngineUnavailable
 from app.core.ports import EngineUnfit
+from app.core.tasks import end
 from app.engines.local import canary
 from app.engines.local.cgroups import Cgroups, open_cgroups
 from app.engines.local.isolate import remove_tree, start_isolated
@@ -110,8 +111,7 @@ class LocalEngine:
 
     async def _stop(self) -> None:
         if self._tending is not None:
-            self._tending.cancel()
-            await asyncio.wait([self._tending])
+            await end(self._tending)
         if self._ending:
             await asyncio.wait(self._ending)
         for sandbox_id in list(self._sandboxes):
