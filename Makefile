@@ -11,7 +11,7 @@ UPGRADE ?=
 export PYTHON UPGRADE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-replicas lock run-daytona-emulator doctor clean
+.PHONY: help install run test test-replicas bench bench-quick bench-docs lock run-daytona-emulator doctor clean
 
 help:  ## Show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 28
@@ -30,6 +30,15 @@ test-replicas: install .venv/.installed-dev  ## Three replicas, 200 conversation
 	@tools/test_tools.sh
 	@REPLICA_TEST_CONVERSATIONS=$(CONVERSATIONS) .venv/bin/pytest -q -s tests/replicas
 
+bench: install .venv/.installed-dev .cache/bench/.installed  ## Measure beside the rivals: a table, JSON and a chart (20 min)
+	@.venv/bin/python -m bench
+
+bench-quick: install .venv/.installed-dev  ## Measure the targets alone, met or not (under a minute on a quiet machine)
+	@.venv/bin/python -m bench --quick
+
+bench-docs:  ## Write docs/performance.md from the last `make bench`
+	@.venv/bin/python -m bench --document
+
 lock:  ## Pin all dependencies again (UPGRADE=1: at their newest releases)
 	@tools/lock.sh
 
@@ -47,6 +56,10 @@ clean:  ## Remove what was installed; .env and data stay
 
 .venv/.installed: requirements.txt
 	@tools/make_venv.sh .venv -r $<
+	@touch $@
+
+.cache/bench/.installed: bench/rivals.lock
+	@tools/make_venv.sh .cache/bench -r $<
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.txt .venv/.installed

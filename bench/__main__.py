@@ -1,0 +1,66 @@
+"""Measure: `python -m bench [--quick]`; write the document from the last full run: `python -m bench --document`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+from typing import Any
+
+from bench import document
+from bench.plan import FULL, QUICK
+from bench.run import run
+from bench.service import ROOT, RUNTIME
+from bench.table import errors_of, noise_of, targets_of, text_of
+
+RESULTS = ROOT / ".cache" / "bench-results"
+
+
+def main() -> int:
+    """Do what the command line asks."""
+    parser = argparse.ArgumentParser("python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the targets alone, in under a minute")
+    parser.add_argument("--document", action="store_true", help="write docs/performance.md from the last full run")
+    options = parser.parse_args()
+    if options.document:
+        _document()
+        return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started ends with us
+    found = run(QUICK if options.quick else FULL)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{found['plan']}.json").write_text(json.dumps(found, indent=1))
+    if options.quick:
+        print("\n".join([*targets_of(found), *errors_of(found), "", noise_of(found)]))
+    else:
+        _keep(found)
+    return 0
+
+
+def _keep(found: dict[str, Any]) -> None:
+    text = text_of(found)
+    (RESULTS / "full.txt").write_text(text + "\n")
+    _draw()
+    print(text)
+    print(f"\nText, JSON and chart: {RESULTS}/full.*; `make bench-docs` writes docs/performance.md from them.")
+
+
+def _draw() -> None:
+    """Draw with the sandbox runtime's matplotlib; the service has none."""
+    python = str(RUNTIME / "bin" / "python3")
+    command = [python, "-m", "bench.chart", str(RESULTS / "full.json"), str(RESULTS / "full.svg")]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+def _document() -> None:
+    found = (RESULTS / "full.json").read_text()
+    docs = ROOT / "docs"
+    _draw()
+    (docs / "performance.json").write_text(found + "\n")
+    (docs / "performance.svg").write_bytes((RESULTS / "full.svg").read_bytes())
+    (docs / "performance.md").write_text(document.text_of(json.loads(found)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""Serve the real application on an engine that answers at once: what is left is the service's own share of a request.
+
+Run as `python -m bench.scripted`, with HOST and PORT as `python -m app serve` has them, and pinned to one processor.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import uvicorn
+
+from app.core.ids import new_id
+from app.core.ports import Staged
+from app.main import create_app
+from app.runner.endings import Ending
+from app.runner.messages import Reply, Request
+from app.settings import load_settings
+
+
+class ScriptedSandbox:
+    """Answer every program with the same reply."""
+
+    def __init__(self) -> None:
+        self.id = new_id()
+
+    async def put(self, files: Sequence[Staged]) -> dict[str, str]:
+        """Take everything."""
+        return {}
+
+    async def get(self, path: str) -> AsyncIterator[bytes]:
+        """Give nothing: no program leaves a file."""
+        nothing: tuple[bytes, ...] = ()
+        for chunk in nothing:
+            yield chunk
+
+    async def exchange(self, request: Request) -> Reply:
+        """Answer at once; readiness asks for 6*7."""
+        printed = "42\n" if "6*7" in request.program.source else "4\n"
+        return Reply(Ending.OK, code=0, stdout=printed, nonce=request.nonce)
+
+    begin = exchange
+
+
+class ScriptedEngine:
+    """Give such sandboxes."""
+
+    name = "scripted"
+    isolation = "none"
+    warnings: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self._sandboxes: dict[str, ScriptedSandbox] = {}
+
+    async def open(self) -> None:
+        """Do nothing."""
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+    async def create(self) -> ScriptedSandbox:
+        """Make one."""
+        sandbox = ScriptedSandbox()
+        self._sandboxes[sandbox.id] = sandbox
+        return sandbox
+
+    async def find(self, sandbox_id: str) -> ScriptedSandbox | None:
+        """Give one again."""
+        return self._sandboxes.get(sandbox_id)
+
+    async def destroy(self, sandbox_id: str) -> None:
+        """Forget one."""
+        self._sandboxes.pop(sandbox_id, None)
+
+    async def sweep(self, leased: set[str], *, leads: bool = True) -> int:
+        """Find nothing to sweep."""
+        return 0
+
+
+def main() -> None:
+    """Serve on the last processor alone; the client has the others."""
+    settings = load_settings()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    engine: Any = ScriptedEngine()
+    uvicorn.run(
+        create_app(settings, engine), host=settings.host, port=settings.port, log_level="warning", access_log=False
+    )
+
+
+if __name__ == "__main__":
+    main()

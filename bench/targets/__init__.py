@@ -1,0 +1,1 @@
+"""Measure what the performance targets speak of, beyond the table of programs."""
