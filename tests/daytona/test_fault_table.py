@@ -191,11 +191,45 @@ async def test_a_program_that_kills_everything_it_can_is_not_run_again(setting: 
     assert succeeded(await setting.run())
 
 
-async def test_a_rate_limit_on_a_run_is_handed_on(setting: Setting) -> None:
-    """429 with the longest of its times; nothing is tried again at once."""
+def is_limited(answer: httpx.Response) -> bool:
+    """Tell whether the client heard of a limit, with the longest of Daytona's times, or ours where the SDK drops it."""
+    return postponed(answer, range(2, 6)) and answer.json()["error"] == "engine_limited"
+
+
+async def test_a_rate_limit_on_a_run_costs_no_sandbox(setting: Setting) -> None:
+    """Nothing ran and nothing is tried again at once; the next run finds everything in place: one call."""
+    ref = await setting.caller.upload_one("input.csv", b"1,2\n")
     with setting.cloud.counting() as calls, setting.cloud.fault("rate-limit", path=EXECUTE, times=None):
-        assert postponed(await setting.run(), range(2, 4))
-    assert setting.executed(calls) == 1
+        assert is_limited(await setting.run(files=[ref]))
+    assert calls == ["POST /files/bulk-upload", "POST /process/execute"]
+    with setting.cloud.counting() as calls:
+        answer = await setting.run("print(open('input.csv').read() + open('kept').read())", files=[ref])
+    assert succeeded(answer, "1,2\nkept\n")
+    assert calls == ["POST /process/execute"]
+    assert not setting.left_behind()
+
+
+async def test_a_rate_limit_while_files_are_staged_costs_no_sandbox(setting: Setting) -> None:
+    """What did not arrive is staged again; an older file of that name is not taken for it."""
+    old, new = [await setting.caller.upload_one("input.csv", data) for data in (b"old", b"new")]
+    assert succeeded(await setting.run("print(open('input.csv').read())", files=[old]), "old\n")
+    with setting.cloud.counting() as calls, setting.cloud.fault("rate-limit", path="/files/bulk-upload", times=None):
+        assert is_limited(await setting.run(files=[new]))
+    assert setting.executed(calls) == 0
+    for ref, text in ((old, "old\n"), (new, "new\n")):
+        assert succeeded(await setting.run("print(open('input.csv').read())", files=[ref]), text)
+    assert set(setting.cloud.of(setting.app)) == {setting.sandbox_id}
+
+
+async def test_a_rate_limit_while_the_sandbox_is_looked_up_costs_no_sandbox(setting: Setting) -> None:
+    """As in a replica that does not know it yet."""
+    setting.engine._known.clear()
+    with setting.cloud.fault("rate-limit", method="GET", path="/api/sandbox/", times=None):
+        assert is_limited(await setting.run())
+    with setting.cloud.counting() as calls:
+        assert succeeded(await setting.run())
+    assert calls == ["GET /sandbox/{id}", "POST /process/execute"]
+    assert set(setting.cloud.of(setting.app)) == {setting.sandbox_id}
 
 
 async def test_a_rate_limit_on_a_create_is_handed_on(setting: Setting) -> None:

@@ -11,7 +11,7 @@ from daytona import DaytonaConnectionError, DaytonaError, DaytonaTimeoutError
 from daytona import SandboxState as SyncSandboxState
 from daytona_api_client_async import SandboxState
 
-from app.core.errors import EngineUnavailable, Unavailable
+from app.core.errors import EngineLimited, EngineUnavailable, Unavailable
 from app.engines.daytona import faults
 from app.engines.daytona.faults import State
 
@@ -83,7 +83,7 @@ def test_a_rate_limit_hands_its_longest_time_on() -> None:
     """There is a header for each kind of limit."""
     limited = error(429, Retry_After_Authenticated="3", Retry_After_Sandbox_Create="17", X_RateLimit_Reset="99")
     refused = faults.refusal(limited, "make a sandbox")
-    assert (type(refused), refused.retry_after_seconds) == (Unavailable, 17)
+    assert (type(refused), refused.retry_after_seconds) == (EngineLimited, 17)
 
 
 @pytest.mark.parametrize(
