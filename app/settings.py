@@ -152,8 +152,9 @@ class Settings(BaseSettings):
     )
     daytona_warm_sandboxes: int = _daytona(
         0,
-        "Spare sandboxes that each replica keeps running, beyond `MAX_SANDBOXES`: a new session does not wait for one"
-        " to start. Each costs what a running sandbox costs, day and night.",
+        "Spare sandboxes that are kept running, beyond `MAX_SANDBOXES`: a new session does not wait for one to start."
+        " Replicas that share `REDIS_URL` keep so many together. Each costs what a running sandbox costs, day and"
+        " night.",
         "sandboxes",
         ge=0,
         le=100,
@@ -180,7 +181,11 @@ class Settings(BaseSettings):
         "`bound`: a session keeps the language that first ran in it, another is a 409; `mixed`: any (K17).",
     )
     max_sandboxes: int = _session(
-        64, "Sandboxes at one time; beyond it the longest idle one gives way.", "sandboxes", ge=1
+        64,
+        "Sandboxes of sessions at one time, of all replicas that share `REDIS_URL` together; beyond it the longest idle"
+        " one gives way.",
+        "sandboxes",
+        ge=1,
     )
 
     file_store_url: str = _file(
