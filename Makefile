@@ -30,14 +30,14 @@ test-replicas: install .venv/.installed-dev  ## Three replicas, 200 conversation
 	@tools/test_tools.sh
 	@REPLICA_TEST_CONVERSATIONS=$(CONVERSATIONS) .venv/bin/pytest -q -s tests/replicas
 
-bench: install .venv/.installed-dev .cache/bench/.installed  ## Measure beside the rivals: a table, JSON and a chart (20 min)
-	@.venv/bin/python -m bench
+bench: install .venv/.installed-dev .cache/bench/.installed  ## Measure beside the rivals: table, JSON, chart (20 min; ARGS=--short: 5)
+	@.venv/bin/python -m bench $(ARGS)
 
 bench-quick: install .venv/.installed-dev  ## Measure the targets alone, met or not (under a minute on a quiet machine)
 	@.venv/bin/python -m bench --quick
 
 bench-docs:  ## Write docs/performance.md from the last `make bench`
-	@.venv/bin/python -m bench --document
+	@.venv/bin/python -m bench --document full
 
 lock:  ## Pin all dependencies again (UPGRADE=1: at their newest releases)
 	@tools/lock.sh

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,18 @@ FULL = Plan(
     load_seconds=4.0,
     waves=4,
 )
+SHORT = replace(
+    FULL,
+    name="short",
+    levels=(Level(1, 2, 15, 1.0), Level(8, 1, 48, 2.0), Level(32, 1, 64, 3.0, 8.0), Level(128, 1, 128, 5.0, 8.0)),
+    share_requests=400,
+    transfer_mib=256,
+    idle_sessions=60,
+    live_sessions=(1, 100),
+    session_files=(10, 100, 1000),
+    load_seconds=1.0,
+    waves=2,
+)
 QUICK = Plan(
     "quick",
     levels=(Level(1, 3, 20, 0.4),),
@@ -65,9 +77,9 @@ QUICK = Plan(
     stored_sessions=10_000,
     transfer_mib=128,
     idle_sessions=40,
-    live_sessions=(1, 60),
+    live_sessions=(1, 50),
     session_files=(10, 100, 400),
-    load_seconds=0.6,
+    load_seconds=0.5,
     waves=1,
     burst=16,
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -99,10 +100,13 @@ def test_bare_contenders_run_the_program(name: str, case: str) -> None:
     assert (len(result.sample.times), result.sample.failures) == (4, {})
 
 
-def test_a_wrong_answer_is_a_failure(tmp_path: os.PathLike[str]) -> None:
+def test_a_wrong_answer_is_a_failure(tmp_path: Path) -> None:
     """A contender whose program prints something else is not fast, it failed."""
-    broken = Place(str(tmp_path), PLACE.bwrap)
-    result = Result()
+    python = tmp_path / "bin" / "python3"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\necho 5\n")
+    python.chmod(0o755)
+    broken, result = replace(PLACE, runtime=str(tmp_path)), Result()
     with member("bare", broken, NOBODY) as worker:
         worker.tell("open", **opening(broken, "print", 1))
         worker.sample(result, 1, 30)

@@ -60,7 +60,9 @@ def test_a_figure_that_is_not_there_is_neither_met_nor_missed(run: dict[str, Any
     assert list(table.errors_of(run)) == ["daytona: RuntimeError: the emulator did not start"]
 
 
-@pytest.mark.parametrize(("at_least", "got", "met"), [(False, 1.0, True), (False, 1.1, False), (True, 0.9, False)])
+@pytest.mark.parametrize(
+    ("at_least", "got", "met"), [(False, 1.0, True), (False, 1.1, False), (True, 1.0, True), (True, 0.9, False)]
+)
 def test_a_bound_is_met_from_the_right_side(at_least: bool, got: float, met: bool) -> None:
     """At the bound is met; beyond it depends on the side."""
     assert Target("x", lambda _: got, 1.0, at_least=at_least).judge({})["met"] is met
