@@ -64,6 +64,7 @@ class Events:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._send(socket, queue))
+                tasks.create_task(self._ping(queue))
                 while True:
                     await socket.receive_text()
         except* WebSocketDisconnect:
@@ -74,10 +75,12 @@ class Events:
     async def _send(self, socket: WebSocket, queue: asyncio.Queue[str]) -> None:
         while True:
             try:
-                text = await asyncio.wait_for(queue.get(), _PING_SECONDS)
-            except TimeoutError:
-                text = _PING
-            try:
-                await socket.send_text(text)
+                await socket.send_text(await queue.get())
             except RuntimeError as error:  # the client left between two events
                 raise WebSocketDisconnect from error
+
+    async def _ping(self, queue: asyncio.Queue[str]) -> None:
+        """Ping whatever else is told: a client that never has to answer takes the stream for dead."""
+        while True:
+            await asyncio.sleep(_PING_SECONDS)
+            queue.put_nowait(_PING)
