@@ -53,6 +53,9 @@ class Attack:
     delivers: tuple[str, ...] | None = None
     """The names of the files that the answer must list, exactly; ``None`` when they do not matter."""
 
+    tools: bool = False
+    """Whether it is run as a program that calls tools; one is offered, ``echo-back``."""
+
     most_bytes: str = ""
     """How much the delivered files may take together, at most; a number once the arena has filled it in."""
 

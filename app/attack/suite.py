@@ -16,6 +16,7 @@ from app.attack.target import Json
 _HELD = re.compile(r"^HELD (.*)$", re.MULTILINE)
 _ESCAPED = re.compile(r"^ESCAPED (.*)$", re.MULTILINE)
 _MOST_SHOWN = 90
+_TOOL = "echo-back"
 _ENDED_BY = {"TO": "time limit", "OL": "output limit", "EXIT": "ended by itself"}
 
 
@@ -109,6 +110,8 @@ def _performed(arena: Arena, attack: Attack) -> Json:
         else:
             more.pop("session_id", None)
     code = source(arena.fill(attack.code), attack.lang)
+    if attack.tools:
+        return arena.target.exec_with_tool(attack.lang, code, _TOOL, **more)
     return arena.target.exec(attack.lang, code, args=[_sized(item) for item in attack.args], **more)
 
 

@@ -6,11 +6,13 @@ import http.client
 import json
 import secrets
 import socket
+import time
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 PATIENCE_SECONDS = 330.0
+_TOOL_SECONDS = 2.0
 Json = dict[str, Any]
 
 
@@ -100,6 +102,28 @@ class Target:
             raise OSError(f"/exec answered {got.status}: {got.body[:300]!r}")
         answer: Json = got.json()
         return answer
+
+    def exec_with_tool(self, lang: str, code: str, tool: str, **more: Any) -> Json:
+        """Run a program that may call one tool, which gives its arguments back; after a while, if they say ``wait``.
+
+        Raises ``OSError`` when the service does not answer 200, or lets the program call anything else.
+        """
+        body: Json = {"lang": lang, "code": code, "tools": [{"name": tool}], **more}
+        while True:
+            got = self.call(
+                "POST", "/exec/programmatic", json.dumps(body).encode(), {"Content-Type": "application/json"}
+            )
+            if got.status != 200:
+                raise OSError(f"/exec/programmatic answered {got.status}: {got.body[:300]!r}")
+            answer: Json = got.json()
+            if answer["status"] != "tool_call_required":
+                return {"files": [], "stdout": "", "stderr": "", **answer, "status": None}
+            if any(call["name"] != tool for call in answer["tool_calls"]):
+                raise OSError("a tool was called that was not offered")
+            if any(call["input"].get("wait") for call in answer["tool_calls"]):
+                time.sleep(_TOOL_SECONDS)
+            results = [{"call_id": call["id"], "result": call["input"]} for call in answer["tool_calls"]]
+            body = {"continuation_token": answer["continuation_token"], "tool_results": results}
 
     def upload(self, files: dict[str, bytes], **fields: str) -> Json:
         """Upload files. Raises ``OSError`` when the service does not answer 200."""

@@ -12,22 +12,47 @@ _SWEEP_SECONDS = 5.0
 def kill_all() -> None:
     """Kill all descendants. As pid 1 one signal reaches them all; elsewhere sweep until none is left (bounded)."""
     if os.getpid() == 1:
-        _signal_everybody()
+        _signal_everybody(signal.SIGKILL)
         _reap_until_none()
         return
     deadline = time.monotonic() + _SWEEP_SECONDS
     while time.monotonic() < deadline:
         left = descendants(os.getpid())
         for pid in left:
-            _kill(pid)
+            _signal(pid, signal.SIGKILL)
         _reap_dead()
         if not left:
             return
 
 
-def _signal_everybody() -> None:
+def stop_all() -> None:
+    """Stop all descendants: one that waits for others shall not compute meanwhile, where no time limit counts.
+
+    As pid 1 one signal reaches them all; elsewhere look again until nobody new is found (bounded).
+    """
+    if os.getpid() == 1:
+        _signal_everybody(signal.SIGSTOP)
+        return
+    stopped: set[int] = set()
+    deadline = time.monotonic() + _SWEEP_SECONDS
+    while (new := set(descendants(os.getpid())) - stopped) and time.monotonic() < deadline:
+        for pid in new:
+            _signal(pid, signal.SIGSTOP)
+        stopped |= new
+
+
+def continue_all() -> None:
+    """Let all descendants go on."""
+    if os.getpid() == 1:
+        _signal_everybody(signal.SIGCONT)
+        return
+    for pid in descendants(os.getpid()):
+        _signal(pid, signal.SIGCONT)
+
+
+def _signal_everybody(number: signal.Signals) -> None:
     try:
-        os.kill(-1, signal.SIGKILL)
+        os.kill(-1, number)
     except ProcessLookupError:
         return
 
@@ -48,9 +73,9 @@ def _reap_dead() -> None:
         return
 
 
-def _kill(pid: int) -> None:
+def _signal(pid: int, number: signal.Signals) -> None:
     try:
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
     except ProcessLookupError:
         return
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from app.runner import arguments
+from app.runner import arguments, reap
 from app.runner.asleep import Patience, is_asleep
 from app.runner.door import Caller, Door
 from app.runner.messages import Call, Pause, Request, Result, Results
@@ -113,6 +113,7 @@ class ToolCalls:
         assert self._selector is not None  # noqa: S101  ``start`` came first
         if self._selector.select(0):
             return  # it said more before it fell asleep
+        reap.stop_all()
         self._pauses += 1
         self._paused_until = time.monotonic() + self._limits.pause_seconds
         calls = [self._calls[call_id] for call_id in sorted(self._calls)]
@@ -181,6 +182,7 @@ class ToolCalls:
         for result in results.results:
             if self._calls.pop(result.call_id, None) is not None:
                 self._answer(result.call_id, result)
+        reap.continue_all()
 
     def _answer(self, call_id: str, result: Result) -> None:
         caller = self._waiting[call_id]

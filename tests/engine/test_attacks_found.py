@@ -13,8 +13,10 @@ import pytest_asyncio
 from app.engines.local.engine import LocalEngine
 from app.engines.local.sandbox import LocalSandbox
 from app.runner.endings import Ending
+from app.runner.messages import Pause, Reply
 from tests.engine import processes
 from tests.engine.asking import bash, paths, python, until, until_there
+from tests.engine.conformance.pauses import answers, with_tools
 from tests.engine.conftest import SETTINGS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -77,3 +79,39 @@ async def test_holes_and_links_filled_the_store(sandbox: LocalSandbox, make: str
     left_out = [item for item in reply.left_out if item.is_limit]
     assert len(left_out) == 6
     assert all("more space than the workspace has" in item.reason for item in left_out)
+
+
+COMPUTING = """
+import os, threading
+def compute():
+    while True:
+        pass
+if os.fork() == 0:
+    os.setsid()
+    compute()
+threading.Thread(target=compute, daemon=True).start()
+print(await get_weather(city="x"), flush=True)
+os._exit(0)
+"""
+
+
+async def test_a_program_computed_for_ten_minutes_while_it_waited(engine: LocalEngine, sandbox: LocalSandbox) -> None:
+    """A call for a tool bought time that nobody counted, in a place that no limit of runs saw: now it is stopped."""
+    pause = await sandbox.begin(with_tools(python(COMPUTING)))
+    assert isinstance(pause, Pause)
+
+    async def is_stopped() -> bool:
+        jailed = [pid for pid in processes.descendants(processes.outer_pid(engine)) if processes.depth(pid) == 3]
+        return [state for pid in jailed for state in _thread_states(pid)].count("T") == 3
+
+    await until(is_stopped, "its two threads and the process that it forked stand still")
+    reply = await sandbox.resume(answers(pause, "rain"))
+    assert isinstance(reply, Reply)
+    assert (reply.ending, reply.stdout) == (Ending.OK, "rain\n")
+
+
+def _thread_states(pid: int) -> list[str]:
+    try:
+        return [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:
+        return []
