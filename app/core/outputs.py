@@ -13,6 +13,8 @@ from app.core.session import FileRecord, Record, content_type_of, now
 from app.core.staging import Input, Inputs, note_placed
 from app.runner.messages import ChangedFile, LeftOut, Reply
 
+_NO_STORE = "the file store does not answer"
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -43,11 +45,17 @@ async def collect(store: FileStore, sandbox: Sandbox, session_id: str, inputs: I
         except OSError as error:
             delivery.failed.append(LeftOut(changed.path, error.strerror or "it could not be read", is_limit=True))
         except StoreUnavailable:
-            delivery.failed.append(LeftOut(changed.path, "the file store does not answer", is_limit=True))
+            delivery.failed.append(LeftOut(changed.path, _NO_STORE, is_limit=True))
         else:
             delivery.outputs.append(Output(file, origin))
     delivery.deleted = [path for path in reply.deleted if path in inputs.by_path]
     return delivery
+
+
+def nothing_of(delivery: Delivery) -> Delivery:
+    """Tell of a delivery that the store did not take in the end."""
+    lost = [LeftOut(output.file.path, _NO_STORE, is_limit=True) for output in delivery.outputs]
+    return Delivery(failed=[*delivery.failed, *lost])
 
 
 async def _store_one(store: FileStore, sandbox: Sandbox, session_id: str, changed: ChangedFile) -> FileRecord:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from app.core import outputs, staging
 from app.core.admission import Admission
 from app.core.choose import Chosen, SessionChooser, Wish
-from app.core.errors import EngineLimited, EngineUnavailable, LeasesUnavailable, NotFound
+from app.core.errors import EngineLimited, EngineUnavailable, LeasesUnavailable, NotFound, StoreUnavailable
 from app.core.languages import Language
 from app.core.outputs import Delivery
 from app.core.paused import Paused, PausedRuns
@@ -113,8 +113,8 @@ class Runs:
                 is_true_copy = True  # it is not the session's any more
                 return paused
             delivery = await outputs.collect(self._store, sandbox, session_id, inputs, reply)
-            await self._record(order, chosen, delivery)
-            if reply.ending is not Ending.LOST:
+            delivery, is_recorded = await self._record_if_possible(order, chosen, delivery)
+            if is_recorded and reply.ending is not Ending.LOST:
                 outputs.note_in_lease(lease, session_id, inputs, delivery, reply)
                 is_true_copy = await self._sandboxes.keep(hold, lease)
         except EngineLimited:  # nothing was begun, so the next run finds its sandbox as it was; a new session has none
@@ -168,6 +168,15 @@ class Runs:
                 except NotFound:
                     refused[item.path] = "it has expired"
             return refused
+
+    async def _record_if_possible(self, order: RunOrder, chosen: Chosen, delivery: Delivery) -> tuple[Delivery, bool]:
+        """Record a run that is over; one whose record cannot be written is answered all the same, without its files."""
+        try:
+            await self._record(order, chosen, delivery)
+        except StoreUnavailable as error:
+            log.warning("session %s: a run could not be recorded: %s", chosen.record.id, error)
+            return outputs.nothing_of(delivery), False
+        return delivery, True
 
     async def _record(self, order: RunOrder, chosen: Chosen, delivery: Delivery) -> None:
         """Make the session's record say what happened before the client hears of it."""

@@ -1,0 +1,37 @@
+"""The file store goes away in the middle of a run: the program has run, and the client hears so (K18, K21)."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import pytest
+
+from app.core.errors import StoreUnavailable
+from tests.contract.conftest import Serve
+
+PROGRAM = "echo done; echo b > b.txt"
+
+
+async def away(*_: Any) -> NoReturn:
+    """Be a store that does not answer."""
+    raise StoreUnavailable("The file store does not answer.")
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_a_run_whose_files_cannot_be_recorded_is_answered(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, is_new: bool
+) -> None:
+    """K18, K21: its output comes, its files are named as not delivered; a 503 would invite to run it again."""
+    async with serve() as service:
+        caller = service.caller()
+        session: dict[str, Any] = {} if is_new else {"session_id": (await caller.upload(("a.txt", b"a")))["session_id"]}
+        with monkeypatch.context() as outage:
+            outage.setattr(service.parts.store, "create" if is_new else "change", away)
+            ran = await caller.exec(PROGRAM, "bash", **session)
+        assert (ran["stdout"], ran["files"], ran.get("code")) == ("done\n", [], 0)
+        assert "b.txt was not delivered: the file store does not answer." in ran["stderr"]
+        assert ran["artifact_delivery"] == {
+            "code": "artifact_delivery_failed", "status": "failed", "attempted": 1, "delivered": 0, "failed": 1,
+        }  # fmt: skip
+        again = await caller.exec("ls", "bash", session_id=ran["session_id"])
+        assert again["stdout"] == ("" if is_new else "a.txt\n")
