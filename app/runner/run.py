@@ -8,25 +8,28 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
-from typing import NoReturn
 
-from app.runner import process, shelltools, warm_python, workspace
+from app.runner import process, shelltools, workspace
 from app.runner.endings import Ending
 from app.runner.messages import Reply, Request
 from app.runner.source import Source, place
-from app.runner.spawn import command, spawn
+from app.runner.spawn import Ahead, Body, Command, Process, spawn
 from app.runner.toolcalls import Link, ToolCalls
+from app.runner.warm_python import Offer, WarmProgram
 from app.runner.watch import Stream, Watched, watch
-
-Body = Callable[[], NoReturn]
 
 
 def run(
-    request: Request, oom: int | None = None, announce: Callable[[], None] = lambda: None, link: Link | None = None
+    request: Request,
+    oom: int | None = None,
+    announce: Callable[[], None] = lambda: None,
+    link: Link | None = None,
+    ahead: Ahead | None = None,
 ) -> Reply:
     """Run the program and give the reply; ``oom`` is a descriptor of our own ``oom_score_adj``, if there is one.
 
-    ``announce`` is called right before the program may have effects. A request with tools needs a ``link``.
+    ``announce`` is called right before the program may have effects. A request with tools needs a ``link``. A process
+    that was made ``ahead`` is used for the first step.
     """
     started = time.monotonic()
     limits = request.limits
@@ -41,11 +44,12 @@ def run(
             f"The language '{request.program.language}' is not installed in this sandbox: {missing} is missing."
         )
     else:
+        starts = _Starts(request, oom, ahead)
         announce()
         if link is None or request.tools is None:
-            _run_steps(request, source, seen, started + limits.wall_seconds, oom)
+            _run_steps(request, source, seen, started + limits.wall_seconds, starts)
         else:
-            _run_with_tools(request, source, seen, started + limits.wall_seconds, oom, link)
+            _run_with_tools(request, source, seen, started + limits.wall_seconds, starts, link)
     source.take_away()
     found = workspace.changes(request.workspace, before, limits)
     reply = _reply(seen, time.monotonic() - started)
@@ -63,11 +67,26 @@ def _missing_tool(request: Request) -> str | None:
     return None
 
 
-def _run_steps(request: Request, source: Source, seen: Watched, deadline: float, oom: int | None) -> None:
+class _Starts:
+    """Start the steps of a run, the first one in the process that was made ahead."""
+
+    def __init__(self, request: Request, oom: int | None, ahead: Ahead | None) -> None:
+        self._request = request
+        self._oom = oom
+        self._ahead = ahead if ahead is not None and ahead.directory == request.workspace else None
+
+    def __call__(self, body: Body) -> Process:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            return ahead.start(body, self._request.limits)
+        return spawn(body, self._request.limits, self._request.workspace, self._oom)
+
+
+def _run_steps(request: Request, source: Source, seen: Watched, deadline: float, start: _Starts) -> None:
     """Compile, if the language does, then run; a failed step is the last."""
     process.adopt_orphans()
     for body in _steps(request, source):
-        started = spawn(body, request.limits, request.workspace, oom)
+        started = start(body)
         try:
             watch(started, seen, request.limits, deadline)
         finally:
@@ -77,12 +96,12 @@ def _run_steps(request: Request, source: Source, seen: Watched, deadline: float,
 
 
 def _run_with_tools(
-    request: Request, source: Source, seen: Watched, deadline: float, oom: int | None, link: Link
+    request: Request, source: Source, seen: Watched, deadline: float, start: _Starts, link: Link
 ) -> None:
     """Run a program that may pause; the languages that can have no step before it."""
     process.adopt_orphans()
     tool_calls = ToolCalls(request, link)
-    started = spawn(_body_with_tools(request, source, tool_calls.door.path), request.limits, request.workspace, oom)
+    started = start(_body_with_tools(request, source, tool_calls.door.path))
     try:
         watch(started, seen, request.limits, deadline, tool_calls)
     finally:
@@ -93,22 +112,20 @@ def _run_with_tools(
 def _body_with_tools(request: Request, source: Source, door: str) -> Body:
     program, tools = request.program, request.tools or []
     if program.place == "warm":
-        return warm_python.program(
-            program.source, source.shown, source.path, program.args, request.env, warm_python.Offer(door, tools)
-        )
+        return WarmProgram(program.source, source.shown, source.path, program.args, request.env, Offer(door, tools))
     env = request.env | {"BASH_ENV": shelltools.write(door, [tool.function for tool in tools])}
-    return command([part.format(source=source.path) for part in program.run], env)
+    return Command([part.format(source=source.path) for part in program.run], env)
 
 
 def _steps(request: Request, source: Source) -> Iterator[Body]:
     program = request.program
     if program.place == "warm":
-        yield warm_python.program(program.source, source.shown, source.path, program.args, request.env)
+        yield WarmProgram(program.source, source.shown, source.path, program.args, request.env)
         return
     names = {"source": source.path, "scratch": request.scratch, "workspace": request.workspace}
     if program.compile:
-        yield command([part.format(**names) for part in program.compile], request.env)
-    yield command([*(part.format(**names) for part in program.run), *program.args], request.env)
+        yield Command([part.format(**names) for part in program.compile], request.env)
+    yield Command([*(part.format(**names) for part in program.run), *program.args], request.env)
 
 
 def _reply(seen: Watched, wall_seconds: float) -> Reply:

@@ -13,6 +13,7 @@ import struct
 
 from app.runner.messages import Pause, Request, Results
 from app.runner.run import run
+from app.runner.spawn import Ahead
 
 HEADER = struct.Struct(">Q")
 STARTED = b"s"
@@ -20,12 +21,16 @@ PAUSE = b"p"
 REPLY = b"r"
 
 
-def serve(wire: socket.socket, oom: int | None = None) -> None:
-    """Read one request, run it, answer; do nothing when the other end closes without asking."""
+def serve(wire: socket.socket, oom: int | None = None, workspace: str | None = None) -> None:
+    """Read one request, run it, answer; do nothing when the other end closes without asking.
+
+    Where the ``workspace`` is known before the request, the program's process is made before, too.
+    """
+    ahead = None if workspace is None else Ahead(workspace, oom)
     body = read_message(wire)
     if body is None:
         return
-    reply = run(Request.from_json(json.loads(body)), oom, lambda: wire.sendall(STARTED), _WireLink(wire))
+    reply = run(Request.from_json(json.loads(body)), oom, lambda: wire.sendall(STARTED), _WireLink(wire), ahead)
     wire.sendall(REPLY + pack(json.dumps(reply.to_json()).encode()))
 
 

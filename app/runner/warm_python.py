@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import types
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,43 +30,50 @@ class Offer:
     tools: list[Tool]
 
 
-def program(
-    source: str, path: str, script: str, args: list[str], env: dict[str, str], offer: Offer | None = None
-) -> Callable[[], NoReturn]:
-    """Make the body that runs ``source`` as the main module, with tools among its globals if some are offered.
+@dataclass(frozen=True, slots=True)
+class WarmProgram:
+    """Run ``source`` as the main module, with tools among its globals if some are offered.
 
     ``path`` is what ``__file__`` and tracebacks say: a name in the workspace, where no such file need be. ``script``
     is where the text really lies, for child processes that import the main module again.
     """
-    if not _own_modules:
-        get_ready()
 
-    def body() -> NoReturn:
-        _be_fresh(path, script, args, env)
-        text = source.encode("utf-8", "surrogatepass")
-        _remember_lines(path, text)
-        figures.install()
-        spawning.install(path, script)
-        os._exit(_run(text, path, offer))
+    source: str
+    path: str
+    script: str
+    args: list[str]
+    env: dict[str, str]
+    offer: Offer | None = None
 
-    return body
+    def run(self) -> NoReturn:
+        """Run it to its end."""
+        _take_place(self)
+        text = self.source.encode("utf-8", "surrogatepass")
+        _remember_lines(self.path, text)
+        spawning.install(self.path, self.script)
+        os._exit(_run(text, self.path, self.offer))
 
 
-def _be_fresh(path: str, script: str, args: list[str], env: dict[str, str]) -> None:
-    """Leave no trace of the runner: environment, arguments, module path, signals, streams, random numbers."""
-    os.environ.clear()
-    os.environ.update(env)
-    sys.argv[:] = [os.path.basename(path), *args]
-    sys.orig_argv[:] = [sys.executable, *sys.argv]
-    # the interpreter looks along the path for the lines that its own tracebacks show: the script's place comes last
-    packages = (entry for entry in sys.path if _is_not_ours(entry))
-    sys.path[:] = [os.path.dirname(path), *packages, os.path.dirname(script)]
+def become_fresh() -> None:
+    """Leave no trace of the runner in a fork of it: signals, streams, random numbers. Needs to know of no program."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     _open_streams()
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
     if "random" in sys.modules:
         sys.modules["random"].seed()
+    figures.install()
+
+
+def _take_place(program: WarmProgram) -> None:
+    """Do the rest: environment, arguments, module path."""
+    os.environ.clear()
+    os.environ.update(program.env)
+    sys.argv[:] = [os.path.basename(program.path), *program.args]
+    sys.orig_argv[:] = [sys.executable, *sys.argv]
+    # the interpreter looks along the path for the lines that its own tracebacks show: the script's place comes last
+    packages = (entry for entry in sys.path if _is_not_ours(entry))
+    sys.path[:] = [os.path.dirname(program.path), *packages, os.path.dirname(program.script)]
 
 
 def _is_not_ours(entry: str) -> bool:
@@ -105,6 +111,8 @@ def _main_module(path: str, offer: Offer | None) -> types.ModuleType:
         from app.runner import pythontools  # it imports asyncio, which costs a cold runner 40 ms
 
         module.__dict__.update(pythontools.functions(offer.door, offer.tools))
+    if not _own_modules:
+        get_ready()
     for name in _own_modules:
         sys.modules.pop(name, None)
     return module

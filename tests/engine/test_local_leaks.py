@@ -102,6 +102,7 @@ async def test_a_creation_cancelled_at_any_step_harms_nobody(engine: LocalEngine
 
 async def test_a_put_cancelled_at_any_step_harms_nobody(engine: LocalEngine, sandbox: LocalSandbox) -> None:
     """Bytes of an upload that was given up never land in another file."""
+    await put(sandbox, first=b"")
     before = await _settled(engine)
     for step in range(0, 4 * CANCEL_AT_STEPS, 4):
         upload = asyncio.create_task(sandbox.put([file("large", b"x" * 3_000_000)]))

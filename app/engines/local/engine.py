@@ -14,8 +14,8 @@ from app.engines.local import canary
 from app.engines.local.cgroups import Cgroups, open_cgroups
 from app.engines.local.isolate import remove_tree, start_isolated
 from app.engines.local.recipe import LocalSettings
-from app.engines.local.sandbox import LocalSandbox, place_on_host
-from app.engines.local.standby import Jail, Standby
+from app.engines.local.sandbox import LocalSandbox
+from app.engines.local.standby import Furnished, Jail, Standby
 from app.engines.local.workspace_io import WorkspaceIO
 from app.engines.local.zygotes import Kind, Zygotes
 
@@ -140,11 +140,13 @@ class LocalEngine:
             return self._zygotes, self._standby
 
     async def create(self) -> LocalSandbox:
-        """Make an empty workspace (about a millisecond)."""
+        """Make an empty sandbox; its workspace comes with its first use."""
         if self._escapes:
             raise EngineUnavailable("Programs are no longer contained on this machine; nothing is run until they are.")
-        zygotes, (ground, root) = await self._asked_twice(self._workspace)
-        sandbox = LocalSandbox(self, ground, root, place_on_host(root) if zygotes.recipe.home else None)
+        zygotes, _ = await self._asked_twice(self._alive)
+        sandbox = LocalSandbox(self)
+        if zygotes.recipe.home:  # where it lies has to be known from the start
+            await sandbox.settle_on_host()
         self._sandboxes[sandbox.id] = sandbox
         return sandbox
 
@@ -164,13 +166,21 @@ class LocalEngine:
         await self._try_to_get_out()
         return 0
 
+    async def make_workspace(self) -> list[int]:
+        """Make an empty workspace (about a millisecond); give what a jail enters, and its root."""
+        return await self._asked_twice(self._workspace)
+
+    def take_furnished(self, kind: Kind) -> Furnished | None:
+        """Give a jail that is in an empty workspace already, if one is ready."""
+        return self._standby.take_furnished(kind) if self._standby is not None else None
+
     async def take_jail(self, kind: Kind) -> Jail:
         """Give a jail that waits for its run."""
         return await self._asked_twice(lambda: self._jail(kind))
 
-    async def _workspace(self) -> tuple[Zygotes, list[int]]:
+    async def _workspace(self) -> list[int]:
         zygotes, _ = await self._alive()
-        return zygotes, await zygotes.controls["bare"].ask("workspace")
+        return await zygotes.controls["bare"].ask("workspace")
 
     async def _jail(self, kind: Kind) -> Jail:
         _, standby = await self._alive()

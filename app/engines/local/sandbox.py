@@ -52,20 +52,46 @@ class _Paused:
 
 
 class LocalSandbox:
-    """Keep a workspace: what a jail enters, and a descriptor of its root. It costs no process while idle."""
+    """Keep a workspace: what a jail enters, and a descriptor of its root. It costs no process while idle.
 
-    def __init__(self, engine: LocalEngine, ground: int, root: int, place: Place | None) -> None:
+    A new sandbox has none: a first run takes a jail that is in an empty one already.
+    """
+
+    def __init__(self, engine: LocalEngine) -> None:
         self.id = new_id()
         self._engine = engine
-        self._ground = ground
-        self._root = root
-        self._on_host = place is not None
-        self._place = place or Place()
+        self._ground = self._root = -1
+        self._is_closed = False
+        self._settling = asyncio.Lock()
+        self._on_host = False
+        self._place = Place()
         self._paused: _Paused | None = None
+
+    async def settle_on_host(self) -> None:
+        """Make the workspace now; it is a directory of the host."""
+        await self._settle()
+        self._on_host, self._place = True, place_on_host(self._root)
+
+    async def _settle(self, kind: Kind | None = None) -> Jail | None:
+        """See to it that there is a workspace; give the jail that is in it, if one came with it."""
+        async with self._settling:
+            self._check_alive()
+            if self._root >= 0:
+                return None
+            furnished = self._engine.take_furnished(kind) if kind is not None else None
+            if furnished is not None:
+                self._ground, self._root = furnished.ground, furnished.root
+                return furnished.jail
+            self._ground, self._root = await self._engine.make_workspace()
+            if self._is_closed:
+                self._let_go()
+            self._check_alive()
+            return None
 
     async def put(self, files: Sequence[Staged]) -> dict[str, str]:
         """Write files into the workspace; give the reason for each path that could not be written."""
         refused: dict[str, str] = {}
+        await self._settle()
         with self._held_root() as root:
             for item in files:
                 try:
@@ -76,6 +102,7 @@ class LocalSandbox:
 
     async def get(self, path: str) -> AsyncIterator[bytes]:
         """Read one file of the workspace."""
+        await self._settle()
         with self._held_root() as root:
             async for chunk in self._engine.io.get(root, path):
                 yield chunk
@@ -88,9 +115,11 @@ class LocalSandbox:
 
     async def begin(self, request: Request) -> Reply | Pause:
         """Run one program in a fresh jail, to its end or first pause. Cancelling kills the jail."""
-        self._check_alive()
-        jail = await self._engine.take_jail(kind_for(request))
-        return await self._heard(jail, exchange(jail, self._ground, self._completed(request)))
+        kind = kind_for(request)
+        jail = await self._settle(kind)
+        ground = self._ground if jail is None else None
+        jail = jail or await self._engine.take_jail(kind)
+        return await self._heard(jail, exchange(jail, ground, self._completed(request)))
 
     async def resume(self, results: Results) -> Reply | Pause:
         """Let the paused program go on. Cancelling kills it."""
@@ -104,7 +133,7 @@ class LocalSandbox:
         """Keep the jail of a run that pauses; end any other."""
         try:
             answer = await hearing
-            if isinstance(answer, Pause) and self._root >= 0:
+            if isinstance(answer, Pause) and not self._is_closed:
                 self._paused = _Paused(jail, answer.number)
             return answer
         finally:
@@ -131,7 +160,7 @@ class LocalSandbox:
             os.close(root)
 
     def _check_alive(self) -> None:
-        if self._root < 0:
+        if self._is_closed:
             raise EngineUnavailable("The sandbox was destroyed.")
 
     def _completed(self, request: Request) -> Request:
@@ -144,13 +173,18 @@ class LocalSandbox:
     async def close(self) -> None:
         """End the program that waits, if one does, and let the kernel free the workspace."""
         paused, self._paused = self._paused, None
-        descriptors, self._ground, self._root = (self._ground, self._root), -1, -1
-        for descriptor in descriptors:
-            os.close(descriptor)
+        self._is_closed = True
+        self._let_go()
         if paused is not None:
             await self._end(paused.jail)
         if self._on_host:
             await remove_tree(self._place.workspace)
+
+    def _let_go(self) -> None:
+        descriptors, self._ground, self._root = (self._ground, self._root), -1, -1
+        for descriptor in descriptors:
+            if descriptor >= 0:
+                os.close(descriptor)
 
 
 def place_on_host(root: int) -> Place:
@@ -170,10 +204,14 @@ def kind_for(request: Request) -> Kind:
     return "bare"
 
 
-async def exchange(jail: Jail, ground: int, request: Request) -> Reply | Pause:
-    """Let a jail enter its ground and run the request; a jail that ends without a word is lost, or out of memory."""
+async def exchange(jail: Jail, ground: int | None, request: Request) -> Reply | Pause:
+    """Let a jail enter its ground, if it has not, and run the request.
+
+    A jail that ends without a word is lost, or out of memory.
+    """
     try:
-        socket.send_fds(jail.wire, [b"."], [ground])
+        if ground is not None:
+            socket.send_fds(jail.wire, [b"."], [ground])
         await asyncio.get_running_loop().sock_sendall(jail.wire, pack(_json_of(request)))
     except OSError as error:
         raise EngineUnavailable(f"The sandbox went away before the program started: {error}.") from error

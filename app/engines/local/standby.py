@@ -48,17 +48,39 @@ class Jail:
             self.group.remove()
 
 
+@dataclass(frozen=True, slots=True)
+class Furnished:
+    """Hold a jail that is in an empty workspace already, its program's process made: the first run of a session."""
+
+    jail: Jail
+    ground: int
+    root: int
+
+    async def close(self) -> None:
+        """Give everything back."""
+        os.close(self.ground)
+        os.close(self.root)
+        await self.jail.close()
+
+
 class Standby:
-    """Make jails, and keep ``target`` of each kind ready."""
+    """Make jails, and keep ``target`` of each kind ready: for sessions that have a workspace, and for new ones."""
 
     def __init__(
-        self, zygotes: Zygotes, cgroups: Cgroups | None, memory_bytes: int, processes: int, target: int
+        self,
+        zygotes: Zygotes,
+        cgroups: Cgroups | None,
+        memory_bytes: int,
+        processes: int,
+        target: int,
     ) -> None:
         self._zygotes = zygotes
         self._cgroups = cgroups
         self._limits = (memory_bytes, processes)
         self._target = target
         self._ready: dict[Kind, deque[Jail]] = {kind: deque() for kind in zygotes.controls}
+        self._furnished: dict[Kind, deque[Furnished]] = {kind: deque() for kind in zygotes.controls}
+        self._most_furnished = 0 if zygotes.recipe.home else target
         self._wanted = asyncio.Event()
         self._wanted.set()
 
@@ -69,6 +91,11 @@ class Standby:
         ready = self._ready[kind]
         return ready.popleft() if ready else await self._make(kind)
 
+    def take_furnished(self, kind: Kind) -> Furnished | None:
+        """Give a jail with a workspace, if one is ready."""
+        ready = self._furnished[kind if kind in self._furnished else "bare"]
+        return ready.popleft() if ready else None
+
     def refill(self) -> None:
         """Say that jails were used; called after a run, so that refilling does not slow it."""
         self._wanted.set()
@@ -78,13 +105,37 @@ class Standby:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            for kind, ready in self._ready.items():
-                while len(ready) < self._target:
-                    try:
-                        ready.append(await self._make(kind))
-                    except EngineUnavailable as error:
-                        log.warning("no jail could be kept ready: %s", error)
-                        break
+            try:
+                await self._fill()
+            except EngineUnavailable as error:
+                log.warning("no jail could be kept ready: %s", error)
+
+    async def _fill(self) -> None:
+        for kind, furnished in self._furnished.items():
+            while len(furnished) < self._most_furnished:
+                furnished.append(await self._furnish(kind))
+        for kind, ready in self._ready.items():
+            while len(ready) < self._target:
+                ready.append(await self._make(kind))
+
+    async def _furnish(self, kind: Kind) -> Furnished:
+        """Let a jail enter an empty workspace of its own."""
+        return await whole(self._furnish_whole(kind), Furnished.close)
+
+    async def _furnish_whole(self, kind: Kind) -> Furnished:
+        ground, root = await self._zygotes.controls["bare"].ask("workspace")
+        try:
+            jail = await self._make(kind)
+            socket.send_fds(jail.wire, [b"."], [ground])
+        except OSError as error:
+            os.close(ground)
+            os.close(root)
+            raise EngineUnavailable(f"A sandbox could not be prepared: {error}.") from error
+        except EngineUnavailable:
+            os.close(ground)
+            os.close(root)
+            raise
+        return Furnished(jail, ground, root)
 
     async def _make(self, kind: Kind) -> Jail:
         return await whole(self._make_whole(kind), Jail.close)
@@ -122,13 +173,16 @@ class Standby:
 
     async def close(self) -> None:
         """End the jails that wait."""
-        for jail in self._waiting():
-            await jail.close()
+        for waiting in self._waiting():
+            await waiting.close()
 
-    def _waiting(self) -> Iterator[Jail]:
+    def _waiting(self) -> Iterator[Jail | Furnished]:
         for ready in self._ready.values():
             while ready:
                 yield ready.popleft()
+        for furnished in self._furnished.values():
+            while furnished:
+                yield furnished.popleft()
 
 
 def _pid_of(pidfd: int) -> int:

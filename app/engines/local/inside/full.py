@@ -31,6 +31,8 @@ _SHUT = sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
 class FullGround:
     """Give every sandbox a mount namespace that differs from the zygote's by one workspace, every run its own jail."""
 
+    workspace: str | None = WORKSPACE
+
     def __init__(self, limits: JailLimits) -> None:
         self._limits = limits
         self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -20,6 +20,8 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 class PlainGround:
     """Give every sandbox a directory of the host, every run a restricted process."""
 
+    workspace: str | None = None
+
     def __init__(self, limits: JailLimits, *, home: str, readable: list[str], with_landlock: bool) -> None:
         self._limits = limits
         self._home = home

@@ -20,6 +20,7 @@ import gc
 import importlib
 import json
 import os
+import pickle  # noqa: F401  for the processes that jails make ahead
 import signal
 import socket
 import sys
@@ -40,6 +41,9 @@ _PACKET = 65536
 
 class Ground(Protocol):
     """Make workspaces and jails."""
+
+    workspace: str | None
+    """Where programs find their workspace, if that is the same place for all."""
 
     def warm_up(self) -> None:
         """Prepare what importing the data stack needs."""
@@ -114,7 +118,7 @@ class Zygote:
             wire = socket.socket(fileno=connection)
             _, descriptors, _, _ = socket.recv_fds(wire, 1, 1)
             if descriptors:
-                serve.serve(wire, self._ground.enter(descriptors[0]))
+                serve.serve(wire, self._ground.enter(descriptors[0]), self._ground.workspace)
             status = 0
         except BaseException:  # noqa: BLE001  the end of this process either way; the reason belongs in the service's log
             traceback.print_exc()
