@@ -54,9 +54,3 @@ def test_every_contract_test_says_which_statement_it_shows() -> None:
     unsaid = [f"{file}::{name}" for file, name, claim in contract_tests() if not re.search(r"\bK\d", claim)]
     assert unsaid == []
     assert [file for file in {file for file, *_ in contract_tests()} if file.rpartition("/")[2] not in PAGE] == []
-
-
-def test_what_is_not_there_yet_is_told() -> None:
-    """K27 to K33 say so until programmatic tool calls are released."""
-    for number in STATEMENTS[26:33]:
-        assert rows()[number][1] == "not yet: programmatic tool calls answer 404 until their release"

@@ -19,7 +19,7 @@ from app.core.errors import BadRequest, NotFound
 from app.core.principal import Principal
 
 _ALGORITHM = "HS256"
-_SHAPE = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+")
+_SHAPE = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 
 class Ticket(BaseModel):

@@ -107,20 +107,17 @@ class ToolCalls:
         if not self._calls:
             return
         own = os.getpid()
-        if (self._has_unsent() or not is_asleep(own)) and not self._patience.is_over(own):
+        if not is_asleep(own) and not self._patience.is_over(own):
             self._look_seconds = min(2 * self._look_seconds, _LONGEST_LOOK_SECONDS)
             return
         assert self._selector is not None  # noqa: S101  ``start`` came first
         if self._selector.select(0):
-            return  # it said more before it fell asleep
+            return  # it said more before it fell asleep, or made room for the rest of an answer
         reap.stop_all()
         self._pauses += 1
         self._paused_until = time.monotonic() + self._limits.pause_seconds
         calls = [self._calls[call_id] for call_id in sorted(self._calls)]
         self._link.pause(Pause(self._pauses, calls, _shown(stdout), _shown(stderr)))
-
-    def _has_unsent(self) -> bool:
-        return any(caller.unsent for caller in self._waiting.values())
 
     # --- calls come --------------------------------------------------------------------------------------------------
 

@@ -45,11 +45,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Conversation:
-    """All outcomes, the files the client remembers at the end, and the requests it sent."""
+    """All outcomes, the files the client remembers at the end, the requests it sent, and the tools it called."""
 
     turns: list[list[Outcome]]
     remembered: dict[str, Json]
     sent: list[Json]
+    called: list[Json]
 
     @property
     def last(self) -> Outcome:
@@ -90,6 +91,7 @@ class Client:
             turns=[[_outcome(call) for call in turn] for turn in result["turns"]],
             remembered={file["name"]: file for file in session.get("files", [])},
             sent=result["sent"],
+            called=result["called"],
         )
 
     def server(self, op: str, **job: Any) -> Answer:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from app.core.errors import EngineUnavailable
 from app.core.ports import Chunks, Engine, Sandbox, Staged
 from app.runner.endings import Ending
-from app.runner.messages import Reply, Request
+from app.runner.messages import Pause, Reply, Request, Results
 
 ARRIVED_WITHIN_SECONDS = 10
 
@@ -48,7 +48,7 @@ class Borrowed:
         self.alive.pop(sandbox_id, None)
         await self._engine.destroy(sandbox_id)
 
-    async def sweep(self, leased: set[str]) -> int:
+    async def sweep(self, leased: set[str], *, leads: bool = True) -> int:
         return 0
 
 
@@ -67,6 +67,12 @@ class Wrapped:
 
     async def exchange(self, request: Request) -> Reply:
         return await self._sandbox.exchange(request)
+
+    async def begin(self, request: Request) -> Reply | Pause:
+        return await self._sandbox.begin(request)
+
+    async def resume(self, results: Results) -> Reply | Pause:
+        return await self._sandbox.resume(results)
 
 
 class Holding(Borrowed):

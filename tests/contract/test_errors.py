@@ -130,9 +130,3 @@ async def test_an_unforeseen_failure_tells_nothing(service: Service, monkeypatch
     answer = await service.caller().http.get("/files/" + "a" * 21)
     assert_error(answer, 500)
     assert "secret" not in answer.text and "RuntimeError" not in answer.text
-
-
-async def test_programmatic_calls_are_not_there_yet(caller: Caller) -> None:
-    """K27-K33: until their release, /exec/programmatic and its cancel answer 404 like any unknown route."""
-    for path in ("/exec/programmatic", "/v1/exec/programmatic", "/exec/programmatic/cancel"):
-        assert_error(await caller.http.post(path, json={"code": "1", "tools": []}), 404)

@@ -17,6 +17,8 @@ ROUTES = [
     ("GET", "/health"),
     ("GET", "/readyz"),
     ("POST", "/exec"),
+    ("POST", "/exec/programmatic"),
+    ("POST", "/exec/programmatic/cancel"),
     ("POST", "/upload"),
     ("POST", "/upload/batch"),
     ("GET", NOBODY),

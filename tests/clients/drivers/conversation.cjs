@@ -2,12 +2,13 @@
 // Plays a conversation: each turn is a model message with tool calls, run by the client's own ToolNode, which
 // keeps the session between turns. Only the model is faked.
 //
-// Job: {params?, authHeaders?, sessions?, threadId?, abortAfterMs?, turns: [[{name, args}]]}
-// Result: {turns: [[{status, text, artifact}]], sessions, sent}
+// Job: {params?, authHeaders?, sessions?, threadId?, abortAfterMs?, agentTools?, turns: [[{name, args}]]}
+// Result: {turns: [[{status, text, artifact}]], sessions, sent, called}
 
 const { run } = require('./io.cjs');
 const wire = require('./wire.cjs');
 const { makeTools, loadToolNode, loadAIMessage } = require('./client.cjs');
+const { makeAgentTool, definitionOf, calls } = require('./tools.cjs');
 
 /** A model up to 3.0 copies the session id out of the text it was shown. */
 function lastSessionId(turns) {
@@ -40,9 +41,12 @@ run(async (job) => {
   const AIMessage = loadAIMessage();
   const ToolNode = loadToolNode();
   const params = { ...job.params, ...(job.authHeaders ? { authHeaders: async () => job.authHeaders } : {}) };
-  const tools = makeTools(params);
+  const agentTools = job.agentTools ?? [];
+  const codeTools = makeTools(params);
+  const tools = [...codeTools, ...agentTools.map(makeAgentTool)];
   const sessions = new Map(Object.entries(job.sessions ?? {}));
-  const toolRegistry = new Map(tools.map((tool) => [tool.name, { name: tool.name }]));
+  const definitions = [...codeTools.map(({ name }) => ({ name })), ...agentTools.map(definitionOf)];
+  const toolRegistry = new Map(definitions.map((definition) => [definition.name, definition]));
   const node = new ToolNode({ tools, sessions, toolRegistry });
 
   const turns = [];
@@ -51,5 +55,5 @@ run(async (job) => {
     const answer = await node.invoke({ messages: [message] }, runConfig(job));
     turns.push(answer.messages.map(outcomeOf));
   }
-  return { turns, sessions: Object.fromEntries(sessions), sent: wire.sent };
+  return { turns, sessions: Object.fromEntries(sessions), sent: wire.sent, called: calls };
 });
