@@ -11,6 +11,7 @@ A directory knows no such condition, so it belongs to one process.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -121,9 +122,14 @@ class ObjectFiles:
     async def create(self, record: Record) -> None:
         """Write the record of a new session. Raises ``Conflict`` when there is one already."""
         async with self._turn(record.id):
-            is_new = self._is_shared or await self._load(record.id) is None
-            if not is_new or not await self._put_record(record, "create" if self._is_shared else "overwrite"):
+            condition: obstore.PutMode = "create" if self._is_shared else "overwrite"
+            if self._is_there(record.id) or not await self._put_record(record, condition):
                 raise Conflict("There is such a session already.")
+
+    def _is_there(self, session_id: str) -> bool:
+        """Look for a record in a directory, where writing knows no condition; a look costs less than a read would."""
+        store = self._store
+        return isinstance(store, LocalStore) and os.path.lexists(f"{store.prefix}/{_record_key(session_id)}")
 
     async def _put_record(self, record: Record, condition: obstore.PutMode) -> bool:
         """Write a record whole; tell whether the condition was met."""
