@@ -22,8 +22,8 @@ from tests.replicas.deployment import API_KEY, Deployment
 from tests.replicas.proxy import Balancer, balancing
 from tests.replicas.times import EMPTY_WITHIN_SECONDS, PAUSED_SECONDS
 
-CONVERSATIONS = int(os.environ.get("REPLICA_TEST_CONVERSATIONS", "30"))
-AT_ONCE = 12
+CONVERSATIONS = int(os.environ.get("REPLICA_TEST_CONVERSATIONS", "24"))
+AT_ONCE = 8
 DOWNLOADS_AT_ONCE = 8
 REDIS_AWAY_SECONDS = 1.0
 BUCKET_HANGS_SECONDS = 2.0
