@@ -17,5 +17,6 @@ compile pyproject.toml --group dev --constraints requirements.txt --output-file 
 compile sandbox/packages.txt --output-file sandbox/packages.lock
 # an environment of its own: the daytona SDK and moto want different releases of python-dateutil
 compile tests/stores/moto.txt --output-file tests/stores/moto.lock
+compile tests/fuzz/schemathesis.txt --output-file tests/fuzz/schemathesis.lock
 # the rivals of `make bench`: what they need must not decide what the service gets
 compile bench/rivals.txt --output-file bench/rivals.lock

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make sure of what the tests need beyond our own packages: Node >= 18 with npm (LibreChat's real client), jq (to compare
-# with), a Redis server, and moto's S3 server in an environment of its own.
+# with), a Redis server, and in environments of their own moto's S3 server and schemathesis.
 set -euo pipefail
 here=$(dirname "$0")
 
@@ -17,8 +17,13 @@ if [ "$(node_major)" -lt 18 ]; then
     exit 1
 fi
 
-stamp=$here/../.cache/moto/.installed
-if [ "$here/../tests/stores/moto.lock" -nt "$stamp" ]; then
-    "$here/make_venv.sh" "$here/../.cache/moto" -r "$here/../tests/stores/moto.lock"
-    touch "$stamp"
-fi
+own_environment() { # own_environment NAME LOCK
+    local stamp=$here/../.cache/$1/.installed
+    if [ "$2" -nt "$stamp" ]; then
+        "$here/make_venv.sh" "$here/../.cache/$1" -r "$2"
+        touch "$stamp"
+    fi
+}
+
+own_environment moto "$here/../tests/stores/moto.lock"
+own_environment schemathesis "$here/../tests/fuzz/schemathesis.lock"
