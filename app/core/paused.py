@@ -13,9 +13,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.core import outputs, staging
+from app.core.access import private_scope
 from app.core.admission import Admission
 from app.core.choose import Chosen
-from app.core.errors import BadRequest, Busy, Conflict, EngineLimited, EngineUnavailable
+from app.core.errors import BadRequest, Busy, Conflict, EngineLimited, EngineUnavailable, NotFound, StoreUnavailable
 from app.core.ids import is_paused_run, new_run_id
 from app.core.outputs import Delivery
 from app.core.ports import FileStore, Hold, Lease, Leases, Sandbox
@@ -73,8 +74,12 @@ class PausedRuns:
         run_id = new_run_id()
         tenant, user = owner_of(principal)
         async with self._leases.hold(run_id, 0) as hold:
-            await self._leases.keep(hold, Lease(run_id, lease.sandbox_id, lease.staged))
-            await self._leases.drop(chosen.hold)
+            try:
+                await self._leases.keep(hold, Lease(run_id, lease.sandbox_id, lease.staged))
+                await self._leases.drop(chosen.hold)
+            except BaseException:  # nobody will ever have its token, so it must not wait
+                await self._sandboxes.discard(hold, lease.sandbox_id)
+                raise
         ticket = Ticket(
             run_id=run_id, sandbox_id=lease.sandbox_id, session_id=chosen.record.id, language=language,
             number=pause.number, calls=[call.id for call in pause.calls], key=pause.key, tenant=tenant, user=user,
@@ -142,29 +147,59 @@ class PausedRuns:
         self, principal: Principal, ticket: Ticket, hold: Hold, sandbox: Sandbox, lease: Lease, reply: Reply
     ) -> tuple[RunResult, bool]:
         """Store what the program left; tell also whether its sandbox serves the session from now on."""
-        refs = [Ref(session_id, file_id, path) for path, (session_id, file_id) in ticket.inputs.items()]
-        found = await staging.resolve(self._store, principal, refs)
-        inputs = Inputs(found.by_path, found.records, ticket.notes)
+        inputs = await self._inputs(principal, ticket)
         delivery = await outputs.collect(self._store, sandbox, ticket.session_id, inputs, reply)
         is_adopted = False
         try:
             async with self._leases.hold(ticket.session_id, 0) as session:
-                await self._record(ticket, delivery, is_overtaken=session.lease is not None)
+                await self._record(principal, ticket, delivery, is_overtaken=session.lease is not None)
                 if session.lease is None and hold.lease is not None and reply.ending is not Ending.LOST:
                     heir = Lease(ticket.session_id, ticket.sandbox_id, lease.staged)
                     outputs.note_in_lease(heir, ticket.session_id, inputs, delivery, reply)
                     await self._leases.drop(hold)  # first: two leases on one sandbox would end it twice
                     is_adopted = await self._sandboxes.keep(session, heir)
         except Busy:  # somebody runs there right now, and that counts as the newer run
-            await self._record(ticket, delivery, is_overtaken=True)
+            delivery = await self._record_if_possible(principal, ticket, delivery)
+        except StoreUnavailable as error:
+            delivery = _not_recorded(ticket, delivery, error)
         return result_of(ticket.session_id, ticket.language, reply, inputs, delivery), is_adopted
 
-    async def _record(self, ticket: Ticket, delivery: Delivery, *, is_overtaken: bool) -> None:
+    async def _inputs(self, principal: Principal, ticket: Ticket) -> Inputs:
+        """Look up again what the program was given; what is not found any more is the origin of nothing."""
+        refs = [Ref(session_id, file_id, path) for path, (session_id, file_id) in ticket.inputs.items()]
+        try:
+            found = await staging.resolve(self._store, principal, refs)
+        except StoreUnavailable as error:
+            log.warning("session %s: the inputs of a run that ended are not known: %s", ticket.session_id, error)
+            found = Inputs()
+        return Inputs(found.by_path, found.records, ticket.notes)
+
+    async def _record_if_possible(self, principal: Principal, ticket: Ticket, delivery: Delivery) -> Delivery:
+        try:
+            await self._record(principal, ticket, delivery, is_overtaken=True)
+        except StoreUnavailable as error:
+            return _not_recorded(ticket, delivery, error)
+        return delivery
+
+    async def _record(self, principal: Principal, ticket: Ticket, delivery: Delivery, *, is_overtaken: bool) -> None:
+        """Write down what the run left; its session may not be there, if that could not be written at the pause."""
+
         def apply(record: Record) -> None:
             record.used = now()
             outputs.note_in_record(record, delivery, is_overtaken=is_overtaken)
 
-        await self._store.change(ticket.session_id, apply)
+        try:
+            await self._store.change(ticket.session_id, apply)
+        except NotFound:
+            record = Record(id=ticket.session_id, scope=private_scope(principal), user=principal.user)
+            apply(record)
+            await self._store.create(record)
+
+
+def _not_recorded(ticket: Ticket, delivery: Delivery, error: StoreUnavailable) -> Delivery:
+    """Answer a run that is over, without the files that nobody could find again."""
+    log.warning("session %s: a run could not be recorded: %s", ticket.session_id, error)
+    return outputs.nothing_of(delivery)
 
 
 def _check(results: Sequence[Result], ticket: Ticket) -> None:

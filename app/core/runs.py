@@ -107,7 +107,7 @@ class Runs:
         try:
             sandbox, lease, reply = await self._exchange(order, chosen, inputs)
             if isinstance(reply, Pause):
-                await self._record(order, chosen, Delivery())
+                await self._record_if_possible(order, chosen, Delivery())  # else it is recorded at the end
                 language = order.language.name
                 paused = await self._paused_runs.set_aside(order.principal, language, chosen, inputs, lease, reply)
                 is_true_copy = True  # it is not the session's any more

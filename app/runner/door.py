@@ -4,7 +4,8 @@ A call, by whichever language, in whichever process or thread of the program:
 
 1. writes ``ID.call``: the function's name, a space, ``json`` or ``text``, a newline, the arguments as JSON;
 2. makes the named pipe ``ID`` and opens it for reading and writing, so that opening waits for nobody;
-3. writes ``ID`` and a newline to the pipe ``calls`` (short enough to arrive in one piece);
+3. writes a newline (others may have left half a line), ``ID`` and a newline to the pipe ``calls``, short enough to
+   arrive in one piece;
 4. reads from its pipe: ``0`` or ``1`` (an error), a space, a size, a newline, then so many bytes.
 
 Everything in the directory is the program's to spoil. It is looked at like any other thing a program made: never
@@ -86,7 +87,7 @@ class Door:
         except BlockingIOError:
             return []
         self._rest = self._rest[-_HEAD_BYTES:]
-        callers = [self._open(line.decode("ascii", "replace")) for line in lines]
+        callers = [self._open(line.decode("ascii", "replace")) for line in lines if line]
         return [caller for caller in callers if caller is not None]
 
     def _open(self, name: str) -> Caller | None:

@@ -101,7 +101,7 @@ def _announce(door: str, function: str, text: str) -> int:
     try:
         calls = os.open(os.path.join(door, "calls"), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            os.write(calls, os.path.basename(own).encode("ascii") + b"\n")
+            os.write(calls, b"\n%s\n" % os.path.basename(own).encode("ascii"))
         finally:
             os.close(calls)
     except BaseException:

@@ -25,7 +25,7 @@ __call_tool() {
     builtin return 1
   fi
   builtin exec {pipe}<> "$__TOOLS/$id"
-  builtin printf '%s\n' "$id" > "$__TOOLS/calls"
+  builtin printf '\n%s\n' "$id" > "$__TOOLS/calls"
   builtin read -r status size <&"$pipe"
   if (( status )); then
     builtin command -p head -c "$size" <&"$pipe" >&2

@@ -124,6 +124,7 @@ def show(error: BaseException, path: str) -> int:
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename != path:
         frames = frames.tb_next
+    frames = _without_ours(frames)
     error.__traceback__ = frames
     sys.last_type, sys.last_value, sys.last_traceback = type(error), error, frames
     hook = getattr(sys, "excepthook", None)
@@ -141,6 +142,20 @@ def show(error: BaseException, path: str) -> int:
         _say("\nOriginal exception was:\n")
         sys.__excepthook__(type(error), error, frames)
     return code
+
+
+def _without_ours(frames: types.TracebackType | None) -> types.TracebackType | None:
+    """Leave out the frames in which a tool call was made for the program: they say nothing to it."""
+    chain = []
+    while frames is not None:
+        chain.append(frames)
+        frames = frames.tb_next
+    theirs = [item for item in chain if not item.tb_frame.f_code.co_filename.endswith("app/runner/pythontools.py")]
+    if len(theirs) == len(chain):
+        return chain[0] if chain else None
+    for item in reversed(theirs):
+        frames = types.TracebackType(frames, item.tb_frame, item.tb_lasti, item.tb_lineno)
+    return frames
 
 
 def _say(text: str) -> None:

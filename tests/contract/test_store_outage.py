@@ -35,3 +35,31 @@ async def test_a_run_whose_files_cannot_be_recorded_is_answered(
         }  # fmt: skip
         again = await caller.exec("ls", "bash", session_id=ran["session_id"])
         assert again["stdout"] == ("" if is_new else "a.txt\n")
+
+
+@pytest.mark.parametrize("away_at", ["pause", "end", "both"])
+async def test_a_program_with_tools_is_answered(serve: Serve, monkeypatch: pytest.MonkeyPatch, away_at: str) -> None:
+    """K27: neither its pause nor its end is lost with the store; only files that could not be kept are."""
+    program = {"code": "print(await step())\nopen('b.txt', 'w').write('b')", "tools": [{"name": "step"}]}
+    async with serve() as service:
+        caller = service.caller()
+        with monkeypatch.context() as outage:
+            if away_at != "end":
+                outage.setattr(service.parts.store, "create", away)
+            paused = (await caller.http.post("/exec/programmatic", json=program)).json()
+        assert paused["status"] == "tool_call_required", paused
+        results = [{"call_id": paused["tool_calls"][0]["id"], "result": "went on"}]
+        body = {"continuation_token": paused["continuation_token"], "tool_results": results}
+        with monkeypatch.context() as outage:
+            if away_at != "pause":
+                for verb in ("create", "change", "load"):
+                    outage.setattr(service.parts.store, verb, away)
+            ended = (await caller.http.post("/exec/programmatic", json=body)).json()
+        assert (ended["status"], ended["stdout"]) == ("completed", "went on\n"), ended
+        if away_at == "pause":
+            (kept,) = ended["files"]
+            found = await caller.http.get(f"/download/{kept['storage_session_id']}/{kept['id']}")
+            assert found.content == b"b"
+        else:
+            assert ended["files"] == []
+            assert "b.txt was not delivered: the file store does not answer." in ended["stderr"]

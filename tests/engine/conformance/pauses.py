@@ -132,6 +132,16 @@ class Pauses(Base):
         assert isinstance(reply, Reply)
         assert (reply.ending, reply.stdout) == (Ending.OK, "no: it rains\n"), reply.stderr
 
+    async def test_a_failed_tool_shows_where_it_was_called(self, sandbox: Sandbox) -> None:
+        """The traceback of what nobody handles has the program's lines, and none of the service's."""
+        program = "async def ask():\n    return await get_weather(city='x')\nawait ask()"
+        reply = await sandbox.resume(refusal(await sandbox.begin(with_tools(python(program))), "it rains"))
+        assert isinstance(reply, Reply)
+        assert reply.ending == Ending.EXIT
+        assert "pythontools" not in reply.stderr
+        assert [line.split(",")[1] for line in reply.stderr.splitlines() if "main.py" in line] == [" line 3", " line 2"]
+        assert reply.stderr.endswith("ToolExecutionError: it rains\n")
+
     async def test_waiting_does_not_count(self, sandbox: Sandbox) -> None:
         """Of the time limit only what the program computes between two answers counts, and that it does."""
         program = "for n in range(2):\n    await get_weather(city='x')\nprint('well', flush=True)\nwhile True: pass"
