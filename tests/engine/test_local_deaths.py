@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -44,6 +45,11 @@ async def running(engine: LocalEngine, sandbox: LocalSandbox, name: str) -> tupl
     """Start a program of this name that never ends; give its run, and its process as the host sees it."""
     run = asyncio.create_task(sandbox.exchange(bash(f"touch started; exec -a {name} sleep 1000")))
     await until_there(sandbox, "started")
+    return run, await called(engine, name)
+
+
+async def called(engine: LocalEngine, name: str) -> int:
+    """Wait for a program of this name; give its process as the host sees it."""
 
     async def there() -> bool:
         return processes.called(name, engine) is not None
@@ -51,7 +57,7 @@ async def running(engine: LocalEngine, sandbox: LocalSandbox, name: str) -> tupl
     await until(there, "the program runs")
     pid = processes.called(name, engine)
     assert pid is not None
-    return run, pid
+    return pid
 
 
 async def test_a_jail_that_dies_is_a_lost_run(engine: LocalEngine, sandbox: LocalSandbox) -> None:
@@ -64,6 +70,21 @@ async def test_a_jail_that_dies_is_a_lost_run(engine: LocalEngine, sandbox: Loca
     assert (reply.ending, reply.signal, reply.stdout) == (Ending.LOST, "SIGKILL", "")
     await until_dead(pid)
     assert await output(sandbox, bash("ls")) == "started\n"
+
+
+async def test_a_runner_that_hangs_is_a_lost_run(
+    engine: LocalEngine, sandbox: LocalSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Should the runner ever not keep the time limit, its run does not hold a place for ever."""
+    monkeypatch.setattr("app.engines.local.sandbox.GRACE_SECONDS", 0.2)
+    run = asyncio.create_task(sandbox.exchange(bash("touch started; exec -a canary-44 sleep 1000", wall_seconds=1.0)))
+    await until_there(sandbox, "started")
+    pid = await called(engine, "canary-44")
+    jail = processes.parent(pid)
+    os.kill(jail, signal.SIGSTOP)
+    reply = await run
+    assert (reply.ending, reply.signal) == (Ending.LOST, "SIGKILL")
+    await until_dead(jail, pid)
 
 
 async def test_a_program_that_is_killed_from_outside_is_not_lost(engine: LocalEngine, sandbox: LocalSandbox) -> None:

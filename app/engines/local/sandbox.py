@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import re
 import socket
@@ -30,6 +31,11 @@ from app.runner.serve import HEADER, PAUSE, STARTED, pack
 if TYPE_CHECKING:  # the engine makes sandboxes, so only one of the two can import the other
     from app.engines.local.engine import LocalEngine
 
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 30.0
+"""What a runner may take beyond the program's time: for two looks at the workspace, on a machine that is busy."""
+
 _MEMORY_LOOK_SECONDS = 0.25
 _READ_BYTES = 1 << 18
 _IMPORTED = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)|import[ \t]+([\w., \t]+))", re.MULTILINE)
@@ -49,6 +55,7 @@ class _Paused:
 
     jail: Jail
     number: int
+    wall_seconds: float
 
 
 class LocalSandbox:
@@ -119,22 +126,25 @@ class LocalSandbox:
         jail = await self._settle(kind)
         ground = self._ground if jail is None else None
         jail = jail or await self._engine.take_jail(kind)
-        return await self._heard(jail, exchange(jail, ground, self._completed(request)))
+        wall_seconds = request.limits.wall_seconds
+        return await self._heard(jail, exchange(jail, ground, self._completed(request)), wall_seconds)
 
     async def resume(self, results: Results) -> Reply | Pause:
         """Let the paused program go on. Cancelling kills it."""
         self._check_alive()
         if self._paused is None or self._paused.number != results.number:
             raise EngineUnavailable("No program waits for these results.")
-        jail, self._paused = self._paused.jail, None
-        return await self._heard(jail, go_on(jail, results))
+        paused, self._paused = self._paused, None
+        return await self._heard(paused.jail, go_on(paused.jail, results, paused.wall_seconds), paused.wall_seconds)
 
-    async def _heard(self, jail: Jail, hearing: Coroutine[Any, Any, Reply | Pause]) -> Reply | Pause:
+    async def _heard(
+        self, jail: Jail, hearing: Coroutine[Any, Any, Reply | Pause], wall_seconds: float
+    ) -> Reply | Pause:
         """Keep the jail of a run that pauses; end any other."""
         try:
             answer = await hearing
             if isinstance(answer, Pause) and not self._is_closed:
-                self._paused = _Paused(jail, answer.number)
+                self._paused = _Paused(jail, answer.number, wall_seconds)
             return answer
         finally:
             if self._paused is None:
@@ -215,14 +225,14 @@ async def exchange(jail: Jail, ground: int | None, request: Request) -> Reply | 
         await asyncio.get_running_loop().sock_sendall(jail.wire, pack(_json_of(request)))
     except OSError as error:
         raise EngineUnavailable(f"The sandbox went away before the program started: {error}.") from error
-    return await _hear(jail, has_started=False)
+    return await _hear(jail, request.limits.wall_seconds, has_started=False)
 
 
-async def go_on(jail: Jail, results: Results) -> Reply | Pause:
+async def go_on(jail: Jail, results: Results, wall_seconds: float) -> Reply | Pause:
     """Hand the results to a program that waits; one that has ended meanwhile has left its reply."""
     with suppress(OSError):
         await asyncio.get_running_loop().sock_sendall(jail.wire, pack(_json_of(results)))
-    return await _hear(jail, has_started=True)
+    return await _hear(jail, wall_seconds, has_started=True)
 
 
 def _json_of(message: Request | Results) -> bytes:
@@ -240,10 +250,15 @@ def _read(body: bytes) -> Any:
         return json.loads(body)
 
 
-async def _hear(jail: Jail, *, has_started: bool) -> Reply | Pause:
+async def _hear(jail: Jail, wall_seconds: float, *, has_started: bool) -> Reply | Pause:
+    """Wait for the runner's word; one that has not kept its own time limit by far is ended, and the run is lost."""
     watching = asyncio.create_task(_end_when_out_of_memory(jail))
     try:
-        kind, body = await _receive(jail.wire)
+        async with asyncio.timeout(wall_seconds + GRACE_SECONDS):
+            kind, body = await _receive(jail.wire)
+    except TimeoutError:
+        log.warning("a runner did not answer in time; its jail is ended")
+        return Reply(Ending.LOST, signal="SIGKILL")
     finally:
         watching.cancel()
     if kind == PAUSE and body is not None:
