@@ -27,6 +27,7 @@ from app.core.errors import Conflict, NotFound, StoreUnavailable, TooLarge
 from app.core.ids import is_id, new_id
 from app.core.ports import Chunks, Written
 from app.core.session import Record
+from app.stores.directory import read_file
 
 T = TypeVar("T")
 
@@ -180,6 +181,10 @@ class ObjectFiles:
         However long the reader takes: a request that ends before its bytes do, by its time limit or a broken
         connection, is followed by one for the rest, as long as each of them brings some.
         """
+        if isinstance(self._store, LocalStore) and is_id(session_id) and is_id(file_id):
+            async for chunk in read_file(f"{self._store.prefix}/{_file_key(session_id, file_id)}", start, end):
+                yield chunk
+            return
         while end is None or start < end:
             began = start
             try:
