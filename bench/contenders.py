@@ -52,6 +52,7 @@ def command_of(place: Place, case: Case) -> list[str]:
 def jailed(place: Place, directory: str, command: list[str]) -> list[str]:
     """Put a command into a bare bubblewrap, with everything unshared and a writable directory."""
     shown = ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
+    shown += ["--ro-bind", place.runtime, place.runtime]  # it may lie below /tmp
     return [place.bwrap, "--unshare-all", *shown, "--bind", directory, "/mnt", "--chdir", "/mnt", *command]
 
 

@@ -137,7 +137,7 @@ async def test_file_routes_make_no_sandbox(serve: Serve, engine: Engine) -> None
 
 
 async def test_a_store_outage_is_a_503(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """K42: for uploads, listings and runs; readiness says so too."""
+    """K42: for uploads, listings and runs in a session; readiness says so too. A program in no session just runs."""
 
     async def away(*_: object) -> None:
         raise StoreUnavailable("The file store does not answer.")
@@ -148,7 +148,8 @@ async def test_a_store_outage_is_a_503(serve: Serve, monkeypatch: pytest.MonkeyP
             monkeypatch.setattr(service.parts.store, verb, away)
         assert_come_again(await caller.http.post("/upload", files={"file": ("a.txt", b"a")}), 503)
         assert_come_again(await caller.http.get("/files/" + "a" * 21), 503)
-        assert_come_again(await caller.http.post("/exec", json=RUN), 503)
+        assert_come_again(await caller.http.post("/exec", json=RUN | {"session_id": "a" * 21}), 503)
+        assert (await caller.http.post("/exec", json=RUN)).status_code == 200
         ready = await caller.http.get("/readyz")
         assert (ready.status_code, "store" in ready.json()["reasons"]) == (503, True)
 

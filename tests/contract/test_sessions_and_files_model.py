@@ -13,7 +13,7 @@ from tests.service import LiveService
 
 NAMES = st.sampled_from(["a.txt", "dir/b.csv", "dir/deep/c", "ü – 1.md", "with space", ".hidden"])
 CONTENTS = st.text("ab\n", max_size=6)
-EXAMPLES, STEPS = 20, 14
+EXAMPLES, STEPS = 12, 14
 
 
 @dataclass
@@ -120,7 +120,7 @@ class Files(RuleBasedStateMachine):
 
 
 def test_files_and_sessions_are_as_a_plain_model_says(live_service: LiveService) -> None:
-    """Whatever the order of uploads, runs, removals and deletions."""
+    """K16, K20, K38-K41: whatever the order of uploads, runs, removals and deletions."""
     Files.target = Target(f"http://{live_service.host}", live_service.api_key)
     run_state_machine_as_test(
         Files,
