@@ -20,7 +20,6 @@ from typing import Any, Literal
 from app.core.errors import EngineUnavailable
 from app.core.ports import EngineUnfit
 from app.engines.local import outer
-from app.engines.local.readable import readable
 from app.engines.local.recipe import Recipe
 from app.engines.local.whole import whole
 
@@ -40,6 +39,7 @@ class Control:
         self._turn = asyncio.Lock()
         self._is_ready = False
         self.is_broken = False
+        self._coming: asyncio.Future[None] | None = None
         sock.setblocking(False)
 
     async def ready(self) -> None:
@@ -70,7 +70,7 @@ class Control:
 
     async def _receive(self) -> list[int]:
         """Wait for one packet. Raises ``ConnectionError`` at the end, ``EngineUnavailable`` for a refusal."""
-        await readable(self._sock.fileno())
+        await self._packet_is_there()
         packet, descriptors, _, _ = socket.recv_fds(self._sock, _PACKET, 4)
         if not packet:
             raise ConnectionResetError("the zygote is gone")
@@ -81,9 +81,28 @@ class Control:
             os.set_inheritable(descriptor, False)
         return list(descriptors)
 
+    async def _packet_is_there(self) -> None:
+        loop, number = asyncio.get_running_loop(), self._sock.fileno()
+        coming = self._coming = loop.create_future()
+        loop.add_reader(number, _settle, coming)
+        try:
+            await coming
+        finally:
+            if self._sock.fileno() == number:  # else it was closed, and the number is somebody else's by now
+                loop.remove_reader(number)
+
     def close(self) -> None:
-        """Hang up; the zygote ends then."""
+        """Hang up; the zygote ends then, and whoever waits for its answer hears that there will be none."""
+        if self._sock.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._sock.fileno())
+        if self._coming is not None and not self._coming.done():
+            self._coming.set_exception(ConnectionResetError("the zygote was told to end"))
         self._sock.close()
+
+
+def _settle(coming: asyncio.Future[None]) -> None:
+    if not coming.done():
+        coming.set_result(None)
 
 
 async def _close_all(descriptors: Sequence[int]) -> None:
