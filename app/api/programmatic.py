@@ -33,9 +33,8 @@ from app.core.results import RunResult
 from app.core.runs import RunOrder, Runs
 from app.core.tickets import owner_of
 from app.core.tools import Offered, functions
-from app.core.words import error_of
 from app.runner.endings import Ending
-from app.runner.messages import Result
+from app.runner.messages import Reply, Result
 
 REQUEST_ID = "x-librechat-code-request-id"
 SHOWN_STDOUT_CHARS = 4000
@@ -182,6 +181,21 @@ def response_of(outcome: RunResult | Paused, *, tells_all: bool) -> Programmatic
         if not tells_all and answer.stdout:
             response.stderr = _with_stdout(answer.stderr, answer.stdout)
     return response
+
+
+def error_of(reply: Reply) -> str:
+    """Name the end of a program that called tools, in one of the texts that clients know (K31)."""
+    match reply.ending:
+        case Ending.TIME:
+            return "Time limit exceeded"
+        case Ending.MEMORY:
+            return "Out of memory"
+        case Ending.OUTPUT:
+            return f"{reply.overflowed or 'stdout'} length exceeded"
+        case Ending.EXIT | Ending.SIGNAL:
+            return f"Sandbox exited with code {reply.code}"
+        case _:
+            return "Execution failed or timed out"
 
 
 def _with_stdout(stderr: str, stdout: str) -> str:

@@ -39,21 +39,6 @@ def message_of(reply: Reply) -> str | None:
             return None
 
 
-def error_of(reply: Reply) -> str:
-    """Name the end of a program that called tools, in one of the texts that clients know (K31)."""
-    match reply.ending:
-        case Ending.TIME:
-            return "Time limit exceeded"
-        case Ending.MEMORY:
-            return "Out of memory"
-        case Ending.OUTPUT:
-            return f"{reply.overflowed or 'stdout'} length exceeded"
-        case Ending.EXIT | Ending.SIGNAL:
-            return f"Sandbox exited with code {reply.code}"
-        case _:
-            return "Execution failed or timed out"
-
-
 def with_notes(stderr: str, notes: Iterable[str]) -> str:
     """Add lines of the service's own to a program's stderr."""
     lines = "".join(f"[sandbox] {note}\n" for note in notes)

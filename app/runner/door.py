@@ -37,12 +37,10 @@ class Caller:
 
     pipe: int
     unsent: bytearray = field(default_factory=bytearray)
-    is_answered: bool = False
 
     def answer(self, body: bytes, *, is_error: bool) -> None:
         """Have the result ready for ``send``."""
         self.unsent += f"{int(is_error)} {len(body)}\n".encode("ascii") + body
-        self.is_answered = True
 
     def send(self) -> bool:
         """Write what the pipe takes now; tell whether that was all, or nobody reads any more."""

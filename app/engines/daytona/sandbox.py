@@ -176,10 +176,11 @@ class DaytonaSandbox:
         try:
             answer = await self._bring(results, nonce, secret)
             has_ended = True
-        except (NotStarted, EngineLimited) as error:
+        except EngineLimited:
             has_ended = True
-            if isinstance(error, EngineLimited):
-                raise
+            raise
+        except NotStarted as error:
+            has_ended = True
             raise EngineUnavailable("The sandbox in which the program waited is gone.") from error
         except Unheard as error:
             has_ended = True

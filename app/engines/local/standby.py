@@ -123,19 +123,19 @@ class Standby:
         return await whole(self._furnish_whole(kind), Furnished.close)
 
     async def _furnish_whole(self, kind: Kind) -> Furnished:
-        ground, root = await self._zygotes.controls["bare"].ask("workspace")
+        jail = await self._make(kind)
         try:
-            jail = await self._make(kind)
+            ground, root = await self._zygotes.controls["bare"].ask("workspace")
+        except EngineUnavailable:
+            await jail.close()
+            raise
+        furnished = Furnished(jail, ground, root)
+        try:
             socket.send_fds(jail.wire, [b"."], [ground])
         except OSError as error:
-            os.close(ground)
-            os.close(root)
+            await furnished.close()
             raise EngineUnavailable(f"A sandbox could not be prepared: {error}.") from error
-        except EngineUnavailable:
-            os.close(ground)
-            os.close(root)
-            raise
-        return Furnished(jail, ground, root)
+        return furnished
 
     async def _make(self, kind: Kind) -> Jail:
         return await whole(self._make_whole(kind), Jail.close)
