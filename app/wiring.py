@@ -11,6 +11,7 @@ from obstore.exceptions import BaseError
 
 from app.core.admission import Admission
 from app.core.choose import SessionChooser
+from app.core.events import Events
 from app.core.files import Files
 from app.core.keeper import Keeper
 from app.core.paused import PausedRuns
@@ -35,6 +36,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 class Parts:
     """Hold the service's parts."""
 
+    events: Events
     engine: Engine
     leases: Leases
     store: ObjectFiles
@@ -48,6 +50,7 @@ class Parts:
 
 def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
     """Build the parts that the settings describe; an engine may be given, for tests. Opens no connection."""
+    events = Events()
     leases, stock = make_leases(settings)
     engine = engine or make_engine(settings, stock)
     store = make_store(settings)
@@ -56,13 +59,14 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
     chooser = SessionChooser(store, leases, wait_seconds=settings.queue_timeout_seconds, binds_language=binds)
     admission = Admission(settings.concurrent_runs, settings.max_queued_runs, settings.queue_timeout_seconds)
     tickets = Tickets(_shared_secret(settings), PAUSE_SECONDS)
-    paused_runs = PausedRuns(store, sandboxes, leases, admission, tickets, settings.max_paused_runs)
+    paused_runs = PausedRuns(store, sandboxes, leases, admission, tickets, settings.max_paused_runs, events)
     return Parts(
+        events=events,
         engine=engine,
         leases=leases,
         store=store,
         files=Files(store, settings.upload_max_bytes),
-        runs=Runs(store, sandboxes, chooser, admission, _policy(settings), paused_runs),
+        runs=Runs(store, sandboxes, chooser, admission, _policy(settings), paused_runs, events),
         paused_runs=paused_runs,
         sandboxes=sandboxes,
         keeper=Keeper(

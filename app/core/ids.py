@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 
@@ -16,6 +17,15 @@ def new_id() -> str:
 def is_id(text: str) -> bool:
     """Tell whether a text has the shape of an id; anything else names nothing."""
     return _SHAPE.fullmatch(text) is not None
+
+
+_PROCESS = secrets.token_hex(5)
+_numbers = itertools.count(1)
+
+
+def new_number() -> str:
+    """Give a request or a run its number: no replica gives it again. It is easy to guess, so never a capability."""
+    return f"{_PROCESS}-{next(_numbers)}"
 
 
 _PAUSED = "run-"

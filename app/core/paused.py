@@ -16,7 +16,9 @@ from app.core import outputs, staging
 from app.core.access import private_scope
 from app.core.admission import Admission
 from app.core.choose import Chosen
+from app.core.course import Course
 from app.core.errors import BadRequest, Busy, Conflict, EngineLimited, EngineUnavailable, NotFound, StoreUnavailable
+from app.core.events import Events
 from app.core.ids import is_paused_run, new_run_id
 from app.core.outputs import Delivery
 from app.core.ports import FileStore, Hold, Lease, Leases, Sandbox
@@ -42,6 +44,7 @@ class Paused:
     """Tell what a program waits for, and how to go on with it."""
 
     session_id: str
+    run_id: str
     token: str
     calls: list[Call]
     stdout: str
@@ -52,14 +55,16 @@ class PausedRuns:
     """Set runs aside, and take them up again."""
 
     def __init__(
-        self, store: FileStore, sandboxes: Sandboxes, leases: Leases, admission: Admission, tickets: Tickets, most: int
-    ) -> None:
+        self, store: FileStore, sandboxes: Sandboxes, leases: Leases, admission: Admission, tickets: Tickets, most: int,
+        events: Events,
+    ) -> None:  # fmt: skip
         self._store = store
         self._sandboxes = sandboxes
         self._leases = leases
         self._admission = admission
         self._tickets = tickets
         self._most = most
+        self._events = events
 
     async def check_room(self) -> None:
         """Raise ``Busy`` when as many runs wait as may."""
@@ -89,7 +94,8 @@ class PausedRuns:
         return self._paused(ticket, pause)
 
     def _paused(self, ticket: Ticket, pause: Pause) -> Paused:
-        return Paused(ticket.session_id, self._tickets.write(ticket), pause.calls, pause.stdout, pause.stderr)
+        token = self._tickets.write(ticket)
+        return Paused(ticket.session_id, ticket.run_id, token, pause.calls, pause.stdout, pause.stderr)
 
     async def resume(self, principal: Principal, token: str, results: Sequence[Result]) -> RunResult | Paused:
         """Hand the results over and go on, to the next pause or the end.
@@ -100,11 +106,15 @@ class PausedRuns:
         ticket = self._tickets.read(token, principal)
         _check(results, ticket)
         ticket, results = _within_limits(ticket, results)
-        async with self._admission.enter(), self._alone(ticket) as hold, self._admission.slot():
-            sandbox = await self._sandboxes.engine.find(ticket.sandbox_id)
-            if sandbox is None:
-                raise gone()
-            return await self._go_on(principal, ticket, hold, sandbox, results)
+        with Course(self._events, principal, ticket.language, run_id=ticket.run_id) as course:
+            course.resumed(ticket.session_id, ticket.number)
+            async with self._admission.enter(), self._alone(ticket) as hold, self._admission.slot():
+                course.lap("queue")
+                sandbox = await self._sandboxes.engine.find(ticket.sandbox_id)
+                if sandbox is None:
+                    raise gone()
+                course.lap("sandbox")
+                return await self._go_on(principal, ticket, hold, sandbox, results, course)
 
     @asynccontextmanager
     async def _alone(self, ticket: Ticket) -> AsyncIterator[Hold]:
@@ -119,18 +129,21 @@ class PausedRuns:
             await holding.__aexit__(None, None, None)
 
     async def _go_on(
-        self, principal: Principal, ticket: Ticket, hold: Hold, sandbox: Sandbox, results: Sequence[Result]
-    ) -> RunResult | Paused:
+        self, principal: Principal, ticket: Ticket, hold: Hold, sandbox: Sandbox, results: Sequence[Result],
+        course: Course,
+    ) -> RunResult | Paused:  # fmt: skip
         lease = hold.lease or Lease(ticket.run_id, ticket.sandbox_id)
         is_kept = False
         try:
             answer = await sandbox.resume(Results(ticket.number, list(results), ticket.key))
+            course.lap("run")
             if isinstance(answer, Pause):
                 await self._leases.keep(hold, lease)
                 is_kept = True
+                course.paused(ticket.run_id, answer.number)
                 calls = [call.id for call in answer.calls]
                 return self._paused(ticket.next(answer.number, calls, ticket.received_bytes), answer)
-            result, is_kept = await self._finish(principal, ticket, hold, sandbox, lease, answer)
+            result, is_kept = await self._finish(principal, ticket, hold, sandbox, lease, answer, course)
             return result
         except EngineLimited:
             is_kept = True  # it did not hear of the results, so it still waits for them
@@ -144,11 +157,13 @@ class PausedRuns:
                 await self._sandboxes.discard(hold, ticket.sandbox_id)
 
     async def _finish(
-        self, principal: Principal, ticket: Ticket, hold: Hold, sandbox: Sandbox, lease: Lease, reply: Reply
-    ) -> tuple[RunResult, bool]:
+        self, principal: Principal, ticket: Ticket, hold: Hold, sandbox: Sandbox, lease: Lease, reply: Reply,
+        course: Course,
+    ) -> tuple[RunResult, bool]:  # fmt: skip
         """Store what the program left; tell also whether its sandbox serves the session from now on."""
         inputs = await self._inputs(principal, ticket)
         delivery = await outputs.collect(self._store, sandbox, ticket.session_id, inputs, reply)
+        course.lap("collect")
         is_adopted = False
         try:
             async with self._leases.hold(ticket.session_id, 0) as session:
@@ -162,6 +177,8 @@ class PausedRuns:
             delivery = await self._record_if_possible(principal, ticket, delivery)
         except StoreUnavailable as error:
             delivery = _not_recorded(ticket, delivery, error)
+        course.lap("record")
+        course.ended(reply, delivery)
         return result_of(ticket.session_id, ticket.language, reply, inputs, delivery), is_adopted
 
     async def _inputs(self, principal: Principal, ticket: Ticket) -> Inputs:

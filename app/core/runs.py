@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from app.core import outputs, staging
 from app.core.admission import Admission
 from app.core.choose import Chosen, SessionChooser, Wish
+from app.core.course import Course
 from app.core.errors import EngineLimited, EngineUnavailable, LeasesUnavailable, NotFound, StoreUnavailable
+from app.core.events import Events
 from app.core.languages import Language
 from app.core.outputs import Delivery
 from app.core.paused import Paused, PausedRuns
@@ -73,13 +75,14 @@ class Runs:
 
     def __init__(
         self, store: FileStore, sandboxes: Sandboxes, chooser: SessionChooser, admission: Admission, policy: RunPolicy,
-        paused_runs: PausedRuns,
+        paused_runs: PausedRuns, events: Events,
     ) -> None:  # fmt: skip
         self._store = store
         self._sandboxes = sandboxes
         self._chooser = chooser
         self._policy = policy
         self._paused_runs = paused_runs
+        self._events = events
         self.admission = admission
 
     async def run(self, order: RunOrder) -> RunResult:
@@ -90,33 +93,44 @@ class Runs:
 
     async def begin(self, order: RunOrder) -> RunResult | Paused:
         """Run one program to its end, or to where it waits for tools. Raises a ``ServiceError``."""
+        with Course(self._events, order.principal, order.language.name, len(order.source)) as course:
+            return await self._begin(order, course)
+
+    async def _begin(self, order: RunOrder, course: Course) -> RunResult | Paused:
         wish = Wish(order.principal, order.language, order.session_id, order.hint, order.may_be_refused)
         async with self.admission.enter():
             if order.tools is not None:
                 await self._paused_runs.check_room()
             referred = await staging.resolve(self._store, order.principal, order.refs)
+            course.lap("lookup")
             async with self._chooser.choose(wish, referred) as chosen, self.admission.slot():
+                course.lap("queue")
+                course.chose(chosen, referred)
                 inputs = staging.with_session_files(chosen.record, referred)
-                result = await self._run_held(order, chosen, inputs)
+                result = await self._run_held(order, chosen, inputs, course)
                 await self._chooser.remember(wish, chosen.record.id)
+                course.lap("record")
                 return result
 
-    async def _run_held(self, order: RunOrder, chosen: Chosen, inputs: Inputs) -> RunResult | Paused:
+    async def _run_held(self, order: RunOrder, chosen: Chosen, inputs: Inputs, course: Course) -> RunResult | Paused:
         session_id, hold = chosen.record.id, chosen.hold
         is_true_copy = False
         try:
-            sandbox, lease, reply = await self._exchange(order, chosen, inputs)
+            sandbox, lease, reply = await self._exchange(order, chosen, inputs, course)
             if isinstance(reply, Pause):
                 await self._record_if_possible(order, chosen, Delivery())  # else it is recorded at the end
                 language = order.language.name
                 paused = await self._paused_runs.set_aside(order.principal, language, chosen, inputs, lease, reply)
                 is_true_copy = True  # it is not the session's any more
+                course.paused(paused.run_id, reply.number)
                 return paused
             delivery = await outputs.collect(self._store, sandbox, session_id, inputs, reply)
+            course.lap("collect")
             delivery, is_recorded = await self._record_if_possible(order, chosen, delivery)
             if is_recorded and reply.ending is not Ending.LOST:
                 outputs.note_in_lease(lease, session_id, inputs, delivery, reply)
                 is_true_copy = await self._sandboxes.keep(hold, lease)
+            course.ended(reply, delivery)
         except EngineLimited:  # nothing was begun, so the next run finds its sandbox as it was; a new session has none
             if not chosen.is_new and hold.lease is not None:
                 is_true_copy = await self._sandboxes.keep(hold, hold.lease)
@@ -126,17 +140,24 @@ class Runs:
                 await self._sandboxes.discard(hold)
         return result_of(session_id, order.language.name, reply, inputs, delivery)
 
-    async def _exchange(self, order: RunOrder, chosen: Chosen, inputs: Inputs) -> tuple[Sandbox, Lease, Reply | Pause]:
+    async def _exchange(
+        self, order: RunOrder, chosen: Chosen, inputs: Inputs, course: Course
+    ) -> tuple[Sandbox, Lease, Reply | Pause]:
         """Stage and run; when the sandbox proves dead before the program started, once more in a fresh one."""
         try:
-            return await self._attempt(order, chosen, inputs)
+            return await self._attempt(order, chosen, inputs, course)
         except EngineUnavailable as error:
             log.info("session %s: sandbox was gone before the run, taking a fresh one: %s", chosen.record.id, error)
             await self._sandboxes.discard(chosen.hold)
-            return await self._attempt(order, chosen, inputs)
+            return await self._attempt(order, chosen, inputs, course)
 
-    async def _attempt(self, order: RunOrder, chosen: Chosen, inputs: Inputs) -> tuple[Sandbox, Lease, Reply | Pause]:
+    async def _attempt(
+        self, order: RunOrder, chosen: Chosen, inputs: Inputs, course: Course
+    ) -> tuple[Sandbox, Lease, Reply | Pause]:
+        before = chosen.hold.lease
         sandbox, lease = await self._sandboxes.acquire(chosen.hold)
+        course.lap("sandbox")
+        course.got_sandbox(is_new=before is None or before.sandbox_id != sandbox.id)
         missing = staging.missing_from(lease, inputs, self._store)
         if missing:
             staging.forget_replaced(lease, (item.path for item in missing))
@@ -145,6 +166,8 @@ class Runs:
                 inputs.by_path.pop(path, None)
                 inputs.notes.append(f"The file {path!r} could not be placed in the workspace: {reason}.")
             staging.note_placed(lease, inputs)
+            course.staged(missing)
+        course.lap("stage")
         limits_of = self._policy.limits_for if order.tools is None else self._policy.limits_between_pauses
         request = Request(
             order.language.program(order.source, order.args),
@@ -154,7 +177,9 @@ class Runs:
         )
         if chosen.hold.is_lost():
             raise LeasesUnavailable("The session was lost to another replica before the program started.")
-        return sandbox, lease, await (sandbox.exchange(request) if order.tools is None else sandbox.begin(request))
+        reply = await (sandbox.exchange(request) if order.tools is None else sandbox.begin(request))
+        course.lap("run")
+        return sandbox, lease, reply
 
     async def _put(self, sandbox: Sandbox, missing: list[Staged], inputs: Inputs) -> dict[str, str]:
         """Stage; a file whose bytes went away in the meantime is told like any other that is missing."""

@@ -1,0 +1,109 @@
+"""Tell what happened to whoever wants to know: the metrics, the audit log, traces, the operator's page.
+
+An event is one immutable value, told once it is over, in the task that it happened in. So a listener takes
+microseconds, waits for nothing, and hands what takes longer to somebody else.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from app.core.principal import Principal
+
+log = logging.getLogger(__name__)
+
+E = TypeVar("E")
+
+
+class Seconds(NamedTuple):
+    """Hold how long each step of a run took, in the order of the steps; 0 for one that it never came to.
+
+    Events are named tuples, because a frozen dataclass takes five times as long to make.
+    """
+
+    lookup: float = 0.0
+    """Finding the files that the request names."""
+
+    queue: float = 0.0
+    """Waiting for the session and for a place to run."""
+
+    sandbox: float = 0.0
+    """Getting the sandbox."""
+
+    stage: float = 0.0
+    """Bringing files into it."""
+
+    run: float = 0.0
+    """The program, from the request to the runner until its answer."""
+
+    collect: float = 0.0
+    """Storing what it wrote."""
+
+    record: float = 0.0
+    """Writing the session's record and lease."""
+
+
+class FinishedRun(NamedTuple):
+    """Tell of a request to run a program: to its end, to its next pause, or to the error that kept it from running.
+
+    Never the code, nor what it read or printed. Sizes of text are in characters, of files in bytes.
+    """
+
+    at: float
+    """When it was over, in seconds since the epoch."""
+
+    request_id: str
+    run_id: str
+    """The same for all requests that go on with one program."""
+
+    principal: Principal
+    session_id: str
+    """Empty when it never got to have one."""
+
+    language: str
+    ending: str
+    """An ``Ending``; ``paused``; or the code of the error that was answered instead."""
+
+    exit_code: int | None
+    total_seconds: float
+    seconds: Seconds
+    cpu_seconds: float
+    peak_memory_bytes: int
+    source_chars: int
+    staged_files: int
+    staged_bytes: int
+    output_chars: int
+    delivered_files: int
+    delivered_bytes: int
+    failed_files: int
+    """Files that could not be delivered (K21)."""
+
+    tool_rounds: int
+    """How often the program has paused for tools so far."""
+
+    sandbox: Literal["kept", "new", ""]
+    """Whether it ran where the session ran before; empty when it got no sandbox."""
+
+    is_follow_up: bool
+    """Whether it follows a run: in that one's session, or with files that it left."""
+
+
+class Events:
+    """Pass events on to their listeners."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[type, tuple[Callable[[Any], None], ...]] = {}
+
+    def on(self, kind: type[E], listener: Callable[[E], None]) -> None:
+        """Let a listener hear of every event of a kind from now on."""
+        self._listeners[kind] = (*self._listeners.get(kind, ()), listener)
+
+    def tell(self, event: object) -> None:
+        """Tell the listeners; one that fails is logged, and costs neither the others nor the run anything."""
+        for listener in self._listeners.get(type(event), ()):
+            try:
+                listener(event)
+            except Exception:  # whatever is wrong with who watches, the work goes on
+                log.exception("%s was not noted", type(event).__name__)

@@ -1,0 +1,31 @@
+"""Know which request, session and run a piece of work belongs to, wherever it is done: for the log, mostly."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+
+class Trail:
+    """Name what one request is about; filled in as it becomes known."""
+
+    __slots__ = ("request_id", "run_id", "session_id")
+
+    def __init__(self, request_id: str = "") -> None:
+        self.request_id = request_id
+        self.session_id = ""
+        self.run_id = ""
+
+
+_current: ContextVar[Trail | None] = ContextVar("trail", default=None)
+
+
+def begin(request_id: str) -> Trail:
+    """Start the trail of a request; tasks that it starts are on it too."""
+    trail = Trail(request_id)
+    _current.set(trail)
+    return trail
+
+
+def current() -> Trail | None:
+    """Give the trail that we are on; ``None`` in work that no request asked for."""
+    return _current.get()
