@@ -1,39 +1,71 @@
-# The service with both engines. See docs/docker.md for what the local engine needs of the container.
+# docker build .                               both engines, with compilers and tools for all thirteen languages
+# docker build --build-arg TOOLCHAINS=small .  both engines, with Python, JavaScript, TypeScript, Node and bash alone
+# docker build --target daytona .              the Daytona engine alone: nothing in this image runs programs
+#
+# For amd64 and arm64. docs/docker.md tells their sizes, and what the embedded engine needs of the container.
 
-# The sandbox runtime, in a layer of its own: it is large and changes rarely.
-FROM python:3.12-slim AS runtime
-WORKDIR /build
-COPY sandbox ./sandbox
-RUN python sandbox/install.py /opt/sandbox
+ARG TOOLCHAINS=full
 
-FROM python:3.12-slim AS service
-COPY requirements.txt /build/requirements.txt
-RUN python -m venv /opt/service \
-    && /opt/service/bin/pip install --no-cache-dir --disable-pip-version-check -r /build/requirements.txt
-
-FROM python:3.12-slim
-# jq for bash programs; the runtime brings Python's packages, Bun and Node
-# hadolint ignore=DL3008  # Debian keeps only the newest version of a release, so a pinned one breaks the next build
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends jq \
-    && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --home-dir /srv/adapter --create-home adapter \
+# What all images have: the user, and how the service is started and examined
+FROM python:3.12-slim AS base
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+RUN useradd --system --uid 10001 --home-dir /srv/adapter --create-home adapter \
     && install -d -o adapter -g adapter /srv/adapter/data
-COPY --from=runtime /opt/sandbox /opt/sandbox
-COPY --from=service /opt/service /opt/service
 WORKDIR /srv/adapter
-COPY app ./app
-COPY sandbox/packages.txt sandbox/extra.txt ./sandbox/
 ENV PATH=/opt/service/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1 \
     HOST=0.0.0.0 \
     PORT=8000 \
     SANDBOX_RUNTIME=/opt/sandbox \
     FILE_STORE_URL=/srv/adapter/data
-USER 10001
 VOLUME /srv/adapter/data
 EXPOSE 8000
-HEALTHCHECK --interval=30s --timeout=10s --start-period=20s \
-    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=8)"]
-CMD ["uvicorn", "app.main:app", "--host", "0.0.0.0", "--port", "8000", "--timeout-graceful-shutdown", "20"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["python", "-m", "app", "doctor", "--quick"]
+CMD ["python", "-m", "app", "serve"]
+
+FROM base AS packages
+COPY requirements.txt /build/
+RUN /usr/local/bin/python -m venv /opt/service \
+    && /opt/service/bin/pip install --no-cache-dir --disable-pip-version-check -r /build/requirements.txt
+
+# The tree, with bytecode: its user may write none. The mode is for copies, which change the times of files.
+FROM base AS tree
+COPY app ./app
+COPY sandbox/packages.txt sandbox/extra.txt ./sandbox/
+RUN python -m compileall -qq --invalidation-mode unchecked-hash app
+
+FROM base AS daytona
+ENV ADAPTER_ENGINE=daytona
+COPY --from=packages /opt/service /opt/service
+COPY --from=tree /srv/adapter /srv/adapter
+USER 10001
+
+# What Debian gives to programs
+FROM base AS toolchains-small
+COPY sandbox/apt-small.txt /build/
+# Debian keeps only the newest version of a release, so a pinned one breaks the next build; pipefail is set in base
+# hadolint ignore=DL3008,DL4006
+RUN apt-get update \
+    && sed 's/#.*//' /build/apt-small.txt | xargs apt-get install --yes --no-install-recommends \
+    && rm -rf /var/lib/apt/lists/*
+
+FROM toolchains-small AS toolchains-full
+COPY sandbox/apt.txt /build/
+# hadolint ignore=DL3008,DL4006
+RUN apt-get update \
+    && sed 's/#.*//' /build/apt.txt | xargs apt-get install --yes --no-install-recommends \
+    && rm -rf /var/lib/apt/lists/*
+
+# The sandbox runtime, after Debian's fonts, which it lists for matplotlib
+# hadolint ignore=DL3006  # a stage of this file, not an image
+FROM toolchains-${TOOLCHAINS} AS runtime
+WORKDIR /build
+COPY sandbox ./sandbox
+RUN python sandbox/install.py /opt/sandbox
+
+# hadolint ignore=DL3006
+FROM toolchains-${TOOLCHAINS}
+COPY --from=runtime /opt/sandbox /opt/sandbox
+COPY --from=packages /opt/service /opt/service
+COPY --from=tree /srv/adapter /srv/adapter
+USER 10001

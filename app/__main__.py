@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from app.cli import attack, doctor, execute, serve, snapshot
+_COMMANDS = {"serve": "serve", "exec": "execute", "doctor": "doctor", "attack": "attack", "snapshot": "snapshot"}
 
 
 def main(argv: Sequence[str]) -> int:
@@ -15,8 +16,9 @@ def main(argv: Sequence[str]) -> int:
         prog="python -m app", description="LibreChat's Code Interpreter API on your own sandboxes."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for command in (serve, execute, doctor, attack, snapshot):
-        command.add_to(commands)
+    named = [argv[0]] if argv and argv[0] in _COMMANDS else _COMMANDS  # a health check need not import all the others
+    for name in named:
+        import_module(f"app.cli.{_COMMANDS[name]}").add_to(commands)
     arguments = parser.parse_args(argv)
     code: int = arguments.run(arguments)
     return code

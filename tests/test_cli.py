@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.live import until
 from tests.runtime import RUNTIME
+from tests.service import running_service
 
 ROOT = Path(__file__).parents[1]
 
@@ -137,3 +139,55 @@ def test_welcome_says_what_librechat_needs() -> None:
     text = welcome(Settings(adapter_api_key="the-key", host="127.0.0.1", port=8000), key_was_made=True)
     assert "LIBRECHAT_CODE_BASEURL=http://localhost:8000/v1\n  LIBRECHAT_CODE_API_KEY=the-key" in text
     assert "LIBRECHAT_CODE_BASEURL=http://x:the-key@localhost:8000/v1" in text
+
+
+def test_a_health_check_asks_the_service_that_runs_here(tmp_path: Path) -> None:
+    """`doctor --quick` gives 0 while the service on HOST and PORT is ready, and 1, saying why, when none answers."""
+    with running_service(tmp_path) as service:
+        port = service.host.rpartition(":")[2]
+        ready = command("doctor", "--quick", cwd=tmp_path, HOST="0.0.0.0", PORT=port)
+    gone = command("doctor", "--quick", cwd=tmp_path, HOST="0.0.0.0", PORT=port)
+    assert (ready.returncode, ready.stdout) == (0, "ok    service            ready\n")
+    assert gone.returncode == 1
+    assert f"127.0.0.1:{port} does not answer" in gone.stdout
+
+
+def test_a_health_check_imports_no_framework_and_no_engine(tmp_path: Path) -> None:
+    """`doctor --quick` runs twice a minute for ever: it needs neither FastAPI, uvicorn, an engine nor a store."""
+    program = "import sys; from app.__main__ import main; main(['doctor', '--quick']); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PORT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    loaded = set(done.stdout.split())
+    assert "app.cli.doctor" in loaded, done.stderr
+    assert loaded & {"fastapi", "uvicorn", "obstore", "app.wiring", "app.core.runs"} == set()
+
+
+def test_no_key_is_made_where_it_could_not_be_kept(tmp_path: Path) -> None:
+    """Where `.env` cannot be written, `serve` without a credential ends with code 78 and names the setting."""
+    (tmp_path / ".env.new").mkdir()  # what stands in the way of root too
+    done = command("serve", cwd=tmp_path)
+    assert done.returncode == 78
+    assert "ADAPTER_API_KEY: not set" in done.stderr
+
+
+def test_a_key_of_the_settings_is_not_written_into_a_log(tmp_path: Path) -> None:
+    """`serve` shows a configured key on a terminal only: what a container prints is kept by others."""
+    log = tmp_path / "log"
+    with log.open("wb") as stream, subprocess.Popen(
+        [sys.executable, "-m", "app", "serve"], cwd=tmp_path, stdout=stream, stderr=stream,
+        env={
+            "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "SANDBOX_RUNTIME": str(RUNTIME),
+            "ADAPTER_API_KEY": "a-key-of-the-settings", "PORT": "0",
+        },
+    ) as process:  # fmt: skip
+        until(lambda: "Uvicorn running" in log.read_text() or process.poll() is not None)
+        process.terminate()
+    assert "Uvicorn running" in log.read_text()
+    assert "a-key-of-the-settings" not in log.read_text()

@@ -18,5 +18,7 @@ compile sandbox/packages.txt --output-file sandbox/packages.lock
 # an environment of its own: the daytona SDK and moto want different releases of python-dateutil
 compile tests/stores/moto.txt --output-file tests/stores/moto.lock
 compile tests/fuzz/schemathesis.txt --output-file tests/fuzz/schemathesis.lock
+# binaries, and Kubernetes' schemas: 700 MB that nobody but one directory of tests needs
+compile tests/deploy/tools.txt --output-file tests/deploy/tools.lock
 # the rivals of `make bench`: what they need must not decide what the service gets
 compile bench/rivals.txt --output-file bench/rivals.lock

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make sure of what the tests need beyond our own packages: Node >= 18 with npm (LibreChat's real client), jq (to compare
-# with), a Redis server, and in environments of their own moto's S3 server and schemathesis.
+# with), a Redis server, and in environments of their own moto's S3 server, schemathesis, and Compose, Helm and kin.
 set -euo pipefail
 here=$(dirname "$0")
 
@@ -27,3 +27,4 @@ own_environment() { # own_environment NAME LOCK
 
 own_environment moto "$here/../tests/stores/moto.lock"
 own_environment schemathesis "$here/../tests/fuzz/schemathesis.lock"
+own_environment deploy "$here/../tests/deploy/tools.lock"

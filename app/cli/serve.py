@@ -31,7 +31,8 @@ def run(_: argparse.Namespace) -> int:
     except (SettingsError, EngineUnfit) as error:
         print(error, file=sys.stderr)
         return EX_CONFIG
-    print(welcome(settings, key_was_made=made), flush=True)
+    if made or sys.stdout.isatty():  # the log of a container is no place for a key
+        print(welcome(settings, key_was_made=made), flush=True)
     uvicorn.run(
         app,
         host=settings.host,

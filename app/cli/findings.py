@@ -1,0 +1,100 @@
+"""Look at each part of the machine and the configuration, and put in a line what was found, its cause and its cure."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from app.core.errors import ServiceError
+from app.core.languages import LANGUAGES
+from app.core.ports import Engine, EngineUnfit
+from app.core.readiness import WrongAnswer, compute
+from app.runner.messages import Limits, Program, Request
+from app.settings import Settings, SettingsError
+from app.wiring import make_engine, make_store, runtime_of
+
+_ALWAYS = frozenset({"py", "js", "ts", "bash"})
+_MARKS = {"ok": "ok   ", "warn": "warn ", "fail": "FAIL "}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Hold one line of the report; a ``fail`` keeps the service from working, a ``warn`` narrows it."""
+
+    mark: str
+    what: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{_MARKS[self.mark]} {self.what:<18} {self.text}"
+
+
+async def findings(settings: Settings) -> AsyncIterator[Finding]:
+    """Examine one part after the other; the last one is a real program on the engine."""
+    yield Finding("ok", "python", sys.version.split()[0])
+    yield _credentials(settings)
+    if settings.engine == "local":
+        from app.engines.local.machine import examine
+
+        for mark, what, text in examine(runtime_of(settings)):
+            yield Finding(mark, what, text)
+    yield await _store(settings)
+    async for finding in _engine(settings):
+        yield finding
+
+
+def _credentials(settings: Settings) -> Finding:
+    if settings.adapter_auth == "none":
+        return Finding("warn", "credentials", "ADAPTER_AUTH=none: anybody who reaches the service may use it")
+    if settings.has_credential:
+        return Finding("ok", "credentials", "configured")
+    return Finding("warn", "credentials", "none yet; `make run` makes a key, or set ADAPTER_API_KEY")
+
+
+async def _store(settings: Settings) -> Finding:
+    try:
+        await make_store(settings).probe()
+    except SettingsError as error:
+        return Finding("fail", "file store", str(error))
+    except ServiceError as error:
+        return Finding("fail", "file store", f"{error} Check FILE_STORE_URL: it must be writable.")
+    return Finding("ok", "file store", "written, read and deleted an object")
+
+
+async def _engine(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        engine = make_engine(settings)
+        await engine.open()
+    except EngineUnfit as error:
+        yield Finding("fail", "engine", str(error))
+        return
+    try:
+        await compute(await engine.create())
+        yield Finding("ok", "engine", f"{engine.name}: a program computed 42")
+        for warning in engine.warnings:
+            yield Finding("warn", "engine", warning)
+        if settings.engine == "local" and not any("isolation" in warning for warning in engine.warnings):
+            yield Finding("ok", "canary", "a program tried to get out of its sandbox and could not")
+        async for finding in _languages(engine):
+            yield finding
+    except (ServiceError, WrongAnswer) as error:
+        yield Finding("fail", "engine", str(error))
+    finally:
+        await engine.close()
+
+
+async def _languages(engine: Engine) -> AsyncIterator[Finding]:
+    """Look for every language's tool inside a sandbox."""
+    sandbox = await engine.create()
+    for language in LANGUAGES:
+        tool = next((argv[0] for argv in (language.compile, language.run) if argv), "python3")
+        program = Program(f"command -v {tool}", "main.sh", "scratch", run=["bash", "{source}"])
+        reply = await sandbox.exchange(Request(program, Limits(wall_seconds=10)))
+        what = f"language {language.name}"
+        if reply.code == 0:
+            yield Finding("ok", what, reply.stdout.strip())
+        elif language.name in _ALWAYS and not engine.warnings:
+            yield Finding("fail", what, f"{tool} is missing in the sandbox runtime. Run `make install`.")
+        else:
+            yield Finding("warn", what, f"{tool} is not installed; programs in it are told so")
