@@ -11,16 +11,17 @@ import sys
 from collections.abc import AsyncIterator
 from typing import NoReturn
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from app.api import downloads, execute, health, programmatic, uploads
+from app.api import downloads, execute, health, metrics, programmatic, uploads
 from app.api.application import build
 from app.api.credentials import Credentials
 from app.api.gate import Gate
 from app.core.ports import Engine, EngineUnfit
 from app.core.tasks import end
 from app.settings import Settings, SettingsError, load_settings
+from app.telemetry.metrics import Metrics
 from app.wiring import Parts, assemble
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,10 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
                 app.description += f"\n\n**Warning:** {warning}"
             yield
 
+    credentials = Credentials(settings)
     app = build(
         [
+            *_metrics(parts, settings, credentials),
             execute.router(parts.runs),
             programmatic.router(parts.runs, parts.paused_runs),
             uploads.router(parts.files),
@@ -51,7 +54,16 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
         ],
         lifespan,
     )
-    return Gate(app, Credentials(settings), settings.request_body_max_bytes)
+    return Gate(app, credentials, settings.request_body_max_bytes)
+
+
+def _metrics(parts: Parts, settings: Settings, credentials: Credentials) -> list[APIRouter]:
+    """Count what happens and show it; with ``METRICS_ACCESS=off`` neither."""
+    if settings.metrics_access == "off":
+        return []
+    counted = Metrics(parts.events, parts.runs.admission, parts.leases, parts.engine.name)
+    key = settings.metrics_key.get_secret_value() if settings.metrics_key else None
+    return [metrics.router(counted.page, credentials, settings.metrics_access, key)]
 
 
 @contextlib.asynccontextmanager

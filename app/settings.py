@@ -53,6 +53,7 @@ _file = _section("Files")
 _request = _section("Requests")
 _run = _section("Runs")
 _local = _section("Local engine")
+_watch = _section("Watching it")
 
 
 class Settings(BaseSettings):
@@ -255,6 +256,15 @@ class Settings(BaseSettings):
     )
     sandbox_allow_running_strangers_code_without_isolation: bool = _local(
         False, "Has to be `true`, and `HOST` a loopback address, for `SANDBOX_MIN_ISOLATION=none`."
+    )
+
+    metrics_access: Annotated[Literal["key", "open", "off"], Word] = _watch(
+        "key",
+        "Who may read `/metrics`: `key` who knows `METRICS_KEY` or the API key (a user's token does not count), `open`"
+        " everybody who reaches the port, `off` nobody.",
+    )
+    metrics_key: SecretStr | None = _watch(
+        None, "A key for `/metrics` alone, as a Bearer token, so that Prometheus need not know the API key."
     )
 
     @property

@@ -25,6 +25,7 @@ from app.leases.memory_stock import MemoryStock
 from app.runner.messages import Limits
 from app.settings import DAY_SECONDS, Settings, SettingsError
 from app.stores.objects import ObjectFiles, open_store
+from app.stores.watched import WatchedFiles
 
 if TYPE_CHECKING:  # the engine that is not chosen is not imported
     from app.engines.daytona.account import DaytonaSettings
@@ -52,25 +53,26 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
     """Build the parts that the settings describe; an engine may be given, for tests. Opens no connection."""
     events = Events()
     leases, stock = make_leases(settings)
-    engine = engine or make_engine(settings, stock)
+    engine = engine or make_engine(settings, stock, events)
     store = make_store(settings)
+    files = WatchedFiles(store, events)
     sandboxes = Sandboxes(engine, leases, settings.max_sandboxes)
     binds = settings.session_language_policy == "bound"
-    chooser = SessionChooser(store, leases, wait_seconds=settings.queue_timeout_seconds, binds_language=binds)
+    chooser = SessionChooser(files, leases, wait_seconds=settings.queue_timeout_seconds, binds_language=binds)
     admission = Admission(settings.concurrent_runs, settings.max_queued_runs, settings.queue_timeout_seconds)
     tickets = Tickets(_shared_secret(settings), PAUSE_SECONDS)
-    paused_runs = PausedRuns(store, sandboxes, leases, admission, tickets, settings.max_paused_runs, events)
+    paused_runs = PausedRuns(files, sandboxes, leases, admission, tickets, settings.max_paused_runs, events)
     return Parts(
         events=events,
         engine=engine,
         leases=leases,
         store=store,
-        files=Files(store, settings.upload_max_bytes),
-        runs=Runs(store, sandboxes, chooser, admission, _policy(settings), paused_runs, events),
+        files=Files(files, settings.upload_max_bytes),
+        runs=Runs(files, sandboxes, chooser, admission, _policy(settings), paused_runs, events),
         paused_runs=paused_runs,
         sandboxes=sandboxes,
         keeper=Keeper(
-            sandboxes, leases, store, store,
+            sandboxes, leases, files, store,
             interval_seconds=settings.cleanup_interval_seconds,
             session_ttl_seconds=settings.session_ttl_seconds,
             file_ttl_seconds=settings.file_ttl_seconds,
@@ -123,7 +125,7 @@ def _policy(settings: Settings) -> RunPolicy:
     return RunPolicy(settings.run_timeout_seconds, settings.run_timeout_max_seconds, limits)
 
 
-def make_engine(settings: Settings, stock: Stock | None = None) -> Engine:
+def make_engine(settings: Settings, stock: Stock | None = None, events: Events | None = None) -> Engine:
     """Choose the engine; the one that is not chosen is not even imported. Without a stock it works for one command."""
     if settings.engine == "daytona":
         try:
@@ -132,7 +134,7 @@ def make_engine(settings: Settings, stock: Stock | None = None) -> Engine:
             raise EngineUnfit(f"The Daytona engine needs the `daytona` package: {error}.") from error
         shared = daytona_settings(settings)
         alone = replace(shared, warm_sandboxes=0, has_shared_leases=False)
-        return DaytonaEngine(shared, stock) if stock else DaytonaEngine(alone, MemoryStock())
+        return DaytonaEngine(shared, stock, events) if stock else DaytonaEngine(alone, MemoryStock())
     from app.engines.local.engine import LocalEngine
     from app.engines.local.recipe import LocalSettings
 
@@ -149,7 +151,8 @@ def make_engine(settings: Settings, stock: Stock | None = None) -> Engine:
             tmp_bytes=settings.sandbox_tmp_bytes,
             shm_bytes=settings.sandbox_shm_bytes,
             min_isolation=settings.sandbox_min_isolation,
-        )
+        ),
+        events,
     )
 
 

@@ -95,8 +95,7 @@ class Credentials:
         """Compare each offer in constant time, and all of them whatever comes out (K5)."""
         if self._api_key is None:
             return False
-        matches = [hmac.compare_digest(offer, self._api_key) for offer in offers]
-        return True in matches
+        return _is_among(self._api_key, offers)
 
     def _refusal(self, headers: Mapping[str, str]) -> Unauthorized:
         if not self._tokens.keys and _is_token(*_authorization(headers)):
@@ -160,6 +159,17 @@ class Tokens:
         if key is None:
             raise _refused("its kid names no key")
         return key
+
+
+def holds(key: bytes, headers: Mapping[str, str]) -> bool:
+    """Tell whether these headers hold a key, wherever a key may be sent (K5, K6)."""
+    scheme, offer = _authorization(headers)
+    return _is_among(key, _offered_keys(headers.get("x-api-key"), scheme, offer))
+
+
+def _is_among(key: bytes, offers: Iterator[bytes]) -> bool:
+    matches = [hmac.compare_digest(offer, key) for offer in offers]
+    return True in matches
 
 
 def _tenant(claims: Mapping[str, Any]) -> str:

@@ -22,7 +22,9 @@ TOO_LARGE = 413
 PROFILE_HEADER = "X-CodeAPI-Execution-Profile"
 _KNOWN_PROFILES = frozenset({"default", "stateful"})
 _STREAMED = frozenset({"/upload", "/upload/batch"})
-PUBLIC = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json"})
+PUBLIC = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json", "/metrics"})
+"""Open to everybody here; what needs a credential all the same asks for it itself."""
+
 _PUBLIC_BELOW = ("/docs", "/swagger/")
 _DISCARDED_BYTES = 128 * 1024 * 1024
 _DISCARDED_SECONDS = 5.0

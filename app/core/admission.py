@@ -19,6 +19,7 @@ class Admission:
         self._idle = asyncio.Event()
         self._idle.set()
         self.present = 0
+        self.running = 0
         self.is_draining = False
 
     @asynccontextmanager
@@ -45,9 +46,11 @@ class Admission:
                 await self._slots.acquire()
         except TimeoutError as error:
             raise Busy("All places to run are taken.", retry_after_seconds=3) from error
+        self.running += 1
         try:
             yield
         finally:
+            self.running -= 1
             self._slots.release()
 
     async def drain(self, seconds: float) -> bool:

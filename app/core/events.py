@@ -90,6 +90,57 @@ class FinishedRun(NamedTuple):
     """Whether it follows a run: in that one's session, or with files that it left."""
 
 
+class PoolTaken(NamedTuple):
+    """Tell that a spare was wanted from a pool: jails of the local engine, sandboxes of Daytona."""
+
+    pool: Literal["furnished", "jail", "sandbox"]
+    kind: str
+    is_hit: bool
+    age_seconds: float | None
+    """How long the spare had waited; ``None`` where there was none, or another replica made it."""
+
+    ready: int
+    """How many are left."""
+
+
+class PoolFilled(NamedTuple):
+    """Tell that a spare was made."""
+
+    pool: Literal["furnished", "jail", "sandbox"]
+    kind: str
+    ready: int
+
+
+class PoolWhole(NamedTuple):
+    """Tell that spares are back; ``jail`` stands for both pools of the local engine, which are filled in turn."""
+
+    pool: Literal["jail", "sandbox"]
+    short_seconds: float
+    """How long the pool was short, from the first take."""
+
+
+class EngineCalled(NamedTuple):
+    """Tell of one call to the engine's service."""
+
+    operation: str
+    outcome: str
+    """``ok``, or in one word what went wrong; see ``app.engines.daytona.calls``."""
+
+    seconds: float
+
+
+class StoreCalled(NamedTuple):
+    """Tell of one call to the file store."""
+
+    operation: str
+    outcome: str
+    """``ok``; the code of an error; ``broken_off`` when the caller went away or had nothing more to give."""
+
+    seconds: float
+    size: int
+    """Bytes of a file that were written or read."""
+
+
 class Events:
     """Pass events on to their listeners."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from app.core.events import Events
 from app.core.ports import Stock
 from app.engines.daytona.account import APP_LABEL, DaytonaSettings
 from app.engines.daytona.engine import DaytonaEngine
@@ -93,9 +94,11 @@ class Cloud:
         return DaytonaSettings(**{"api_key": KEY, "api_url": self.api_url, "target": "us"} | changes)
 
     @asynccontextmanager
-    async def engine(self, stock: Stock | None = None, **changes: Any) -> AsyncIterator[DaytonaEngine]:
+    async def engine(
+        self, stock: Stock | None = None, events: Events | None = None, **changes: Any
+    ) -> AsyncIterator[DaytonaEngine]:
         """Open an engine, and close it; one stock makes several of them replicas."""
-        engine = DaytonaEngine(self.settings(**changes), stock or MemoryStock())
+        engine = DaytonaEngine(self.settings(**changes), stock or MemoryStock(), events)
         await engine.open()
         try:
             yield engine

@@ -22,10 +22,12 @@ from daytona import (
 )
 
 from app.core.errors import EngineUnavailable, Unavailable
+from app.core.events import Events
 from app.core.ports import EngineUnfit, Stock
 from app.core.tasks import end
 from app.engines.daytona import archive, faults, snapshot
 from app.engines.daytona.account import APP_LABEL, INSTANCE_LABEL, RUNNER_LABEL, DaytonaSettings, connect, new_sandbox
+from app.engines.daytona.calls import Calls
 from app.engines.daytona.faults import State
 from app.engines.daytona.sandbox import PREPARE_SECONDS, DaytonaSandbox
 from app.engines.daytona.spares import Spares
@@ -55,8 +57,10 @@ class DaytonaEngine:
 
     name = "daytona"
 
-    def __init__(self, settings: DaytonaSettings, stock: Stock) -> None:
+    def __init__(self, settings: DaytonaSettings, stock: Stock, events: Events | None = None) -> None:
+        events = Events() if events is None else events
         self._settings = settings
+        self.calls = Calls(events)
         self._stock = stock
         self._instance = secrets.token_hex(6)
         self._daytona: AsyncDaytona | None = None
@@ -68,7 +72,7 @@ class DaytonaEngine:
         self._nobodys: dict[str, float] = {}
         """Sandboxes that seem to be nobody's, since when (monotonic)."""
         self._spares = Spares(
-            settings.warm_sandboxes, stock, self._make_spare, self._attach, self.destroy,
+            settings.warm_sandboxes, stock, self._make_spare, self._attach, self.destroy, events,
             make_seconds=self._create_seconds + PREPARE_SECONDS,
         )  # fmt: skip
         self._trouble: str | None = None
@@ -106,11 +110,11 @@ class DaytonaEngine:
 
     async def _try_account(self) -> None:
         try:
-            # nothing has our label yet, so this ends by itself: the SDK's generator cannot be left in the middle
-            async for _ in self._list(1, **{INSTANCE_LABEL: self._instance}):
-                log.debug("a sandbox of ours, before we made any")
+            # nothing has our label yet, so this is one page
+            await self._list(1, **{INSTANCE_LABEL: self._instance})
             if self._settings.snapshot is not None and self._settings.image is None:
-                await self._client.snapshot.get(self._settings.snapshot)
+                with self.calls.timed("snapshot"):
+                    await self._client.snapshot.get(self._settings.snapshot)
         except (DaytonaAuthenticationError, DaytonaForbiddenError) as error:
             raise EngineUnfit(f"Daytona refuses DAYTONA_API_KEY: {error}. Check it, and DAYTONA_API_URL.") from error
         except DaytonaNotFoundError as error:
@@ -200,9 +204,10 @@ class DaytonaEngine:
 
     async def _make(self) -> DaytonaSandbox:
         try:
-            remote = await self._client.create(
-                new_sandbox(self._settings, self._instance), timeout=self._create_seconds
-            )
+            with self.calls.timed("create"):
+                remote = await self._client.create(
+                    new_sandbox(self._settings, self._instance), timeout=self._create_seconds
+                )
         except DaytonaError as error:
             refused = faults.refusal(error, "make a sandbox")
             self._trouble = f"{refused.message} ({error})"
@@ -267,7 +272,7 @@ class DaytonaEngine:
 
     async def _look_up(self, sandbox_id: str) -> DaytonaSandbox | None:
         try:
-            remote = await self._client.get(sandbox_id, request_timeout=REQUEST_SECONDS)
+            remote = await self._get(sandbox_id)
         except DaytonaNotFoundError:
             self._known.pop(sandbox_id, None)
             return None
@@ -294,7 +299,7 @@ class DaytonaEngine:
         if sandbox_id in self._doomed:
             return State.GONE, None
         try:
-            remote = await self._client.get(sandbox_id, request_timeout=REQUEST_SECONDS)
+            remote = await self._get(sandbox_id)
         except DaytonaNotFoundError:
             return State.GONE, None
         except DaytonaError:
@@ -315,9 +320,10 @@ class DaytonaEngine:
     async def _delete(self, sandbox_id: str, remote: AsyncSandbox | None) -> bool:
         """Delete; 404 is done, anything else is tried again by the next sweep (409: it is between two states)."""
         try:
-            remote = remote or await self._client.get(sandbox_id, request_timeout=REQUEST_SECONDS)
+            remote = remote or await self._get(sandbox_id)
             if faults.state_of(remote.state) is not State.GONE:
-                await remote.delete(timeout=REQUEST_SECONDS)
+                with self.calls.timed("delete"):
+                    await remote.delete(timeout=REQUEST_SECONDS)
         except DaytonaNotFoundError:
             log.debug("sandbox %s was gone already", sandbox_id)
         except DaytonaError as error:
@@ -338,7 +344,7 @@ class DaytonaEngine:
             self._forget_all_but(leased | kept)
             return sum([await self._delete(sandbox_id, None) for sandbox_id in list(self._doomed)])
         try:
-            listed = {remote.id: remote async for remote in self._list(_PAGE)}
+            listed = {remote.id: remote for remote in await self._list(_PAGE)}
         except DaytonaError as error:
             raise faults.refusal(error, "list the sandboxes") from error
         self._forget_all_but(listed.keys() | leased)
@@ -373,7 +379,7 @@ class DaytonaEngine:
         """Take spares out that died or are about to; one that the list does not show may be too new for it."""
         for sandbox_id in sandbox_ids:
             try:
-                remote = await self._client.get(sandbox_id, request_timeout=REQUEST_SECONDS)
+                remote = await self._get(sandbox_id)
             except DaytonaNotFoundError:
                 remote = None
             except DaytonaError as error:
@@ -388,10 +394,16 @@ class DaytonaEngine:
             if sandbox_id not in alive and time.monotonic() - sandbox.made_at > ORPHAN_SECONDS:
                 del self._known[sandbox_id]
 
-    def _list(self, page: int, **labels: str) -> Any:
-        """List what is ours; the SDK's annotation of this generator is not the one it has."""
+    async def _list(self, page: int, **labels: str) -> list[AsyncSandbox]:
+        """List what is ours."""
         query = ListSandboxesQuery(labels={APP_LABEL: self._settings.app, **labels}, limit=page)
-        return self._client.list(query, request_timeout=REQUEST_SECONDS)
+        with self.calls.timed("list"):
+            pages: Any = self._client.list(query, request_timeout=REQUEST_SECONDS)  # not what the SDK annotates
+            return [remote async for remote in pages]
+
+    async def _get(self, sandbox_id: str) -> AsyncSandbox:
+        with self.calls.timed("get"):
+            return await self._client.get(sandbox_id, request_timeout=REQUEST_SECONDS)
 
 
 def when(text: str | None) -> datetime | None:

@@ -10,6 +10,7 @@ from daytona import AsyncSandbox, DaytonaError, FileUpload
 
 from app.core.errors import Unavailable
 from app.engines.daytona import bootstrap, faults
+from app.engines.daytona.calls import Calls
 from app.runner.frame import unwrap
 
 KiB = 1024
@@ -32,8 +33,9 @@ class Unheard(Exception):
 class Pipe:
     """Talk to the runner of one sandbox."""
 
-    def __init__(self, remote: AsyncSandbox, runner: str) -> None:
+    def __init__(self, remote: AsyncSandbox, runner: str, calls: Calls) -> None:
         self.remote = remote
+        self.calls = calls
         self._runner = runner
 
     async def order(self, verb: str, seconds: int, nonce: str | None = None, **fields: Any) -> dict[str, Any]:
@@ -54,7 +56,8 @@ class Pipe:
             return f"exec python3 {self._runner} <<'{nonce}'\n{order}\n{nonce}\n"
         path = f"{bootstrap.HOME}/order-{nonce}"
         try:
-            await self.remote.fs.upload_files([FileUpload(order.encode("ascii"), path)], timeout=UPLOAD_SECONDS)
+            with self.calls.timed("upload"):
+                await self.remote.fs.upload_files([FileUpload(order.encode("ascii"), path)], timeout=UPLOAD_SECONDS)
         except DaytonaError as error:
             raise _trouble_before(error) from error
         return f"exec python3 {self._runner} {path}"
@@ -62,7 +65,8 @@ class Pipe:
     async def shell(self, command: str, seconds: int) -> str:
         """Run a shell command and give its merged output, whatever its exit code."""
         try:
-            return (await self.remote.process.exec(command, timeout=seconds)).result
+            with self.calls.timed("exec"):
+                return (await self.remote.process.exec(command, timeout=seconds)).result
         except DaytonaError as error:
             if faults.has_certainly_not_started(error):
                 raise _trouble_before(error) from error
@@ -71,7 +75,8 @@ class Pipe:
     async def succeeds(self, command: str, seconds: int) -> bool:
         """Tell whether a shell command ran and ended with 0; ``False`` also when nobody knows."""
         try:
-            return (await self.remote.process.exec(command, timeout=seconds)).exit_code == 0
+            with self.calls.timed("exec"):
+                return (await self.remote.process.exec(command, timeout=seconds)).exit_code == 0
         except DaytonaError:
             return False
 

@@ -60,7 +60,7 @@ class DaytonaSandbox:
         self.made_at = self.heard_at = time.monotonic()
         self._engine = engine
         self._remote = remote
-        self._pipe = Pipe(remote, bootstrap.runner_path(is_baked=is_baked))
+        self._pipe = Pipe(remote, bootstrap.runner_path(is_baked=is_baked), engine.calls)
         self._known: Known | None = None
         self._sizes: dict[str, int] = {}
 
@@ -144,7 +144,8 @@ class DaytonaSandbox:
         missing = size
         try:
             remote_path = f"{bootstrap.WORKSPACE}/{path}"
-            stream: Any = await self._remote.fs.download_file_stream(remote_path, timeout=DOWNLOAD_SECONDS)
+            with self._engine.calls.timed("download"):
+                stream: Any = await self._remote.fs.download_file_stream(remote_path, timeout=DOWNLOAD_SECONDS)
             async with aclosing(stream) as chunks:
                 async for chunk in chunks:
                     missing -= len(chunk)

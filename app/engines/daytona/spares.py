@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from app.core.errors import LeasesUnavailable, Unavailable
+from app.core.events import Events, PoolFilled, PoolTaken, PoolWhole
 from app.core.ports import Stock
 from app.engines.daytona.sandbox import DaytonaSandbox
 
@@ -28,6 +30,7 @@ class Spares:
         make: Callable[[], Awaitable[DaytonaSandbox]],
         attach: Callable[[str], Awaitable[DaytonaSandbox | None]],
         destroy: Callable[[str], Awaitable[None]],
+        events: Events,
         *,
         make_seconds: float,
     ) -> None:
@@ -37,6 +40,8 @@ class Spares:
         self._make = make
         self._attach = attach
         self._destroy = destroy
+        self._events = events
+        self._short_since: float | None = None
         self._make_seconds = make_seconds
         self._own: set[str] = set()
         self._wanted = asyncio.Event()
@@ -51,13 +56,21 @@ class Spares:
         """Hand out one that lives, or nothing; also nothing while the stock does not answer."""
         try:
             while (sandbox_id := await self._stock.claim(self._own)) is not None:
+                is_own = sandbox_id in self._own
                 self._own.discard(sandbox_id)
                 self._wanted.set()
                 if sandbox := await self._attach(sandbox_id):
+                    self._note_taken(time.monotonic() - sandbox.made_at if is_own else None, is_hit=True)
                     return sandbox
         except LeasesUnavailable as error:
             log.warning("no warm sandbox can be taken: %s", error)
+        self._note_taken(None, is_hit=False)
         return None
+
+    def _note_taken(self, age_seconds: float | None, *, is_hit: bool) -> None:
+        if self._count:
+            self._short_since = self._short_since or time.monotonic()
+            self._events.tell(PoolTaken("sandbox", "any", is_hit, age_seconds, len(self._own)))
 
     async def keep(self, sandbox_id: str) -> bool:
         """Let a sandbox wait that nobody has used, if there is room."""
@@ -99,11 +112,17 @@ class Spares:
                 while ticket := await self._stock.reserve(self._count, self._make_seconds):
                     await self._make_one(ticket)
                 pause = 1.0
+                self._note_whole()
             except Unavailable as error:
                 log.warning("no warm sandbox could be made: %s", error.__cause__ or error)
                 await asyncio.sleep(max(pause, error.retry_after_seconds))
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 self._wanted.set()
+
+    def _note_whole(self) -> None:
+        if self._short_since is not None:
+            self._events.tell(PoolWhole("sandbox", time.monotonic() - self._short_since))
+            self._short_since = None
 
     async def _make_one(self, ticket: str) -> None:
         try:
@@ -117,5 +136,7 @@ class Spares:
         except LeasesUnavailable:
             await self._destroy(sandbox.id)  # it may be in the stock: whoever claims it finds it dead
             raise
-        if not is_spare:
+        if is_spare:
+            self._events.tell(PoolFilled("sandbox", "any", len(self._own)))
+        else:
             await self._destroy(sandbox.id)

@@ -99,7 +99,8 @@ class Delivery:
     async def _post(self, batch: list[Item]) -> None:
         uploads = [FileUpload(item.data or b"", item.target) for item in batch]
         try:
-            await self._remote.fs.upload_files(uploads, timeout=UPLOAD_SECONDS)
+            with self.pipe.calls.timed("upload"):
+                await self._remote.fs.upload_files(uploads, timeout=UPLOAD_SECONDS)
         except DaytonaError as error:
             await self._note_refused(batch, error)
         for item in batch:
@@ -108,7 +109,8 @@ class Delivery:
     async def _stream(self, item: Item) -> None:
         source = _Source(item.staged)
         try:
-            await self._remote.fs.upload_file_stream(source, item.target, timeout=UPLOAD_SECONDS)
+            with self.pipe.calls.timed("upload"):
+                await self._remote.fs.upload_file_stream(source, item.target, timeout=UPLOAD_SECONDS)
         except DaytonaError as error:
             if source.error is not None:
                 await self._remove([item])

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from app.core.errors import EngineUnavailable
+from app.core.events import Events
 from app.core.ports import EngineUnfit
 from app.core.tasks import end
 from app.engines.local import canary
@@ -32,8 +33,9 @@ class LocalEngine:
 
     name = "local"
 
-    def __init__(self, settings: LocalSettings) -> None:
+    def __init__(self, settings: LocalSettings, events: Events | None = None) -> None:
         self._settings = settings
+        self._events = Events() if events is None else events
         self._sandboxes: dict[str, LocalSandbox] = {}
         self._cgroups: Cgroups | None = None
         self._zygotes: Zygotes | None = None
@@ -86,7 +88,9 @@ class LocalEngine:
         settings = self._settings
         zygotes = await start_isolated(settings, has_memory_cgroup=self._cgroups is not None)
         self._zygotes = zygotes
-        self._standby = Standby(zygotes, self._cgroups, settings.memory_bytes, settings.processes, settings.standby)
+        self._standby = Standby(
+            zygotes, self._cgroups, settings.memory_bytes, settings.processes, settings.standby, self._events
+        )
         self._tending = asyncio.create_task(self._standby.tend())
 
     async def _try_to_get_out(self) -> None:

@@ -9,17 +9,23 @@ import os
 import re
 import signal
 import socket
+import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 from app.core.errors import EngineUnavailable
+from app.core.events import Events, PoolFilled, PoolTaken, PoolWhole
 from app.engines.local.cgroups import Cgroups, Group
 from app.engines.local.readable import readable
 from app.engines.local.whole import whole
 from app.engines.local.zygotes import Kind, Zygotes
 
 log = logging.getLogger(__name__)
+
+_LONG_RUN_SECONDS = 0.25
+"""After so long spares are made beside a run; before, they would only slow it."""
 
 
 @dataclass(slots=True)
@@ -32,6 +38,8 @@ class Jail:
     group: Group | None
     pid: int = 0
     """The runner's process id as the host sees it."""
+
+    made_at: float = field(default_factory=time.monotonic)
 
     def kill(self) -> None:
         """End every process of the jail."""
@@ -73,6 +81,7 @@ class Standby:
         memory_bytes: int,
         processes: int,
         target: int,
+        events: Events,
     ) -> None:
         self._zygotes = zygotes
         self._cgroups = cgroups
@@ -81,6 +90,8 @@ class Standby:
         self._ready: dict[Kind, deque[Jail]] = {kind: deque() for kind in zygotes.controls}
         self._furnished: dict[Kind, deque[Furnished]] = {kind: deque() for kind in zygotes.controls}
         self._most_furnished = 0 if zygotes.recipe.home else target
+        self._events = events
+        self._short_since: float | None = None
         self._wanted = asyncio.Event()
         self._wanted.set()
 
@@ -89,12 +100,26 @@ class Standby:
         if kind not in self._ready:
             kind = "bare"
         ready = self._ready[kind]
-        return ready.popleft() if ready else await self._make(kind)
+        jail = ready.popleft() if ready else None
+        self._note_taken("jail", kind, len(ready), jail)
+        return jail or await self._make(kind)
 
     def take_furnished(self, kind: Kind) -> Furnished | None:
         """Give a jail with a workspace, if one is ready."""
-        ready = self._furnished[kind if kind in self._furnished else "bare"]
-        return ready.popleft() if ready else None
+        if kind not in self._furnished:
+            kind = "bare"
+        ready = self._furnished[kind]
+        furnished = ready.popleft() if ready else None
+        self._note_taken("furnished", kind, len(ready), furnished.jail if furnished else None)
+        return furnished
+
+    def _note_taken(self, pool: Literal["furnished", "jail"], kind: Kind, left: int, jail: Jail | None) -> None:
+        if self._target == 0:
+            return
+        now = time.monotonic()
+        self._short_since = self._short_since or now
+        self._events.tell(PoolTaken(pool, kind, jail is not None, now - jail.made_at if jail else None, left))
+        asyncio.get_running_loop().call_later(_LONG_RUN_SECONDS, self.refill)
 
     def refill(self) -> None:
         """Say that jails were used; called after a run, so that refilling does not slow it."""
@@ -114,9 +139,18 @@ class Standby:
         for kind, furnished in self._furnished.items():
             while len(furnished) < self._most_furnished:
                 furnished.append(await self._furnish(kind))
+                self._events.tell(PoolFilled("furnished", kind, len(furnished)))
         for kind, ready in self._ready.items():
             while len(ready) < self._target:
                 ready.append(await self._make(kind))
+                self._events.tell(PoolFilled("jail", kind, len(ready)))
+        if self._short_since is not None and self._is_whole():
+            self._events.tell(PoolWhole("jail", time.monotonic() - self._short_since))
+            self._short_since = None
+
+    def _is_whole(self) -> bool:
+        furnished = all(len(ready) >= self._most_furnished for ready in self._furnished.values())
+        return furnished and all(len(ready) >= self._target for ready in self._ready.values())
 
     async def _furnish(self, kind: Kind) -> Furnished:
         """Let a jail enter an empty workspace of its own."""

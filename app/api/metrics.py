@@ -1,0 +1,37 @@
+"""Answer ``GET /metrics`` for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.credentials import Credentials, holds
+from app.api.wire import ERRORS
+from app.core.errors import Unauthorized
+
+Page = Callable[[str], Awaitable[tuple[bytes, str]]]
+
+
+def router(page: Page, credentials: Credentials, access: Literal["key", "open"], key: str | None) -> APIRouter:
+    """Make the route; the gate lets everybody through to it, because a key of its own may open it."""
+    routes = APIRouter(tags=["health"])
+
+    @routes.get("/metrics", summary="Give the metrics, for Prometheus", responses={401: ERRORS[401]})
+    async def metrics(request: Request) -> Response:
+        if access == "key":
+            _admit(request, credentials, key)
+        text, content_type = await page(request.headers.get("accept", ""))
+        return Response(text, media_type=content_type)
+
+    return routes
+
+
+def _admit(request: Request, credentials: Credentials, key: str | None) -> None:
+    """Let in who knows a key. A user's token proves who somebody is, not that the figures are their business."""
+    if key is not None and holds(key.encode(), request.headers):
+        return
+    method = credentials.identify(request.headers).method
+    if method == "jwt" or (method == "none" and key is not None):
+        raise Unauthorized("the metrics want METRICS_KEY, or the API key")
