@@ -36,7 +36,8 @@ _METHOD = """
 - *Own share* is measured with the real application on an engine that answers at once, on one pinned processor.
   *The engine alone* is the same jails, eight at once, without HTTP, sessions and store. *A loopback socket* is
   `socket.sendfile` to `recv_into` and `write` between two processes. The Daytona figures come from the emulator in
-  `devtools/`, with 20 ms added to every call; what a call took is taken from its log.
+  `devtools/`, with 20 ms added to every call; *one call* is the same order to the same sandbox by the SDK itself, in
+  turn with ours.
 """
 
 

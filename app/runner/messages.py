@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -16,13 +15,19 @@ class Message:
 
     def to_json(self) -> dict[str, Any]:
         """Give the message as plain data."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload, no-any-return]
+        return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}  # type: ignore[attr-defined]
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read a message from plain data."""
         known = cls.__dataclass_fields__  # type: ignore[attr-defined]
         return cls(**{key: value for key, value in data.items() if key in known})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Message):
+        return value.to_json()
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 @dataclass(slots=True)

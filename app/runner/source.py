@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.runner.messages import Program, Request
 from app.runner.workspace import make_usable
@@ -40,11 +40,13 @@ def place(request: Request) -> Source:
             return _beside(shown, program)
         except OSError:  # a full or unwritable workspace: the program shall still run
             pass
-    apart = Path(request.scratch, ".source")
-    apart.mkdir(mode=0o700, exist_ok=True)
-    path = apart / (os.path.basename(shown) if program.place == "warm" else program.filename)
-    path.write_text(program.source, encoding="utf-8", errors="surrogatepass")
-    return Source(str(path), shown)
+    apart = os.path.join(request.scratch, ".source")
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(apart, 0o700)
+    path = os.path.join(apart, os.path.basename(shown) if program.place == "warm" else program.filename)
+    with open(path, "wb", buffering=0) as stream:
+        stream.write(program.source.encode("utf-8", "surrogatepass"))
+    return Source(path, shown)
 
 
 def _free_name(workspace: str, filename: str) -> str:

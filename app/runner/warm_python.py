@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import codecs
 import io
 import linecache
 import os
@@ -12,7 +13,7 @@ import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from app.runner import figures, spawning, teardown
+from app.runner import figures, forkhooks, spawning, teardown
 from app.runner.messages import Tool
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _OWN = "app"
 _own_modules: list[str] = []
+_packages: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class WarmProgram:
 def become_fresh() -> None:
     """Leave no trace of the runner in a fork of it: signals, streams, random numbers. Needs to know of no program."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    forkhooks.give_back()
     _open_streams()
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
@@ -72,7 +75,7 @@ def _take_place(program: WarmProgram) -> None:
     sys.argv[:] = [os.path.basename(program.path), *program.args]
     sys.orig_argv[:] = [sys.executable, *sys.argv]
     # the interpreter looks along the path for the lines that its own tracebacks show: the script's place comes last
-    packages = (entry for entry in sys.path if _is_not_ours(entry))
+    packages = _packages or [entry for entry in sys.path if _is_not_ours(entry)]
     sys.path[:] = [os.path.dirname(program.path), *packages, os.path.dirname(program.script)]
 
 
@@ -119,7 +122,12 @@ def _main_module(path: str, offer: Offer | None) -> types.ModuleType:
 
 
 def get_ready() -> None:
-    """Note our own modules while this process is alone: looking for them in every fork would copy its memory."""
+    """Note our own modules while this process is alone: looking for them in every fork would copy its memory.
+
+    The same for what else is the same for all programs.
+    """
+    codecs.lookup("utf-8-sig")  # it is a module, to be found along the path
+    _packages[:] = [entry for entry in sys.path if _is_not_ours(entry)]
     _own_modules[:] = [name for name in sys.modules if name == _OWN or name.startswith(_OWN + ".")]
     _own_modules.append("app.runner.pythontools")  # imported later, by those that need it
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import subprocess
@@ -11,15 +12,25 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+from daytona import AsyncDaytona, DaytonaConfig
+
+from app.core.events import Events
+from app.core.languages import LANGUAGES
+from app.engines.daytona import bootstrap
+from app.engines.daytona.calls import Calls
+from app.engines.daytona.pipe import Pipe
+from app.engines.daytona.sandbox import program_env
+from app.runner.messages import Request
 from bench import service
 from bench.measure import median, percentile
 
 _KEY = "emulator"
 _WARM_UP = 3
+_PROGRAM = "print(2+2)"
 
 
 def measure(turns: int, call_seconds: float) -> dict[str, Any]:
-    """Run conversations; the emulator's own log tells the calls, and how long each took there."""
+    """Hold a conversation, and after each turn make the same call with the SDK itself: what is above it is ours."""
     with (
         _emulator(call_seconds) as address,
         service.running(
@@ -29,16 +40,19 @@ def measure(turns: int, call_seconds: float) -> dict[str, Any]:
             DAYTONA_API_URL=f"{address}/api",
             DAYTONA_WARM_SANDBOXES="0",
         ) as running,
+        asyncio.Runner() as runner,
     ):
         _forget(address)
-        times, answer = [], running.execute("py", "n = 1; print(n)")
+        answer = running.execute("py", "n = 1; print(n)")
+        direct = runner.run(_Direct.connect(address))
+        times, calls = [], []
         for _ in range(turns - 1):
             start = time.perf_counter()
-            answer = running.execute("py", "print(2+2)", session_id=answer["session_id"])
+            answer = running.execute("py", _PROGRAM, session_id=answer["session_id"])
             times.append((time.perf_counter() - start) * 1000)
+            calls.append(runner.run(direct.call()) * 1000)
+        runner.run(direct.close())
         entries = _log(address)
-    runs = [entry for entry in entries if entry["path"].endswith("/process/execute")]
-    calls = [1000 * entry["seconds"] for entry in runs[-(turns - 1) :]]
     over = [took - call for took, call in zip(times, calls, strict=True)][_WARM_UP:]
     created = [item for item in entries if item["method"] == "POST" and item["path"].rstrip("/").endswith("/sandbox")]
     return {
@@ -48,15 +62,46 @@ def measure(turns: int, call_seconds: float) -> dict[str, Any]:
         "call_p50_ms": median(calls[_WARM_UP:]),
         "over_one_call_p50_ms": median(over),
         "over_one_call_p95_ms": percentile(over, 0.95),
-        "calls_per_steady_exec": (len(_after_first(entries, runs)) / (turns - 1)) if runs else 0,
+        "calls_per_steady_exec": _runs_since_first(entries) / (turns - 1) - 1,  # the other one is the direct call
         "sandboxes_created": len(created),
     }
 
 
-def _after_first(entries: list[dict[str, Any]], runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Give the calls after the first run's, websockets aside."""
-    first = runs[0]["number"]
-    return [entry for entry in entries if entry["number"] > first and entry["method"] != "WS"]
+class _Direct:
+    """Be who calls the SDK without us: the same order to the same sandbox, in one ``process.exec``."""
+
+    def __init__(self, client: AsyncDaytona, pipe: Pipe) -> None:
+        self._client = client
+        self._pipe = pipe
+        request = Request(
+            LANGUAGES[0].program(_PROGRAM, []), workspace=bootstrap.WORKSPACE, scratch="/tmp", env=program_env(1)
+        )
+        self._request = request.to_json()
+
+    @classmethod
+    async def connect(cls, address: str) -> _Direct:
+        """Find the conversation's sandbox."""
+        client = AsyncDaytona(DaytonaConfig(api_key=_KEY, api_url=f"{address}/api", otel_enabled=False))
+        sandbox = await anext(client.list())
+        return cls(client, Pipe(sandbox, bootstrap.runner_path(is_baked=False), Calls(Events())))
+
+    async def call(self) -> float:
+        """Run the program; give the seconds."""
+        start = time.perf_counter()
+        answer = await self._pipe.order("run", 60, request=self._request)
+        if answer["reply"]["stdout"] != "4\n":
+            raise RuntimeError(f"the direct call answered {answer}")
+        return time.perf_counter() - start
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+
+def _runs_since_first(entries: list[dict[str, Any]]) -> int:
+    """Count the calls after the first run's, websockets aside, and but for the one that found the sandbox."""
+    first = next(entry["number"] for entry in entries if entry["path"].endswith("/process/execute"))
+    return len([entry for entry in entries if entry["number"] > first and entry["method"] != "WS"]) - 1
 
 
 @contextlib.contextmanager

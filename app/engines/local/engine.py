@@ -11,7 +11,7 @@ from app.core.errors import EngineUnavailable
 from app.core.events import Events
 from app.core.ports import EngineUnfit
 from app.core.tasks import end
-from app.engines.local import canary
+from app.engines.local import canary, release
 from app.engines.local.cgroups import Cgroups, open_cgroups
 from app.engines.local.isolate import remove_tree, start_isolated
 from app.engines.local.recipe import LocalSettings
@@ -128,6 +128,7 @@ class LocalEngine:
                     await remove_tree(directory)
         if self._standby is not None:
             await self._standby.close()
+        await release.all_done()
 
     async def _alive(self) -> tuple[Zygotes, Standby]:
         """Give the zygotes, started again if they died; the sandboxes of the dead ones died with them."""

@@ -19,6 +19,7 @@ import orjson
 from app.core.errors import EngineUnavailable
 from app.core.ids import new_id
 from app.core.ports import Staged
+from app.engines.local import release
 from app.engines.local.inside import full
 from app.engines.local.inside.plain import scratch_of
 from app.engines.local.isolate import remove_tree
@@ -191,10 +192,8 @@ class LocalSandbox:
             await remove_tree(self._place.workspace)
 
     def _let_go(self) -> None:
-        descriptors, self._ground, self._root = (self._ground, self._root), -1, -1
-        for descriptor in descriptors:
-            if descriptor >= 0:
-                os.close(descriptor)
+        release.close_soon(self._ground, self._root)
+        self._ground = self._root = -1
 
 
 def place_on_host(root: int) -> Place:

@@ -17,6 +17,7 @@ from typing import Literal
 
 from app.core.errors import EngineUnavailable
 from app.core.events import Events, PoolFilled, PoolTaken, PoolWhole
+from app.engines.local import release
 from app.engines.local.cgroups import Cgroups, Group
 from app.engines.local.readable import readable
 from app.engines.local.whole import whole
@@ -53,7 +54,7 @@ class Jail:
         await readable(self.pidfd)
         os.close(self.pidfd)
         if self.group is not None:
-            self.group.remove()
+            release.soon(self.group.remove)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,7 @@ class Furnished:
 
     async def close(self) -> None:
         """Give everything back."""
-        os.close(self.ground)
-        os.close(self.root)
+        release.close_soon(self.ground, self.root)
         await self.jail.close()
 
 

@@ -178,7 +178,7 @@ class Zygotes:
     def _command(self, jail: outer.Outer, inherited: list[int]) -> list[str]:
         """Write the whole command line; as root the launcher comes first and drops privileges."""
         recipe = self.recipe
-        zygote = [f"{recipe.inner_runtime}/bin/python3", "-m", "app.engines.local.inside.zygote", *map(str, inherited)]
+        zygote = [f"{recipe.inner_runtime}/bin/python3", "-m", "app.engines.local.inside.start", *map(str, inherited)]
         argv = [*self._bubblewrap(jail), *zygote]
         if recipe.uid == os.geteuid():
             return argv

@@ -1,8 +1,8 @@
 """Fork jails from a warm interpreter. The zygote itself never runs a user's code and never sees a user's file.
 
-Started once by ``app.engines.local.zygotes``, inside bubblewrap and with all capabilities of its own user namespace
-(and none outside it). Two kinds live in one process tree: ``bare``, this process, and ``loaded``, its fork with the
-data stack imported.
+Started once by ``app.engines.local.zygotes`` through ``start``, inside bubblewrap and with all capabilities of its own
+user namespace (and none outside it). Two kinds live in one process tree: ``bare``, this process, and ``loaded``, its
+fork with the data stack imported.
 
 Control is one SOCK_SEQPACKET pair for each kind. A request is one JSON packet:
 
@@ -27,6 +27,7 @@ import sys
 import traceback
 from typing import Any, NoReturn, Protocol
 
+from app.engines.local.inside import rehearsal
 from app.engines.local.inside.full import FullGround
 from app.engines.local.inside.limits import JailLimits
 from app.engines.local.inside.plain import PlainGround
@@ -155,7 +156,7 @@ def _preload(modules: list[str]) -> None:
             importlib.import_module(name)
         except Exception as error:  # noqa: BLE001  a module may raise anything while it is imported
             print(f"preload: {name}: {error!r}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        rehearsal.draw()
+    except Exception as error:  # noqa: BLE001  the same; plots are slower then
+        print(f"rehearsal: {error!r}", file=sys.stderr)

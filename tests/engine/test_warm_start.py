@@ -1,0 +1,77 @@
+"""What the zygote does ahead for its forks: they start sooner, and no program can tell."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+
+import pytest
+
+from app.engines.local.sandbox import LocalSandbox
+from app.runner import forkhooks
+from tests.engine.asking import output, python
+from tests.runtime import RUNTIME_PYTHON
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+async def test_a_programs_own_forks_run_all_hooks(sandbox: LocalSandbox) -> None:
+    """Hooks that the zygote kept back are there again: a child's random numbers are its own, its threads too."""
+    source = """
+import os, random, threading
+first = random.getstate()
+waiting = threading.Event()
+threading.Thread(target=waiting.wait).start()
+if (child := os.fork()) == 0:
+    print(random.getstate() != first, threading.active_count(), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+waiting.set()
+"""
+    assert await output(sandbox, python(source)) == "True 1\n"
+
+
+async def test_threading_knows_the_programs_process(sandbox: LocalSandbox) -> None:
+    """The main thread's number is the program's, not the zygote's, and threads and their pools work."""
+    source = """
+import os, threading
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(2) as pool:
+    print(threading.main_thread().native_id == os.getpid(), sum(pool.map(abs, [-1, 2])))
+"""
+    assert await output(sandbox, python(source)) == "True 3\n"
+
+
+async def test_two_runs_draw_different_numbers(sandbox: LocalSandbox) -> None:
+    """Both come from one zygote, and neither `random` nor `numpy.random` may repeat itself."""
+    source = "import random, numpy\nprint(random.random(), numpy.random.random())"
+    drawn = [await output(sandbox, python(source)) for _ in range(2)]
+    assert not set(drawn[0].split()) & set(drawn[1].split())
+
+
+async def test_hooks_are_kept_back_only_when_told() -> None:
+    """The service, and the runner on Daytona, leave ``os`` as it is."""
+    assert forkhooks._kept == []
+    code = "import os; was = os.register_at_fork; from app.runner import forkhooks; print(os.register_at_fork is was)"
+    assert await asyncio.to_thread(subprocess.check_output, [sys.executable, "-c", code]) == b"True\n"
+
+
+async def test_the_rehearsal_of_a_plot_leaves_no_trace() -> None:
+    """No figure, no open file, no changed setting stays; and a real plot then has nothing left to import."""
+    code = """
+import json, os, sys
+import pandas, matplotlib.pyplot as plt
+from app.engines.local.inside import rehearsal
+plt.switch_backend("agg")
+settings, files = dict(plt.rcParams), os.listdir("/proc/self/fd")
+rehearsal.draw()
+clean = [plt.get_fignums() == [], dict(plt.rcParams) == settings, os.listdir("/proc/self/fd") == files]
+known = set(sys.modules)
+pandas.DataFrame({"x": [1, 2], "y": [3, 4]}).plot(x="x", y="y")
+plt.savefig("/dev/null", format="png")
+print(json.dumps([clean, sorted(set(sys.modules) - known)]))
+"""
+    said = await asyncio.to_thread(subprocess.check_output, [str(RUNTIME_PYTHON), "-c", code])
+    assert json.loads(said) == [[True, True, True], []]
