@@ -6,12 +6,14 @@ PYTHON ?=
 ARGS ?=
 # For `make test-replicas`: how many conversations.
 CONVERSATIONS ?= 200
+# For `make fuzz`: how many minutes.
+MINUTES ?= 5
 # For `make lock`: UPGRADE=1 takes the newest releases.
 UPGRADE ?=
 export PYTHON UPGRADE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-replicas bench bench-quick bench-docs lock run-daytona-emulator doctor clean
+.PHONY: help install run test test-replicas bench bench-quick bench-docs lock run-daytona-emulator attack fuzz doctor clean
 
 help:  ## Show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 28
@@ -47,6 +49,10 @@ run-daytona-emulator: install .venv/.installed-dev  ## Start an emulator of Dayt
 
 attack: install  ## Try to get out of the sandbox in every known way (ARGS='--quick', ARGS='--url URL --key KEY')
 	@.venv/bin/python -m app attack $(ARGS)
+
+fuzz: install .venv/.installed-dev  ## Make up requests, forms and runner frames (MINUTES=20), and write docs/security.md
+	@tools/test_tools.sh
+	@.venv/bin/python -m tests.fuzz --minutes $(MINUTES) --write docs/security.md
 
 doctor: install  ## Say what this machine can do and what it lacks
 	@.venv/bin/python -m app doctor

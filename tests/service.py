@@ -83,7 +83,8 @@ def _free_port() -> int:
 
 def _command(service: LiveService) -> list[str]:
     host, port = service.host.split(":")
-    return [sys.executable, "-m", "uvicorn", "app.main:app", "--host", host, "--port", port]
+    bounds = "app.api.connections:BoundedConnection"
+    return [sys.executable, "-m", "uvicorn", "app.main:app", "--http", bounds, "--host", host, "--port", port]
 
 
 def _environment(service: LiveService, workdir: Path, settings: dict[str, str]) -> dict[str, str]:

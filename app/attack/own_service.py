@@ -92,6 +92,7 @@ class OwnService:
             "ATTACK_SECRET": self.secrets["environment"],
         }
         command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(self.target.port)]
+        command += ["--http", "app.api.connections:BoundedConnection"]
         with (self.directory / "log").open("wb") as log:
             return subprocess.Popen(command, cwd=self.directory, env=environment, stdout=log, stderr=log)
 

@@ -44,9 +44,14 @@ def cell(text: str) -> str:
 
 def write(path: Path, verdicts: Sequence[Verdict]) -> None:
     """Put the table between its marks. Raises ``ValueError`` when the file has none."""
+    put_between(path, BEGIN, END, table(verdicts))
+
+
+def put_between(path: Path, begin: str, end: str, content: str) -> None:
+    """Replace what stands between two marks of a Markdown file. Raises ``ValueError`` when they are not there."""
     text = path.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, mark, after = rest.partition(END)
+    before, _, rest = text.partition(begin)
+    _, mark, after = rest.partition(end)
     if not mark:
         raise ValueError(f"{path}: no place for the table")
-    path.write_text(f"{before}{BEGIN}\n{table(verdicts)}\n{END}{after}", encoding="utf-8")
+    path.write_text(f"{before}{begin}\n{content}\n{end}{after}", encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 
+from app.api.connections import BoundedConnection
 from app.cli.key import ENV_FILE, ensure_key
 from app.core.ports import EngineUnfit
 from app.main import EX_CONFIG, create_app
@@ -39,6 +40,7 @@ def run(_: argparse.Namespace) -> int:
         port=settings.port,
         log_level=settings.log_level,
         access_log=False,
+        http=BoundedConnection,
         timeout_graceful_shutdown=settings.drain_seconds,
     )
     return 0

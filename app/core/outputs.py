@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import binascii
+import errno
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from app.core import paths
 from app.core.errors import StoreUnavailable
 from app.core.ids import new_id
 from app.core.ports import FileStore, Lease, Sandbox
@@ -40,6 +43,9 @@ async def collect(store: FileStore, sandbox: Sandbox, session_id: str, inputs: I
         origin = inputs.by_path.get(changed.path)
         if origin is not None and origin.file.read_only:
             continue
+        if paths.clean(changed.path) != changed.path:  # no runner of ours says so
+            delivery.failed.append(LeftOut("A file", "its name cannot be one", is_limit=True))
+            continue
         try:
             file = await _store_one(store, sandbox, session_id, changed)
         except OSError as error:
@@ -60,12 +66,19 @@ def nothing_of(delivery: Delivery) -> Delivery:
 
 async def _store_one(store: FileStore, sandbox: Sandbox, session_id: str, changed: ChangedFile) -> FileRecord:
     file_id = new_id()
-    chunks = sandbox.get(changed.path) if changed.content is None else _once(base64.b64decode(changed.content))
+    chunks = sandbox.get(changed.path) if changed.content is None else _once(_decoded(changed.content))
     written = await store.write(session_id, file_id, chunks)
     return FileRecord(
         id=file_id, path=changed.path, size=written.size, modified=now(), etag=written.etag,
         content_type=content_type_of(changed.path),
     )  # fmt: skip
+
+
+def _decoded(content: str) -> bytes:
+    try:
+        return base64.b64decode(content)
+    except binascii.Error as error:
+        raise OSError(errno.EBADMSG, "it arrived broken") from error
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

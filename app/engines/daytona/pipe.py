@@ -47,7 +47,12 @@ class Pipe:
         message = unwrap(output, nonce)
         if message is None:
             raise Unheard(f"no whole answer, but {shown(output)}")
-        answer: dict[str, Any] = json.loads(message)
+        try:
+            answer = json.loads(message)
+        except (ValueError, RecursionError):
+            answer = None
+        if not isinstance(answer, dict):
+            raise Unheard("an answer that is none")
         return answer
 
     async def _command(self, order: str, nonce: str) -> str:

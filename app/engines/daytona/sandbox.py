@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import errno
 import logging
 import math
@@ -17,6 +18,7 @@ from daytona import AsyncSandbox, DaytonaError
 
 from app.core import paths
 from app.core.errors import EngineLimited, EngineUnavailable, Unavailable
+from app.core.heard import heard
 from app.core.ports import Chunks, Staged
 from app.engines.daytona import bootstrap, faults
 from app.engines.daytona.faults import State
@@ -123,7 +125,10 @@ class DaytonaSandbox:
         if size is None:
             look = await self._look(path)
             if look.content is not None:
-                yield base64.b64decode(look.content)
+                try:
+                    yield base64.b64decode(look.content)
+                except binascii.Error as error:
+                    raise OSError(errno.EIO, "it arrived broken", path) from error
                 return
             size = look.size
         async for chunk in self._download(path, size):
@@ -134,7 +139,10 @@ class DaytonaSandbox:
             answer = await self._pipe.order("look", ASK_SECONDS, path=path, most_bytes=MiB)
         except (NotStarted, Unheard, Unavailable) as error:
             raise OSError(errno.EIO, "the sandbox does not answer", path) from error
-        look = Look.from_json(answer["look"])
+        try:
+            look = heard(Look, answer.get("look"))
+        except ValueError as error:
+            raise OSError(errno.EIO, "the sandbox does not answer", path) from error
         if look.error is not None:
             raise OSError(errno.EINVAL, look.error, path)
         return look
@@ -240,11 +248,15 @@ class DaytonaSandbox:
         self.heard_at = time.monotonic()
         self.waits = "pause" in answer
         if "error" in answer:
-            raise EngineUnavailable(f"The sandbox did not run it: {answer['error']}.")
-        if "pause" in answer:
-            return replace(Pause.from_json(answer["pause"]), key=key)
-        reply = Reply.from_json(answer["reply"])
-        layout = Layout.from_json(answer["layout"])
+            raise EngineUnavailable(f"The sandbox did not run it: {shown(str(answer['error']))}.")
+        try:
+            if "pause" in answer:
+                return replace(heard(Pause, answer["pause"]), key=key)
+            reply, layout = heard(Reply, answer.get("reply")), heard(Layout, answer.get("layout"))
+        except ValueError as error:  # a program has its runner's place
+            log.warning("sandbox %s: a runner said what is no answer: %s", self.id, error)
+            self.waits = False
+            return Reply(Ending.LOST, signal="SIGKILL")
         self._known = Known(layout) if layout.is_plain else None
         self._sizes = {item.path: item.size for item in reply.changed}
         return reply

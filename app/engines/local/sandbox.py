@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from app.core.errors import EngineUnavailable
+from app.core.heard import heard
 from app.core.ids import new_id
 from app.core.ports import Staged
 from app.engines.local import release
@@ -39,6 +40,9 @@ GRACE_SECONDS = 30.0
 
 _MEMORY_LOOK_SECONDS = 0.25
 _READ_BYTES = 1 << 18
+_MOST_BYTES = 1 << 30
+"""No answer is as large, whatever the limits of output."""
+
 _IMPORTED = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)|import[ \t]+([\w., \t]+))", re.MULTILINE)
 
 
@@ -261,16 +265,25 @@ async def _hear(jail: Jail, wall_seconds: float, *, has_started: bool) -> Reply 
     finally:
         watching.cancel()
     if kind == PAUSE and body is not None:
-        return Pause.from_json(_read(body))
+        return _understood(Pause, body)
     ran_out = jail.group is not None and jail.group.ran_out_of_memory()
     if body is None:
         if kind is None and not has_started and not ran_out:
             raise EngineUnavailable("The sandbox went away before the program started.")
         return Reply(Ending.MEMORY if ran_out else Ending.LOST, signal="SIGKILL")
-    reply = Reply.from_json(_read(body))
-    if ran_out and reply.ending in (Ending.SIGNAL, Ending.EXIT):
+    reply = _understood(Reply, body)
+    if isinstance(reply, Reply) and ran_out and reply.ending in (Ending.SIGNAL, Ending.EXIT):
         reply.ending = Ending.MEMORY
     return reply
+
+
+def _understood(kind: type[Pause | Reply], body: bytes) -> Reply | Pause:
+    """Read an answer; what is none comes from a program that has its runner's place, and the run counts as lost."""
+    try:
+        return heard(kind, _read(body))
+    except (ValueError, RecursionError) as error:
+        log.warning("a runner said what is no answer: %s", error)
+        return Reply(Ending.LOST, signal="SIGKILL")
 
 
 async def _end_when_out_of_memory(jail: Jail) -> None:
@@ -292,6 +305,8 @@ async def _receive(wire: socket.socket) -> tuple[bytes | None, bytes | None]:
             continue
         if kind is not None and len(received) >= HEADER.size:
             end = HEADER.size + HEADER.unpack_from(received)[0]
+            if end > _MOST_BYTES:
+                return kind, None
             if len(received) >= end:
                 return kind, bytes(memoryview(received)[HEADER.size : end])
         try:

@@ -1,0 +1,72 @@
+"""Read what a sandbox says: a program that has taken its runner over says what it likes.
+
+Whatever it is, it must be nobody's trouble but its own: no failure of the service, and no file of a forged name.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from functools import cache
+from typing import Any, TypeVar
+
+from app.runner.arguments import is_too_deep
+from app.runner.messages import Message
+
+M = TypeVar("M", bound=Message)
+
+_LARGEST = 2**53
+"""Beyond it, numbers are not the same on both sides of JSON."""
+
+
+def heard(kind: type[M], data: Any) -> M:
+    """Read a message of a sandbox. Raises ``ValueError`` for anything else."""
+    try:
+        message = kind.from_json(data)
+        _check(message)
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"this is no {kind.__name__} ({type(error).__name__})") from error
+    return message
+
+
+def _check(message: Message) -> None:
+    """Raise ``ValueError`` unless each field holds what its annotation says, fit to be passed on as JSON."""
+    kind: Any = type(message)  # which mypy does not believe to be hashable
+    for name, kinds in _kinds(kind).items():
+        value = getattr(message, name)
+        if not isinstance(value, kinds):
+            raise ValueError(f"{name} is {type(value).__name__}")
+        if isinstance(value, str):
+            value.isascii() or value.encode()  # halves of characters have no place in an answer
+        elif isinstance(value, int | float):
+            if not -_LARGEST <= value <= _LARGEST:  # NaN too
+                raise ValueError(f"{name} is no number of a runner's")
+        elif isinstance(value, list):
+            _check_all(name, value)
+        elif isinstance(value, dict) and is_too_deep(value):
+            raise ValueError(f"{name} is nested too deeply")
+
+
+def _check_all(name: str, items: list[Any]) -> None:
+    for item in items:
+        if isinstance(item, Message):
+            _check(item)
+        elif isinstance(item, str):
+            item.encode()
+        else:
+            raise ValueError(f"{name} holds {type(item).__name__}")
+
+
+@cache
+def _kinds(kind: Any) -> dict[str, tuple[type, ...]]:
+    """Give the types that each field of a kind of message may have."""
+    hints = typing.get_type_hints(kind)
+    return {name: tuple(_plain(hints[name])) for name in kind.__dataclass_fields__}
+
+
+def _plain(hint: Any) -> list[type]:
+    if isinstance(hint, types.UnionType):
+        return [found for part in typing.get_args(hint) for found in _plain(part)]
+    if hint is float:
+        return [float, int]
+    return [typing.get_origin(hint) or hint]

@@ -1,0 +1,1 @@
+"""What clients do to connections, on real sockets."""

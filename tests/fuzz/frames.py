@@ -1,0 +1,154 @@
+"""Answer for a runner with frames that are forged, changed or cut off, and look at what the service makes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+
+from app.api.execute import answer_of
+from app.api.programmatic import response_of
+from app.core import outputs, paths
+from app.core.errors import EngineUnavailable
+from app.core.paused import Paused
+from app.core.results import result_of
+from app.core.staging import Inputs
+from app.core.tasks import end
+from app.engines.daytona.sandbox import DaytonaSandbox
+from app.engines.local.sandbox import exchange
+from app.runner.endings import Ending
+from app.runner.files import Layout
+from app.runner.messages import Call, ChangedFile, LeftOut, Limits, Pause, Program, Reply, Request
+from app.runner.serve import PAUSE, REPLY, STARTED, pack
+from app.stores.objects import ObjectFiles
+from tests.fuzz.mutations import cut, mutated
+
+WITHIN_SECONDS = 5
+REQUEST = Request(Program("", "main.py", "warm"), Limits(wall_seconds=1.0))
+FORGED: tuple[Any, ...] = (
+    None, True, -1, 0, 1.5, 10**18, 10**30, "", "x", "\ud800", "ok", "lost", "../../etc/passwd", "/etc/passwd", "a\0b",
+    "a" * 5000, [], {}, [None], [[]], [{}], ["\ud800"], {"a": 1}, float("nan"), float("inf"), "====", "e",
+    json.loads("[" * 900 + "]" * 900),
+    [{"path": "../x", "size": 1, "content": "eA=="}], [{"path": "x", "size": 1, "content": "e"}],
+    [{"path": "\ud800", "size": 1, "content": ""}], [{"path": "x", "size": -1}],
+    [{"id": "call_1", "name": "\ud800", "input": {}}], [{"id": 1, "name": "x", "input": []}],
+)  # fmt: skip
+TOKENS = (
+    b"null", b"true", b"[]", b"{}", b'"', b"\\ud800", b"\\u0000", b"NaN", b"-1", b"9" * 400,
+    b"[" * 3000, b'{"a":' * 3000, b",", b":", b"\xff", STARTED, PAUSE, REPLY,
+    struct.pack(">Q", 0), struct.pack(">Q", 2**64 - 1),
+    struct.pack(">Q", 5), b'"ending"', b'"ok"', b'"changed"', b'"calls"',
+)  # fmt: skip
+
+
+def reply() -> dict[str, Any]:
+    """Give a reply in which nothing is wrong."""
+    changed = [ChangedFile("out/a.txt", 1, "eA=="), ChangedFile("b.txt", 3)]
+    left = [LeftOut("big", "it is too large", is_limit=True)]
+    return Reply(Ending.EXIT, 1, stdout="out", stderr="err", changed=changed, deleted=["c"], left_out=left).to_json()
+
+
+def pause() -> dict[str, Any]:
+    """Give a pause in which nothing is wrong."""
+    return Pause(1, [Call("call_001", "get-it", {"a": [1, {"b": None}]})], "out", "err").to_json()
+
+
+def said(random: Random) -> bytes:
+    """Write what a runner says: with a forged value, or with changed bytes, or with both."""
+    kind, body = random.choice(((REPLY, reply()), (PAUSE, pause())))
+    if random.random() < 0.6:
+        _forge(body, random)
+    frame = STARTED + kind + pack(json.dumps(body).encode())
+    return mutated(frame, TOKENS, random) if random.random() < 0.6 else frame
+
+
+def _forge(body: dict[str, Any], random: Random) -> None:
+    """Put any value in the place of any other, at any level, or leave one out."""
+    places: list[tuple[Any, Any]] = [(body, key) for key in body]
+    for key in ("changed", "calls", "left_out"):
+        for item in body.get(key, []):
+            places += [(item, inner) for inner in item]
+    holder, key = random.choice(places)
+    if random.random() < 0.2:
+        del holder[key]
+    else:
+        holder[key] = random.choice(FORGED)
+
+
+class _Jail:
+    """Stand for a jail whose runner is ours."""
+
+    def __init__(self, wire: socket.socket) -> None:
+        self.wire = wire
+        self.group = None
+
+
+async def trouble(store: ObjectFiles, random: Random) -> str | None:
+    """Say one thing in a runner's place, to both engines; say what is wrong with the answer that a client would get."""
+    words = said(random)
+    try:
+        async with asyncio.timeout(WITHIN_SECONDS):
+            await _answered(store, await _heard(words, random))
+            await _answered(store, _heard_by_daytona(random))
+    except EngineUnavailable:
+        return None
+    except TimeoutError:
+        return f"no answer to {words[:500]!r}"
+    except Exception as error:  # noqa: BLE001  any other is what we look for
+        return f"{type(error).__name__}: {error} after {words[:500]!r}"
+    return None
+
+
+def _heard_by_daytona(random: Random) -> Reply | Pause:
+    """Let the Daytona engine read a forged answer, whose frame is whole: the program knows the nonce."""
+    answer: dict[str, Any] = random.choice(({"pause": pause()}, {"reply": reply(), "layout": Layout().to_json()}))
+    _forge(answer if random.random() < 0.3 else answer.get("pause") or answer["reply"], random)
+    sandbox: Any = SimpleNamespace(id="s")
+    return DaytonaSandbox._heard(sandbox, answer, "key")
+
+
+async def _heard(words: bytes, random: Random) -> Reply | Pause:
+    """Let the local engine ask, and say these words, in pieces; then close, as a jail that ends."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    with ours, theirs:
+        jail: Any = _Jail(ours)
+        saying = asyncio.create_task(_say(theirs, cut(words, random) if len(words) < 5000 else [words]))
+        try:
+            return await exchange(jail, None, REQUEST)
+        finally:
+            await end(saying)
+
+
+async def _say(wire: socket.socket, pieces: list[bytes]) -> None:
+    for piece in pieces:
+        await asyncio.get_running_loop().sock_sendall(wire, piece)
+    wire.shutdown(socket.SHUT_WR)
+
+
+async def _answered(store: ObjectFiles, heard: Reply | Pause) -> None:
+    """Make the answers of both routes, and look at the names of the files."""
+    if isinstance(heard, Pause):
+        waiting = Paused("s" * 21, "token", heard.calls, heard.stdout, heard.stderr)
+        json.dumps(response_of(waiting, tells_all=True).model_dump(exclude_none=True))
+        return
+    sandbox: Any = SimpleNamespace(get=_unreadable)
+    delivery = await outputs.collect(store, sandbox, "s" * 21, Inputs(), heard)
+    assert all(paths.clean(output.file.path) == output.file.path for output in delivery.outputs)
+    result = result_of("s" * 21, "py", heard, Inputs(), delivery)
+    orjson.dumps(answer_of(result).model_dump(exclude_none=True))
+    json.dumps(response_of(result, tells_all=False).model_dump(exclude_none=True))
+
+
+async def _unreadable(path: str) -> AsyncIterator[bytes]:
+    if path:
+        raise OSError(2, "there is no such file", path)
+    yield b""

@@ -1,0 +1,70 @@
+"""What forged and broken words of a runner used to do, each by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from obstore.store import MemoryStore
+
+from app.core import outputs
+from app.core.heard import heard
+from app.core.staging import Inputs
+from app.engines.daytona.sandbox import DaytonaSandbox
+from app.engines.local.sandbox import exchange
+from app.runner.endings import Ending
+from app.runner.messages import ChangedFile, Pause, Reply
+from app.runner.serve import HEADER, REPLY, STARTED
+from app.stores.objects import ObjectFiles
+from tests.fuzz import frames
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {}, {"ending": "won"}, {"stdout": 5}, {"code": 10**30}, {"stderr": "\ud800"}, {"wall_seconds": float("nan")},
+        {"changed": None}, {"changed": [{}]}, {"changed": [{"path": "x", "size": "1"}]}, {"deleted": [1]},
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_forged_reply_was_a_failure_of_the_service(forged: dict[str, Any]) -> None:
+    """A field that is missing, of another type, or fit for no answer makes the reply none, and the run a lost one."""
+    with pytest.raises(ValueError):
+        heard(Reply, {"ending": "ok", **forged} if forged else forged)
+    sandbox: Any = SimpleNamespace(id="s")
+    answer = {"reply": {"ending": "ok", **forged} if forged else forged, "layout": {}}
+    lost = DaytonaSandbox._heard(sandbox, answer, "")
+    assert isinstance(lost, Reply) and lost.ending is Ending.LOST
+
+
+def test_a_forged_pause_with_endless_arguments_was_a_failure_of_the_service() -> None:
+    """Arguments nested beyond what JSON's writer can follow are no tool call."""
+    deep: dict[str, Any] = {}
+    for _ in range(5000):
+        deep = {"a": deep}
+    with pytest.raises(ValueError):
+        heard(Pause, {"number": 1, "calls": [{"id": "call_001", "name": "x", "input": deep}]})
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a\0b", "a//b", "", "a\\b", "x" * 300])
+async def test_a_forged_name_was_recorded_as_a_files(path: str) -> None:
+    """K11: a file whose name cannot be one is told as not delivered, and not stored."""
+    store, sandbox = ObjectFiles(MemoryStore()), SimpleNamespace()
+    unread: Any = sandbox
+    reply = Reply(Ending.OK, changed=[ChangedFile(path, 1, "eA==")])
+    delivery = await outputs.collect(store, unread, "s" * 21, Inputs(), reply)
+    assert delivery.outputs == [] and len(delivery.failed) == 1
+
+
+async def test_a_reply_of_endless_length_was_waited_for() -> None:
+    """A length that no reply has ends the run at once, not after its time and memory."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours, theirs:
+        jail: Any = SimpleNamespace(wire=ours, group=None)
+        theirs.sendall(STARTED + REPLY + HEADER.pack(1 << 62))
+        answer = await asyncio.wait_for(exchange(jail, None, frames.REQUEST), frames.WITHIN_SECONDS)
+    assert isinstance(answer, Reply) and answer.ending is Ending.LOST
