@@ -137,7 +137,7 @@ async def _say(wire: socket.socket, pieces: list[bytes]) -> None:
 async def _answered(store: ObjectFiles, heard: Reply | Pause) -> None:
     """Make the answers of both routes, and look at the names of the files."""
     if isinstance(heard, Pause):
-        waiting = Paused("s" * 21, "token", heard.calls, heard.stdout, heard.stderr)
+        waiting = Paused("s" * 21, "r" * 21, "token", heard.calls, heard.stdout, heard.stderr)
         json.dumps(response_of(waiting, tells_all=True).model_dump(exclude_none=True))
         return
     sandbox: Any = SimpleNamespace(get=_unreadable)
