@@ -13,7 +13,7 @@ UPGRADE ?=
 export PYTHON UPGRADE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test test-replicas bench bench-quick bench-docs lock run-daytona-emulator attack fuzz doctor clean
+.PHONY: help install run test languages tools office test-replicas bench bench-quick bench-docs lock run-daytona-emulator attack fuzz doctor clean
 
 help:  ## Show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 28
@@ -40,6 +40,16 @@ bench-quick: install .venv/.installed-dev  ## Measure the targets alone, met or 
 
 bench-docs:  ## Write docs/performance.md from the last `make bench`
 	@.venv/bin/python -m bench --document full
+
+languages: install  ## Install all thirteen languages from Debian
+	@tools/debian.sh languages
+	@.venv/bin/python -I sandbox/install.py .sandbox
+
+tools: install  ## Install the programs that programs call: poppler, ImageMagick, tesseract and more, from Debian
+	@tools/debian.sh tools
+
+office: install  ## Install LibreOffice without a display from Debian (300 MB)
+	@tools/debian.sh office
 
 lock:  ## Pin all dependencies again (UPGRADE=1: at their newest releases)
 	@tools/lock.sh

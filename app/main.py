@@ -14,7 +14,7 @@ from typing import NoReturn
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from app.api import downloads, execute, health, metrics, programmatic, uploads
+from app.api import downloads, execute, health, languages, metrics, programmatic, uploads
 from app.api.application import build
 from app.api.credentials import Credentials
 from app.api.gate import Gate
@@ -48,6 +48,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
             *_metrics(parts, settings, credentials),
             execute.router(parts.runs),
             programmatic.router(parts.runs, parts.paused_runs),
+            languages.router(parts.toolchains),
             uploads.router(parts.files),
             downloads.router(parts.files),
             health.router(parts.prober, parts.runs.admission, parts.engine, warnings),

@@ -20,6 +20,7 @@ from app.core.readiness import Prober
 from app.core.runs import RunPolicy, Runs
 from app.core.sandboxes import PAUSE_SECONDS, Sandboxes
 from app.core.tickets import Tickets
+from app.core.toolchains import Toolchains
 from app.leases.memory import MemoryLeases
 from app.leases.memory_stock import MemoryStock
 from app.runner.messages import Limits
@@ -47,6 +48,7 @@ class Parts:
     sandboxes: Sandboxes
     keeper: Keeper
     prober: Prober
+    toolchains: Toolchains
 
 
 def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
@@ -78,6 +80,7 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
             file_ttl_seconds=settings.file_ttl_seconds,
         ),
         prober=Prober(engine, store, stock),
+        toolchains=Toolchains(engine),
     )  # fmt: skip
 
 

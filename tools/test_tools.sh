@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Make sure of what the tests need beyond our own packages: Node >= 18 with npm (LibreChat's real client), jq (to compare
-# with), a Redis server, and in environments of their own moto's S3 server, schemathesis, and Compose, Helm and kin.
+# with), a Redis server, all thirteen languages, and in environments of their own moto's S3 server, schemathesis, and
+# Compose, Helm and kin.
 set -euo pipefail
 here=$(dirname "$0")
 
@@ -11,6 +12,7 @@ missing=()
 [ -x /usr/bin/jq ] || missing+=(jq)
 [ -x /usr/bin/redis-server ] || missing+=(redis-server)
 [ ${#missing[@]} = 0 ] || "$here/apt_install.sh" "${missing[@]}"
+"$here/debian.sh" languages
 
 if [ "$(node_major)" -lt 18 ]; then
     echo "The tests need Node 18 or newer; here is $(node --version)." >&2

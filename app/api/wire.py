@@ -205,6 +205,21 @@ class Deleted(BaseModel):
     fileId: str
 
 
+class LanguageInfo(BaseModel):
+    """Tell of one language; ``packages`` names what Debian calls its toolchain where that is missing."""
+
+    lang: str
+    aliases: list[str]
+    available: bool
+    packages: list[str] | None = None
+
+
+class LanguagesResponse(BaseModel):
+    """List all languages that the service knows."""
+
+    languages: list[LanguageInfo]
+
+
 class ErrorBody(BaseModel):
     """Say what went wrong (K42)."""
 

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from app.core.errors import ServiceError
-from app.core.languages import LANGUAGES
+from app.core.languages import ALWAYS, Language
 from app.core.ports import Engine, EngineUnfit
 from app.core.readiness import WrongAnswer, compute
-from app.runner.messages import Limits, Program, Request
+from app.core.toolchains import look
 from app.settings import Settings, SettingsError
 from app.wiring import make_engine, make_store, runtime_of
 
-_ALWAYS = frozenset({"py", "js", "ts", "bash"})
 _MARKS = {"ok": "ok   ", "warn": "warn ", "fail": "FAIL "}
 
 
@@ -86,15 +85,18 @@ async def _engine(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _languages(engine: Engine) -> AsyncIterator[Finding]:
     """Look for every language's tool inside a sandbox."""
-    sandbox = await engine.create()
-    for language in LANGUAGES:
-        tool = next((argv[0] for argv in (language.compile, language.run) if argv), "python3")
-        program = Program(f"command -v {tool}", "main.sh", "scratch", run=["bash", "{source}"])
-        reply = await sandbox.exchange(Request(program, Limits(wall_seconds=10)))
+    for toolchain in await look(await engine.create()):
+        language = toolchain.language
         what = f"language {language.name}"
-        if reply.code == 0:
-            yield Finding("ok", what, reply.stdout.strip())
-        elif language.name in _ALWAYS and not engine.warnings:
-            yield Finding("fail", what, f"{tool} is missing in the sandbox runtime. Run `make install`.")
+        if toolchain.path:
+            yield Finding("ok", what, toolchain.path)
+        elif language.name in ALWAYS and not engine.warnings:
+            yield Finding("fail", what, f"{language.tool} is missing in the sandbox runtime. Run `make install`.")
         else:
-            yield Finding("warn", what, f"{tool} is not installed; programs in it are told so")
+            yield Finding("warn", what, f"{language.tool} is missing; programs in it are told so. {_cure(language)}")
+
+
+def _cure(language: Language) -> str:
+    if not language.packages:
+        return "Cure: `make install`"
+    return f"Cure: `make languages` (Debian: {' '.join(language.packages)})"

@@ -7,6 +7,9 @@ from typing import Any, Literal, Self
 
 from app.runner.endings import Ending
 
+MEMORY = "SANDBOX_MEMORY_BYTES"
+"""The variable that tells programs, and the command lines of languages, how much memory a run has."""
+
 Place = Literal["warm", "workspace", "scratch"]
 
 
@@ -60,8 +63,8 @@ class Program(Message):
 
     ``place`` is where the source text goes: ``warm`` runs Python in this very interpreter, without a file;
     ``workspace`` writes it beside the user's files for the time of the run (JavaScript resolves imports from there);
-    ``scratch`` is the private temporary directory. ``{source}`` and ``{scratch}`` in the command lines stand for the
-    paths.
+    ``scratch`` is the private temporary directory. ``{source}``, ``{workspace}`` and ``{scratch}`` in the command lines
+    stand for the paths; a part with ``{memory}`` (bytes) is left out where nobody tells how much there is.
     """
 
     source: str

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from app.runner import process, shelltools, workspace
 from app.runner.endings import Ending
-from app.runner.messages import Reply, Request
+from app.runner.messages import MEMORY, Reply, Request
 from app.runner.source import Source, place
 from app.runner.spawn import Ahead, Body, Command, Process, spawn
 from app.runner.toolcalls import Link, ToolCalls
@@ -54,6 +54,7 @@ def run(
     found = workspace.changes(request.workspace, before, limits)
     reply = _reply(seen, time.monotonic() - started)
     reply.changed, reply.deleted, reply.left_out = found.changed, found.deleted, found.left_out
+    reply.stderr = source.renamed(reply.stderr)
     reply.nonce = request.nonce
     return reply
 
@@ -122,10 +123,15 @@ def _steps(request: Request, source: Source) -> Iterator[Body]:
     if program.place == "warm":
         yield WarmProgram(program.source, source.shown, source.path, program.args, request.env)
         return
-    names = {"source": source.path, "scratch": request.scratch, "workspace": request.workspace}
-    if program.compile:
-        yield Command([part.format(**names) for part in program.compile], request.env)
-    yield Command([*(part.format(**names) for part in program.run), *program.args], request.env)
+    memory = request.limits.memory_bytes or request.env.get(MEMORY)
+    names = {"source": source.path, "scratch": request.scratch, "workspace": request.workspace, "memory": memory}
+    compiling, running = (
+        [part.format(**names) for part in parts if memory or "{memory}" not in part]
+        for parts in (program.compile, program.run)
+    )
+    if compiling:
+        yield Command(compiling, request.env)
+    yield Command([*running, *program.args], request.env)
 
 
 def _reply(seen: Watched, wall_seconds: float) -> Reply:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.clients.client import Client, execute
+from tests.languages import ARGUMENTS, DOES_NOT_COMPILE, HELLO, SHOW_ARGUMENTS, SHOWN
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
@@ -27,6 +28,21 @@ def test_arguments_and_leading_blanks_arrive(client: Client) -> None:
     code = "import sys; print('  ' + '|'.join(sys.argv[1:]))"
     played = client.converse([execute("py", code, args=["a b", "ü", "$HOME"])])
     assert played.last.text == "stdout:\n  a b|ü|$HOME"
+
+
+def test_all_thirteen_languages(new_client: Client) -> None:
+    """K14, K18: in each, as a model asks for it: a greeting, a compiler's complaint, and arguments as they are."""
+    played = new_client.converse(
+        [execute(lang, HELLO[lang]) for lang in HELLO],
+        [execute(lang, DOES_NOT_COMPILE[lang][0]) for lang in HELLO],
+        [execute(lang, SHOW_ARGUMENTS[lang], args=ARGUMENTS) for lang in HELLO],
+    )
+    hello, broken, shown = ([call.text for call in turn] for turn in played.turns)
+    assert hello == ["stdout:\nhello"] * len(HELLO)
+    assert [
+        lang for lang, text in zip(HELLO, broken, strict=True) if DOES_NOT_COMPILE[lang][1].strip() not in text
+    ] == []
+    assert shown == [f"stdout:\n{SHOWN.rstrip()}"] * len(HELLO)
 
 
 def test_bash_runs(remembering_client: Client) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.contract.caller import Caller, names, old_ref
 from tests.contract.conftest import Serve
-from tests.contract.test_languages import HELLO
+from tests.languages import HELLO
 
 
 async def test_a_session_of_an_exec_is_continued(caller: Caller) -> None:

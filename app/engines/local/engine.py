@@ -19,6 +19,7 @@ from app.engines.local.sandbox import LocalSandbox
 from app.engines.local.standby import Furnished, Jail, Standby
 from app.engines.local.workspace_io import WorkspaceIO
 from app.engines.local.zygotes import Kind, Zygotes
+from app.runner.messages import MEMORY
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ class LocalEngine:
         """Give the environment of programs."""
         if self._zygotes is None:
             raise EngineUnavailable("The sandbox engine is not running.")
-        return self._zygotes.recipe.program_env(workspace, scratch)
+        memory = {MEMORY: str(self._settings.memory_bytes)}
+        return self._zygotes.recipe.program_env(workspace, scratch) | memory
 
     async def open(self) -> None:
         """Start the zygotes and try to get out. Raises ``EngineUnfit`` where this machine cannot isolate."""

@@ -19,7 +19,7 @@ RUNTIME = "/opt/sandbox"
 _ETC = (
     *("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime"),
     *("ssl/certs", "ssl/openssl.cnf", "ca-certificates"),
-    *("java-17-openjdk", "java-21-openjdk", "php", "R", "ImageMagick-6", "ImageMagick-7", "libreoffice"),
+    *("java-*-openjdk", "php", "R", "ldc2.conf", "ImageMagick-*", "libreoffice"),
 )
 _PASSWD = f"root:x:0:0:root:/root:/usr/sbin/nologin\nsandbox:x:{full.UID}:{full.GID}::{full.WORKSPACE}:/bin/bash\n"
 _GROUP = f"root:x:0:\nsandbox:x:{full.GID}:\n"
@@ -96,8 +96,9 @@ def build(outer: Outer, code: Path, runtime: Path, base: Path, env: dict[str, st
         elif link.is_dir():
             outer.bind(link)
     for name in _ETC:
-        if Path("/etc", name).exists():
-            outer.bind(Path("/etc", name).resolve(), f"/etc/{name}")
+        for path in Path("/etc").glob(name):
+            if path.exists():  # else a link into nowhere
+                outer.bind(path.resolve(), str(path))
     outer.write(_PASSWD, "/etc/passwd")
     outer.write(_GROUP, "/etc/group")
     outer.write(_HOSTS, "/etc/hosts")

@@ -1,0 +1,36 @@
+"""Answer ``GET /languages``: what this service knows, and what its sandboxes have (K14)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from app.api.errors import json_response
+from app.api.wire import ERRORS, LanguageInfo, LanguagesResponse
+from app.core.toolchains import Toolchain, Toolchains
+
+
+def router(toolchains: Toolchains) -> APIRouter:
+    """Make the route."""
+    routes = APIRouter(tags=["run"])
+
+    @routes.get(
+        "/languages",
+        response_model=LanguagesResponse,
+        responses=ERRORS,
+        summary="List the languages, and tell which of them can run here",
+    )
+    async def languages() -> Response:
+        answer = LanguagesResponse(languages=[_info_of(toolchain) for toolchain in await toolchains.look()])
+        return json_response(answer.model_dump(exclude_none=True))
+
+    return routes
+
+
+def _info_of(toolchain: Toolchain) -> LanguageInfo:
+    language, is_there = toolchain.language, toolchain.path is not None
+    return LanguageInfo(
+        lang=language.name,
+        aliases=list(language.aliases),
+        available=is_there,
+        packages=None if is_there else list(language.packages),
+    )
