@@ -18,9 +18,11 @@ from app.api import downloads, execute, health, languages, metrics, programmatic
 from app.api.application import build
 from app.api.credentials import Credentials
 from app.api.gate import Gate
+from app.api.traffic import Traffic
 from app.core.ports import Engine, EngineUnfit
 from app.core.tasks import end
 from app.settings import Settings, SettingsError, load_settings
+from app.stopping import Drain, stopping_gently
 from app.telemetry.metrics import Metrics
 from app.wiring import Parts, assemble
 
@@ -34,10 +36,12 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
     """Build the whole service. Raises ``SettingsError`` and ``EngineUnfit``."""
     parts = assemble(settings, engine)
     warnings = warnings_of(settings)
+    traffic = Traffic()
+    drain = Drain(parts.runs.admission, parts.paused_runs, traffic, settings.drain_seconds)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with living(parts, settings, warnings):
+        async with living(parts, settings, warnings), stopping_gently(drain):
             for warning in (*warnings, *parts.engine.warnings):
                 app.description += f"\n\n**Warning:** {warning}"
             yield
@@ -55,7 +59,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
         ],
         lifespan,
     )
-    return Gate(app, credentials, settings.request_body_max_bytes)
+    return Gate(app, credentials, settings.request_body_max_bytes, traffic)
 
 
 def _metrics(parts: Parts, settings: Settings, credentials: Credentials) -> list[APIRouter]:
@@ -82,8 +86,6 @@ async def living(parts: Parts, settings: Settings, warnings: list[str]) -> Async
     try:
         yield
     finally:
-        if not await parts.runs.admission.drain(settings.drain_seconds):
-            log.warning("some runs did not end within %d s and are cut off", settings.drain_seconds)
         await end(tidying)
         await parts.engine.close()
         await parts.leases.close()

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], Word] = _service(
         "info", "Least severity that is logged."
     )
-    drain_seconds: int = _service(20, "How long a stopping service waits for its runs.", "seconds", ge=0)
+    drain_seconds: int = _service(20, "How long a stopping service waits for what is under way.", "seconds", ge=0)
 
     adapter_api_key: SecretStr | None = _caller(
         None,

@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.credentials import Credentials
 from app.api.errors import error_response
-from app.core.errors import ProfileMismatch, ServiceError, TooLarge, UnknownProfile
+from app.api.traffic import Traffic
+from app.core.errors import Draining, ProfileMismatch, ServiceError, TooLarge, UnknownProfile
 from app.core.principal import Principal
 
 PROFILE = "default"
@@ -42,8 +43,9 @@ def plain_path(path: str) -> str:
 class Gate:
     """Let requests through to the application, or answer for it."""
 
-    def __init__(self, app: ASGIApp, credentials: Credentials, body_max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, credentials: Credentials, body_max_bytes: int, traffic: Traffic) -> None:
         self._app = app
+        self._traffic = traffic
         self._credentials = credentials
         self._body_max_bytes = body_max_bytes
 
@@ -55,11 +57,18 @@ class Gate:
         scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
         body = _Body(receive, None if path in _STREAMED else self._body_max_bytes)
         answer = _Answer(send, body)
+        self._traffic.enter()
         try:
             self._admit(scope, Headers(scope=scope), body)
             await self._app(scope, body, answer)
         except ServiceError as error:  # raised above, before any answer began
             await error_response(error)(scope, receive, answer)
+        except asyncio.CancelledError:
+            if answer.has_begun or not self._traffic.is_broken_off:
+                raise
+            await error_response(Draining("The service is stopping."))(scope, receive, answer.stamped)
+        finally:
+            self._traffic.leave()
 
     def _admit(self, scope: Scope, headers: Headers, body: _Body) -> None:
         path: str = scope["path"]
@@ -135,6 +144,7 @@ class _Answer:
         self._send = send
         self._body = body
         self._is_replaced = False
+        self.has_begun = False
 
     async def __call__(self, message: Message) -> None:
         if self._is_replaced:
@@ -143,12 +153,13 @@ class _Answer:
             await self._body.discard_rest()
             if self._body.excess and message["status"] != TOO_LARGE:
                 self._is_replaced = True
-                await error_response(self._body.excess)({"type": "http"}, self._body, self._stamped)
+                await error_response(self._body.excess)({"type": "http"}, self._body, self.stamped)
                 return
-        await self._stamped(message)
+        await self.stamped(message)
 
-    async def _stamped(self, message: Message) -> None:
+    async def stamped(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self.has_begun = True
             MutableHeaders(scope=message)[PROFILE_HEADER] = PROFILE
         await self._send(message)
 

@@ -41,7 +41,6 @@ def run(_: argparse.Namespace) -> int:
         log_level=settings.log_level,
         access_log=False,
         http=BoundedConnection,
-        timeout_graceful_shutdown=settings.drain_seconds,
     )
     return 0
 

@@ -11,13 +11,24 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from app.core import outputs, staging
 from app.core.access import private_scope
 from app.core.admission import Admission
 from app.core.choose import Chosen
 from app.core.course import Course
-from app.core.errors import BadRequest, Busy, Conflict, EngineLimited, EngineUnavailable, NotFound, StoreUnavailable
+from app.core.errors import (
+    BadRequest,
+    Busy,
+    Conflict,
+    Draining,
+    EngineLimited,
+    EngineUnavailable,
+    LeasesUnavailable,
+    NotFound,
+    StoreUnavailable,
+)
 from app.core.events import Events
 from app.core.ids import is_paused_run, new_run_id
 from app.core.outputs import Delivery
@@ -29,7 +40,7 @@ from app.core.session import Record, now
 from app.core.staging import Inputs, Ref
 from app.core.tickets import Ticket, Tickets, gone, owner_of
 from app.runner.arguments import is_too_deep
-from app.runner.endings import Ending
+from app.runner.endings import UNCOLLECTED
 from app.runner.messages import Call, Pause, Reply, Result, Results
 
 log = logging.getLogger(__name__)
@@ -66,10 +77,20 @@ class PausedRuns:
         self._most = most
         self._events = events
 
+    async def waiting(self) -> int:
+        """Count the programs that wait for tools."""
+        return sum(is_paused_run(lease.session_id) for lease in await self._leases.all())
+
+    async def depend_on_us(self) -> bool:
+        """Tell whether programs wait that nobody could go on with if this process ended."""
+        try:
+            return not self._tickets.outlive_us and await self.waiting() > 0
+        except LeasesUnavailable:
+            return False
+
     async def check_room(self) -> None:
         """Raise ``Busy`` when as many runs wait as may."""
-        waiting = sum(is_paused_run(lease.session_id) for lease in await self._leases.all())
-        if waiting >= self._most:
+        if await self.waiting() >= self._most:
             raise Busy("Too many programs are waiting for tools.", retry_after_seconds=15)
 
     async def set_aside(
@@ -108,7 +129,7 @@ class PausedRuns:
         ticket, results = _within_limits(ticket, results)
         with Course(self._events, principal, ticket.language, run_id=ticket.run_id) as course:
             course.resumed(ticket.session_id, ticket.number)
-            async with self._admission.enter(), self._alone(ticket) as hold, self._admission.slot():
+            async with self._admission.enter(goes_on=True), self._alone(ticket) as hold, self._admission.slot():
                 course.lap("queue")
                 sandbox = await self._sandboxes.engine.find(ticket.sandbox_id)
                 if sandbox is None:
@@ -135,7 +156,8 @@ class PausedRuns:
         lease = hold.lease or Lease(ticket.run_id, ticket.sandbox_id)
         is_kept = False
         try:
-            answer = await sandbox.resume(Results(ticket.number, list(results), ticket.key))
+            given = Results(ticket.number, list(results), ticket.key)
+            answer = await self._admission.program(partial(sandbox.resume, given))
             course.lap("run")
             if isinstance(answer, Pause):
                 await self._leases.keep(hold, lease)
@@ -145,7 +167,7 @@ class PausedRuns:
                 return self._paused(ticket.next(answer.number, calls, ticket.received_bytes), answer)
             result, is_kept = await self._finish(principal, ticket, hold, sandbox, lease, answer, course)
             return result
-        except EngineLimited:
+        except (Draining, EngineLimited):
             is_kept = True  # it did not hear of the results, so it still waits for them
             raise
         except EngineUnavailable as error:
@@ -168,7 +190,7 @@ class PausedRuns:
         try:
             async with self._leases.hold(ticket.session_id, 0) as session:
                 await self._record(principal, ticket, delivery, is_overtaken=session.lease is not None)
-                if session.lease is None and hold.lease is not None and reply.ending is not Ending.LOST:
+                if session.lease is None and hold.lease is not None and reply.ending not in UNCOLLECTED:
                     heir = Lease(ticket.session_id, ticket.sandbox_id, lease.staged)
                     outputs.note_in_lease(heir, ticket.session_id, inputs, delivery, reply)
                     await self._leases.drop(hold)  # first: two leases on one sandbox would end it twice

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from app.core import outputs, staging
 from app.core.admission import Admission
@@ -21,7 +22,7 @@ from app.core.results import RunResult, result_of
 from app.core.sandboxes import Sandboxes
 from app.core.session import Record, now
 from app.core.staging import Inputs, Ref
-from app.runner.endings import Ending
+from app.runner.endings import UNCOLLECTED
 from app.runner.messages import Limits, Pause, Reply, Request, Tool
 
 log = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ class Runs:
             delivery = await outputs.collect(self._store, sandbox, session_id, inputs, reply)
             course.lap("collect")
             delivery, is_recorded = await self._record_if_possible(order, chosen, delivery)
-            if is_recorded and reply.ending is not Ending.LOST:
+            if is_recorded and reply.ending not in UNCOLLECTED:
                 outputs.note_in_lease(lease, session_id, inputs, delivery, reply)
                 is_true_copy = await self._sandboxes.keep(hold, lease)
             course.ended(reply, delivery)
@@ -177,7 +178,8 @@ class Runs:
         )
         if chosen.hold.is_lost():
             raise LeasesUnavailable("The session was lost to another replica before the program started.")
-        reply = await (sandbox.exchange(request) if order.tools is None else sandbox.begin(request))
+        begin = sandbox.exchange if order.tools is None else sandbox.begin
+        reply = await self.admission.program(partial(begin, request))
         course.lap("run")
         return sandbox, lease, reply
 

@@ -67,6 +67,7 @@ class Tickets:
     def __init__(self, secret: str | None, seconds: float) -> None:
         """Replicas share the ``secret``; without one, tickets are good in this process alone."""
         seed = secret.encode() if secret else secrets.token_bytes(32)
+        self.outlive_us = secret is not None
         self._key = hashlib.sha256(b"continuation tokens\0" + seed).digest()
         self._seconds = seconds
 

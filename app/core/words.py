@@ -32,7 +32,7 @@ def message_of(reply: Reply) -> str | None:
         case Ending.LOST:
             return "The sandbox died while the program ran. It may have had effects; it was not run again"
         case Ending.CANCELLED:
-            return "Cancelled"
+            return "The service was stopped while the program ran. It may have had effects; it was not run again"
         case Ending.EXIT if not reply.stderr.strip():
             return f"Exited with code {reply.code}"
         case _:

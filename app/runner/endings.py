@@ -30,7 +30,11 @@ class Ending(StrEnum):
     """stdout or stderr went over its cap; what fits under the cap is kept."""
 
     CANCELLED = "cancelled"
-    """The caller went away or asked for it; nobody reads the answer."""
+    """The caller went away or asked for it, and nobody reads the answer; or the service was stopped, which it tells."""
 
     LOST = "lost"
     """The sandbox died while the program ran. It may have had effects, so it is never run again."""
+
+
+UNCOLLECTED = frozenset({Ending.CANCELLED, Ending.LOST})
+"""After these, files may lie in the sandbox that nobody collected."""
