@@ -6,12 +6,15 @@
 
 ARG TOOLCHAINS=full
 
-# What all images have: the user, and how the service is started and examined
+# What all images have: the user, bytecode, which python:slim leaves out and nobody could write later, and how the service
+# is started and examined. The mode of the bytecode is for copies, which change the times of files.
 FROM python:3.12-slim AS base
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
-RUN useradd --system --uid 10001 --home-dir /srv/adapter --create-home adapter \
-    && install -d -o adapter -g adapter /srv/adapter/data
 WORKDIR /srv/adapter
+RUN groupadd --gid 10001 adapter \
+    && useradd --system --uid 10001 --gid adapter --home-dir /srv/adapter adapter \
+    && install -d -o adapter -g adapter data \
+    && python -m compileall -qq --invalidation-mode unchecked-hash -x '/(site-packages|test|idlelib|lib2to3)/' /usr/local/lib
 ENV PATH=/opt/service/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HOST=0.0.0.0 \
@@ -20,7 +23,7 @@ ENV PATH=/opt/service/bin:$PATH \
     FILE_STORE_URL=/srv/adapter/data
 VOLUME /srv/adapter/data
 EXPOSE 8000
-HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["python", "-m", "app", "doctor", "--quick"]
+HEALTHCHECK --interval=30s --timeout=15s --start-period=30s CMD ["python", "-m", "app", "doctor", "--quick"]
 CMD ["python", "-m", "app", "serve"]
 
 FROM base AS packages
@@ -28,7 +31,6 @@ COPY requirements.txt /build/
 RUN /usr/local/bin/python -m venv /opt/service \
     && /opt/service/bin/pip install --no-cache-dir --disable-pip-version-check -r /build/requirements.txt
 
-# The tree, with bytecode: its user may write none. The mode is for copies, which change the times of files.
 FROM base AS tree
 COPY app ./app
 COPY sandbox/packages.txt sandbox/extra.txt ./sandbox/
@@ -37,7 +39,8 @@ RUN python -m compileall -qq --invalidation-mode unchecked-hash app
 FROM base AS daytona
 ENV ADAPTER_ENGINE=daytona
 COPY --from=packages /opt/service /opt/service
-COPY --from=tree /srv/adapter /srv/adapter
+COPY --from=tree /srv/adapter/app /srv/adapter/app
+COPY --from=tree /srv/adapter/sandbox /srv/adapter/sandbox
 USER 10001
 
 # What Debian gives to programs
@@ -67,5 +70,6 @@ RUN python sandbox/install.py /opt/sandbox
 FROM toolchains-${TOOLCHAINS}
 COPY --from=runtime /opt/sandbox /opt/sandbox
 COPY --from=packages /opt/service /opt/service
-COPY --from=tree /srv/adapter /srv/adapter
+COPY --from=tree /srv/adapter/app /srv/adapter/app
+COPY --from=tree /srv/adapter/sandbox /srv/adapter/sandbox
 USER 10001
