@@ -11,7 +11,7 @@ from typing import Any
 
 from app.settings import Settings, SettingsError, load_settings
 
-_QUICK_SECONDS = 9.0  # a health check waits ten, the service's own probe of a dead store less
+_QUICK_SECONDS = 9.0  # the image gives the check 15, of which a loaded machine takes some to start it
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared, not bound
 
 

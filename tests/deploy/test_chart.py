@@ -201,7 +201,9 @@ def test_monitor_policy_and_service_find_the_pods(cases: dict[str, Any]) -> None
         assert selector.items() <= labels
     monitor = objects["ServiceMonitor"]["spec"]
     assert monitor["selector"]["matchLabels"].items() <= objects["Service"]["metadata"]["labels"].items()
-    assert [one["port"] for one in monitor["endpoints"]] == [one["name"] for one in objects["Service"]["spec"]["ports"]]
+    (endpoint,) = monitor["endpoints"]
+    assert [endpoint["port"]] == [one["name"] for one in objects["Service"]["spec"]["ports"]]
+    assert endpoint["authorization"]["credentials"] == {"name": "keys", "key": "METRICS_KEY"}
 
 
 def test_the_notes_say_what_librechat_needs(cases: dict[str, Any]) -> None:

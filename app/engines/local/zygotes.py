@@ -233,7 +233,7 @@ _RESTRICTED = (
     " `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`, or with an AppArmor profile for"
     " bwrap that has `userns,`."
     " In Docker add --security-opt seccomp=unconfined --security-opt apparmor=unconfined"
-    " --security-opt systempaths=unconfined."
+    " --security-opt systempaths=unconfined; in Kubernetes see docs/kubernetes.md."
 )
 _MASKED_PROC = (
     "In Docker add --security-opt systempaths=unconfined; in Kubernetes procMount: Unmasked, hostUsers: false."
@@ -243,6 +243,7 @@ _CURES = {
     "RTM_NEWADDR": _RESTRICTED,
     "No permissions to create": _RESTRICTED,
     "Creating new namespace failed": _RESTRICTED,
+    "set hostname": _RESTRICTED,  # Podman's filter lets namespaces be made, and no name be given in them
     "mount proc": _MASKED_PROC,
 }
 
@@ -252,4 +253,4 @@ def explain(said: str) -> str:
     cure = next(
         (cure for words, cure in _CURES.items() if words in said), "Run `python -m app doctor` for the details."
     )
-    return f"The local engine cannot isolate programs on this machine: {said} {cure}"
+    return f"The local engine cannot isolate programs on this machine: {said.rstrip('.')}. {cure}"

@@ -1,0 +1,29 @@
+"""What the service says where bubblewrap may not do its work: the option to add."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.engines.local.zygotes import explain
+
+
+@pytest.mark.parametrize(
+    ("said", "cure"),
+    [
+        ("bwrap: Creating new namespace failed: Function not implemented", "seccomp=unconfined"),
+        ("bwrap: setting up uid map: Permission denied", "kernel.apparmor_restrict_unprivileged_userns=0"),
+        ("bwrap: Can't set hostname to sandbox: Operation not permitted", "seccomp=unconfined"),
+        ("bwrap: Can't mount proc on /newroot/proc: Operation not permitted", "systempaths=unconfined"),
+    ],
+    ids=["Docker's filter", "AppArmor", "Podman's filter", "covered paths"],
+)
+def test_what_a_container_refuses_is_told_with_its_cure(said: str, cure: str) -> None:
+    """Each of bubblewrap's complaints, as containers and machines provoked them, leads to the option that helps."""
+    told = explain(said)
+    assert said in told
+    assert cure in told
+
+
+def test_an_unknown_complaint_leads_to_the_doctor() -> None:
+    """What nobody has seen yet is told as it is, with where to look."""
+    assert explain("bwrap: oh.").endswith("bwrap: oh. Run `python -m app doctor` for the details.")
