@@ -25,6 +25,7 @@ OTHERS = ("another user", "another tenant", "the key")
 
 WITHOUT_IDS = {
     "GET /", "GET /health", "GET /healthz", "GET /readyz", "GET /metrics", "GET /openapi.json", "GET /docs",
+    "GET /languages",
     "GET /swagger/swagger-ui-bundle.js", "GET /swagger/swagger-ui.css", "GET /swagger/favicon-32x32.png",
 }  # fmt: skip
 """Routes that name nobody's things."""
