@@ -72,3 +72,21 @@ def test_links_between_documents_lead_somewhere() -> None:
     for page in [*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_names_to_move_to_are_settings() -> None:
+    """Every name that `docs/migrating.md` gives in the column of this service is one that something reads."""
+    known = {name.upper() for name in Settings.model_fields}
+    known |= set(re.findall(r"`((?:AWS|AZURE|GOOGLE)_[A-Z_]+)[`=]", (DOCS / "operations.md").read_text()))
+    rows = re.findall(r"^\|.*\|(.*)\|$", (DOCS / "migrating.md").read_text(), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", row)}
+    assert "ADAPTER_API_KEY" in named
+    assert named - known == set()
+
+
+def test_troubleshooting_names_real_settings() -> None:
+    """A setting that a symptom points to exists, here or in LibreChat."""
+    known = {name.upper() for name in Settings.model_fields} | {"LIBRECHAT_CODE_BASEURL", "ECONNREFUSED", "RTM_NEWADDR"}
+    named = set(re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z]{8,})\b", (DOCS / "troubleshooting.md").read_text()))
+    assert "SANDBOX_MEMORY_BYTES" in named
+    assert named - known == set()
