@@ -17,12 +17,15 @@ from starlette.types import ASGIApp
 from app.api import downloads, execute, health, languages, metrics, programmatic, uploads
 from app.api.application import build
 from app.api.credentials import Credentials
+from app.api.entrance import Entrance
 from app.api.gate import Gate
 from app.api.traffic import Traffic
 from app.core.ports import Engine, EngineUnfit
 from app.core.tasks import end
 from app.settings import Settings, SettingsError, load_settings
 from app.stopping import Drain, stopping_gently
+from app.telemetry import logs
+from app.telemetry.audit import AuditLog
 from app.telemetry.metrics import Metrics
 from app.wiring import Parts, assemble
 
@@ -38,6 +41,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
     warnings = warnings_of(settings)
     traffic = Traffic()
     drain = Drain(parts.runs.admission, parts.paused_runs, traffic, settings.drain_seconds)
+    if settings.log_level in ("debug", "info"):
+        AuditLog(parts.events, logs.LINES[settings.log_format], logs.write)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -59,7 +64,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
         ],
         lifespan,
     )
-    return Gate(app, credentials, settings.request_body_max_bytes, traffic)
+    gate = Gate(app, credentials, settings.request_body_max_bytes, traffic)
+    return Entrance(gate, parts.events)
 
 
 def _metrics(parts: Parts, settings: Settings, credentials: Credentials) -> list[APIRouter]:
@@ -116,6 +122,7 @@ def refuse(reason: str) -> NoReturn:
 def _create_or_refuse() -> ASGIApp:
     try:
         settings = load_settings()
+        logs.set_up(settings.log_level, settings.log_format)
         return create_app(settings)
     except (SettingsError, EngineUnfit) as error:
         refuse(str(error))

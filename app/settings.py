@@ -72,6 +72,13 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], Word] = _service(
         "info", "Least severity that is logged."
     )
+    log_format: Annotated[Literal["readable", "json"], Word] = _service(
+        "readable", "`readable` lines, or `json` for machines; both name request, session and run."
+    )
+    log_access: bool = _service(
+        False,
+        "Log every request with its path; runs have their audit line anyway. Paths hold ids of sessions and files.",
+    )
     drain_seconds: int = _service(20, "How long a stopping service waits for what is under way.", "seconds", ge=0)
 
     adapter_api_key: SecretStr | None = _caller(

@@ -26,9 +26,9 @@ class _NoEngine:
 def test_every_endpoint_has_its_line(tmp_path: Path) -> None:
     """`docs/api.md` names every route of the application with its method."""
     engine: Any = _NoEngine()
-    gate: Any = create_app(Settings(adapter_api_key="k", file_store_url=str(tmp_path)), engine)
+    service: Any = create_app(Settings(adapter_api_key="k", file_store_url=str(tmp_path)), engine)
     text = (DOCS / "api.md").read_text()
-    for path, operations in gate._app.openapi()["paths"].items():
+    for path, operations in service.app._app.openapi()["paths"].items():
         for method in operations:
             assert f"`{method.upper()} {path}`" in text
 

@@ -32,8 +32,8 @@ def text() -> str:
     """Give the description as it should be."""
     engine: Any = _NoEngine()
     with tempfile.TemporaryDirectory() as store:
-        gate: Any = create_app(Settings(adapter_api_key="k", file_store_url=store), engine)
-        return json.dumps(gate._app.openapi(), indent=1, ensure_ascii=False) + "\n"
+        service: Any = create_app(Settings(adapter_api_key="k", file_store_url=store), engine)
+        return json.dumps(service.app._app.openapi(), indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> int:

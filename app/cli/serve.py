@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from typing import Any
 
@@ -14,6 +13,7 @@ from app.cli.key import ENV_FILE, ensure_key
 from app.core.ports import EngineUnfit
 from app.main import EX_CONFIG, create_app
 from app.settings import Settings, SettingsError, load_settings
+from app.telemetry import logs
 
 
 def add_to(commands: Any) -> None:
@@ -27,7 +27,7 @@ def run(_: argparse.Namespace) -> int:
     try:
         made = ensure_key()
         settings = load_settings()
-        logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+        logs.set_up(settings.log_level, settings.log_format)
         app = create_app(settings)
     except (SettingsError, EngineUnfit) as error:
         print(error, file=sys.stderr)
@@ -38,8 +38,8 @@ def run(_: argparse.Namespace) -> int:
         app,
         host=settings.host,
         port=settings.port,
-        log_level=settings.log_level,
-        access_log=False,
+        log_config=None,
+        access_log=settings.log_access,
         http=BoundedConnection,
     )
     return 0

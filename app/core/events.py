@@ -90,6 +90,18 @@ class FinishedRun(NamedTuple):
     """Whether it follows a run: in that one's session, or with files that it left."""
 
 
+class Answered(NamedTuple):
+    """Tell of a request of any kind."""
+
+    route: str
+    """The first part of its path, if we know it: one of a few."""
+
+    status: int
+    """0 when it was not answered."""
+
+    seconds: float
+
+
 class PoolTaken(NamedTuple):
     """Tell that a spare was wanted from a pool: jails of the local engine, sandboxes of Daytona."""
 

@@ -15,6 +15,10 @@ class Trail:
         self.session_id = ""
         self.run_id = ""
 
+    def fields(self) -> dict[str, str]:
+        """Give what is known of it."""
+        return {name: value for name in self.__slots__ if (value := getattr(self, name))}
+
 
 _current: ContextVar[Trail | None] = ContextVar("trail", default=None)
 

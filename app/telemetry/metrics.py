@@ -15,7 +15,7 @@ from app import __version__
 from app.core.admission import Admission
 from app.core.course import PAUSED
 from app.core.errors import LeasesUnavailable
-from app.core.events import EngineCalled, Events, FinishedRun, PoolFilled, PoolTaken, PoolWhole, StoreCalled
+from app.core.events import Answered, EngineCalled, Events, FinishedRun, PoolFilled, PoolTaken, PoolWhole, StoreCalled
 from app.core.ids import is_paused_run
 from app.core.ports import Leases
 from app.telemetry.figures import Counter, Figure, Gauge, Histogram
@@ -39,9 +39,12 @@ class Metrics:
         self._define_runs()
         self._define_engine()
         self._define_store()
+        self._requests = Counter("http_requests", "Requests of any kind.", "route", "status")
+        self._answer_time = Histogram("http_request_seconds", "Requests of any kind.", RUN_BOUNDS, "route")
         self._info = Gauge("info", "Version and engine of the service; always 1.", "version", "engine")
         self._info.set(1, __version__, engine)
         events.on(FinishedRun, self._run)
+        events.on(Answered, self._answered)
         events.on(PoolTaken, self._taken)
         events.on(PoolFilled, self._filled)
         events.on(PoolWhole, self._whole)
@@ -107,6 +110,10 @@ class Metrics:
             self._files.add(run.failed_files, "failed")
         if run.is_follow_up:
             self._follow_ups.add(1, _staged(run))
+
+    def _answered(self, answered: Answered) -> None:
+        self._requests.add(1, answered.route, str(answered.status))
+        self._answer_time.note(answered.seconds, answered.route)
 
     def _taken(self, taken: PoolTaken) -> None:
         self._takes.add(1, taken.pool, taken.kind, "hit" if taken.is_hit else "miss")

@@ -198,6 +198,7 @@ async def test_they_name_nobody_and_do_not_grow(tmp_path: Path) -> None:
     async with serving(tmp_path, SCRIPTED()) as service:
         caller = service.caller()
         first = await caller.exec("print(2+2)", user_id="user-0")
+        await scrape(caller.http)  # a scrape is a request that the next one tells of
         lines = len((await scrape(caller.http)).text.splitlines())
         ids = [first["session_id"]]
         for number in range(1, 100):

@@ -46,7 +46,7 @@ class Pipe:
         output = await self.shell(command, seconds)
         message = unwrap(output, nonce)
         if message is None:
-            raise Unheard(f"no whole answer, but {shown(output)}")
+            raise Unheard(f"no whole answer, but {len(output)} characters")
         try:
             answer = json.loads(message)
         except (ValueError, RecursionError):
@@ -75,7 +75,7 @@ class Pipe:
         except DaytonaError as error:
             if faults.has_certainly_not_started(error):
                 raise _trouble_before(error) from error
-            raise Unheard(f"{type(error).__name__} {error.status_code}: {shown(str(error))}") from error
+            raise Unheard(told(error)) from error
 
     async def succeeds(self, command: str, seconds: int) -> bool:
         """Tell whether a shell command ran and ended with 0; ``False`` also when nobody knows."""
@@ -89,9 +89,15 @@ class Pipe:
 def _trouble_before(error: DaytonaError) -> Exception:
     """Sort an error that came before anything ran: a limit of the account, or the sandbox."""
     if faults.is_about_the_sandbox(error):
-        return NotStarted(f"{type(error).__name__} {error.status_code}: {shown(str(error))}")
+        return NotStarted(told(error))
     trouble: Unavailable = faults.refusal(error, "reach the sandbox")
     return trouble
+
+
+def told(error: DaytonaError) -> str:
+    """Describe an error for the log. Of its words only a proxy's: others may quote the program, or what it printed."""
+    kind = f"{type(error).__name__} {error.status_code}"
+    return f"{kind}: {shown(str(error))}" if error.status_code in (502, 503) else kind
 
 
 def new_nonce() -> str:

@@ -23,7 +23,7 @@ from app.core.ports import Chunks, Staged
 from app.engines.daytona import bootstrap, faults
 from app.engines.daytona.faults import State
 from app.engines.daytona.layout import Known
-from app.engines.daytona.pipe import KiB, NotStarted, Pipe, Unheard, new_nonce, shown
+from app.engines.daytona.pipe import KiB, NotStarted, Pipe, Unheard, new_nonce, shown, told
 from app.engines.daytona.staging import Delivery
 from app.runner.endings import Ending
 from app.runner.files import Layout, Look
@@ -110,7 +110,7 @@ class DaytonaSandbox:
     def _raise_trouble(self, error: Exception) -> NoReturn:
         if isinstance(error, DaytonaError) and not faults.is_about_the_sandbox(error):
             raise faults.refusal(error, "take files") from error
-        log.info("sandbox %s takes no files: %s", self.id, error)
+        log.info("sandbox %s takes no files: %s", self.id, told(error) if isinstance(error, DaytonaError) else error)
         raise EngineUnavailable("The sandbox does not take files.") from error
 
     def get(self, path: str) -> Chunks:

@@ -1,0 +1,108 @@
+"""Write the log: one line for each thing, in JSON or for reading, with the request, session and run it belongs to.
+
+The standard library's ``logging`` does it, because that is what uvicorn and all the others speak; ours is the line.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+from uvicorn.logging import ColourizedFormatter
+
+from app.core import trail
+
+Format = Literal["readable", "json"]
+Line = Callable[[float, str, str, str, Mapping[str, Any]], str]
+"""Time (seconds since the epoch), level, logger, message, fields -> a line, without its end."""
+
+_UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {10: "\\n", 13: "\\r", 9: "\\t"}
+
+
+def json_line(moment: float, level: str, logger: str, message: str, fields: Mapping[str, Any]) -> str:
+    """Write a line for machines."""
+    entry = {"time": _when(moment), "level": level, "logger": logger, "message": message, **fields}
+    try:
+        return orjson.dumps(entry, default=str).decode()
+    except TypeError:  # halves of characters, which a token may hold and only the slower library writes
+        return json.dumps(entry, default=str)
+
+
+def readable_line(moment: float, level: str, logger: str, message: str, fields: Mapping[str, Any]) -> str:
+    """Write a line for people; what came from a caller cannot begin another one."""
+    told = "".join(f" {name}={_plain(value)}" for name, value in fields.items() if value not in (None, "", 0))
+    return f"{_when(moment)} {level} {logger}: {message}{told}".translate(_ESCAPES)
+
+
+def _plain(value: object) -> str:
+    """Quote what could be taken for another field."""
+    text = str(value)
+    return repr(text) if " " in text or "=" in text else text
+
+
+def write(text: str) -> None:
+    """Write what is a line already to where the log goes."""
+    sys.stderr.write(text)
+
+
+LINES: dict[Format, Line] = {"readable": readable_line, "json": json_line}
+
+
+def _when(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class LineFormatter(logging.Formatter):
+    """Put a record into a line of ours; only a readable traceback takes several."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__()
+        self._line = line
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line."""
+        fields: dict[str, Any] = {}
+        message = record.getMessage()
+        if record.name == "uvicorn.access" and isinstance(record.args, tuple):
+            message, fields = _access(record.args)
+        if (ours := trail.current()) is not None:
+            fields |= ours.fields()
+        trace = self.formatException(record.exc_info) if record.exc_info else ""
+        if trace and self._line is json_line:
+            fields["traceback"], trace = trace, ""
+        line = self._line(record.created, record.levelname, record.name, message, fields)
+        return f"{line}\n{trace}" if trace else line
+
+
+def _access(args: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
+    """Take uvicorn's access record apart; a query is nobody's business."""
+    client, method, path, _, status = args
+    plain = str(path).partition("?")[0]
+    return f"{method} {plain} {status}", {"client": client}
+
+
+def set_up(level: str, form: Format) -> None:
+    """Log in our format what ``level`` lets through; also what uvicorn says, unless it was told to say it otherwise.
+
+    Libraries are heard from ``info`` on: in their debug lines stand headers and bodies.
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter(LINES[form]))
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(handler)
+    wanted: int = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(max(wanted, logging.INFO))
+    for name in ("app", *_UVICORN):
+        logging.getLogger(name).setLevel(wanted)
+    for name in _UVICORN:
+        logger = logging.getLogger(name)
+        if any(isinstance(known.formatter, ColourizedFormatter) for known in logger.handlers):
+            logger.handlers.clear()
+            logger.propagate = True

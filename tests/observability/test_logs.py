@@ -1,0 +1,163 @@
+"""Each line of the log is one line, says what it belongs to, and cannot be forged."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import uvicorn.config
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core import trail
+from app.core.events import Events, FinishedRun, Seconds
+from app.core.principal import Principal
+from app.telemetry import logs
+from app.telemetry.audit import AuditLog
+from app.telemetry.logs import LineFormatter, json_line, readable_line
+from tests.contract.caller import Caller
+
+
+def record(message: str, *args: object, name: str = "app.some", **more: Any) -> logging.LogRecord:
+    """Make a record as a logger does."""
+    return logging.LogRecord(name, logging.WARNING, "", 0, message, args, more.get("exc_info"))
+
+
+@contextmanager
+def on_a_trail(request_id: str) -> Iterator[trail.Trail]:
+    """Do something as if a request had asked for it."""
+    token = trail._current.set(None)
+    try:
+        yield trail.begin(request_id)
+    finally:
+        trail._current.reset(token)
+
+
+def test_a_line_names_request_session_and_run() -> None:
+    """What is logged on a request's trail says so, in either format; what is not, does not."""
+    with on_a_trail("r1") as ours:
+        ours.session_id, ours.run_id = "s1", "n1"
+        line = json.loads(LineFormatter(json_line).format(record("it %s", "went wrong")))
+        text = LineFormatter(readable_line).format(record("it %s", "went wrong"))
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "WARNING", "logger": "app.some", "message": "it went wrong",
+        "request_id": "r1", "run_id": "n1", "session_id": "s1",
+    }  # fmt: skip
+    assert text.partition(" ")[2] == "WARNING app.some: it went wrong request_id=r1 run_id=n1 session_id=s1"
+    assert "request_id" not in LineFormatter(json_line).format(record("a start"))
+
+
+async def test_tasks_are_on_the_trail_of_who_started_them() -> None:
+    """A run goes on in tasks of its own; they log under the same request."""
+
+    async def work() -> str:
+        return LineFormatter(readable_line).format(record("working"))
+
+    with on_a_trail("r2"):
+        assert "request_id=r2" in await asyncio.create_task(work())
+
+
+def test_a_traceback_is_part_of_its_json_line() -> None:
+    """JSON stays one line whatever happened; for reading, the traceback follows."""
+    try:
+        raise ValueError("no")
+    except ValueError as error:
+        failed = record("failed", exc_info=(type(error), error, error.__traceback__))
+    text = LineFormatter(json_line).format(failed)
+    assert "\n" not in text and "ValueError: no" in json.loads(text)["traceback"]
+    assert LineFormatter(readable_line).format(failed).splitlines()[-1] == "ValueError: no"
+
+
+@given(st.text(), st.text())
+def test_no_text_begins_a_line_of_its_own(message: str, value: str) -> None:
+    """Whatever a caller calls himself, the log has one line more, and its own fields stay whole."""
+    for line in (json_line, readable_line):
+        assert not set(line(0.0, "INFO", "app", message, {"user": value})) & {"\n", "\r", "\x1b", "\x00"}
+    assert json.loads(json_line(0.0, "INFO", "app", message, {"user": value}))["user"] == value
+
+
+def test_a_value_is_not_taken_for_a_field() -> None:
+    """A user called `x ending=ok` is quoted."""
+    assert readable_line(0.0, "INFO", "a", "run", {"user": "x ending=ok"}).endswith("user='x ending=ok'")
+
+
+def test_access_lines_have_no_query() -> None:
+    """uvicorn's line on a request is in our format, without what stood behind the question mark."""
+    access = record(
+        '%s - "%s %s HTTP/%s" %d', "1.2.3.4:5", "GET", "/files/x?token=s3cret", "1.1", 200, name="uvicorn.access"
+    )
+    line = json.loads(LineFormatter(json_line).format(access))
+    assert (line["message"], line["client"]) == ("GET /files/x 200", "1.2.3.4:5")
+
+
+@pytest.fixture
+def untouched() -> Iterator[None]:
+    """Put the loggers back as they were."""
+    loggers = [logging.getLogger(name) for name in (None, "app", "uvicorn", "uvicorn.error", "uvicorn.access")]
+    before = [(logger, logger.level, list(logger.handlers), logger.propagate) for logger in loggers]
+    yield
+    for logger, level, handlers, propagate in before:
+        logger.setLevel(level)
+        logger.handlers, logger.propagate = handlers, propagate
+
+
+@pytest.mark.usefixtures("untouched")
+def test_uvicorn_speaks_our_format_too() -> None:
+    """Under a uvicorn of one's own its lines go through our handler; unless it was told not to write any."""
+    logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)
+    logs.set_up("info", "json")
+    assert logging.getLogger("uvicorn").handlers == logging.getLogger("uvicorn.access").handlers == []
+    assert logging.getLogger("uvicorn.access").propagate
+    logging.getLogger("uvicorn.access").propagate = False  # what --no-access-log does
+    logs.set_up("info", "json")
+    assert not logging.getLogger("uvicorn.access").propagate
+
+
+@pytest.mark.usefixtures("untouched")
+def test_libraries_do_not_debug() -> None:
+    """LOG_LEVEL=debug is about this service; a library's debug lines would quote headers and bodies."""
+    logs.set_up("debug", "json")
+    assert logging.getLogger("app.x").isEnabledFor(logging.DEBUG)
+    assert not logging.getLogger("aiohttp.client").isEnabledFor(logging.DEBUG)
+    logs.set_up("warning", "json")
+    assert not logging.getLogger("app.x").isEnabledFor(logging.INFO)
+    assert not logging.getLogger("aiohttp.client").isEnabledFor(logging.INFO)
+
+
+RUN = FinishedRun(
+    at=0.0, request_id="r1", run_id="n1", principal=Principal("jwt", "acme", "u" * 1000), session_id="s1",
+    language="py", ending="time", exit_code=None, total_seconds=61.00004, seconds=Seconds(run=60.0), cpu_seconds=59.0,
+    peak_memory_bytes=1, source_chars=10, staged_files=2, staged_bytes=30, output_chars=4, delivered_files=1,
+    delivered_bytes=5, failed_files=0, tool_rounds=0, sandbox="kept", is_follow_up=True,
+)  # fmt: skip
+
+
+def test_the_audit_line_says_who_ran_what_where_and_how_it_ended() -> None:
+    """One line for each run, with sizes and times; a name of any length is cut."""
+    events, written = Events(), list[str]()
+    AuditLog(events, json_line, written.append)
+    events.tell(RUN)
+    (line,) = written
+    assert line.endswith("\n") and line.count("\n") == 1
+    entry = json.loads(line)
+    wanted = {
+        "logger": "app.audit", "message": "run", "request_id": "r1", "session_id": "s1", "run_id": "n1",
+        "tenant": "acme", "user": "u" * 128, "credential": "jwt", "language": "py", "ending": "time", "exit_code": None,
+        "seconds": 61.0, "run_seconds": 60.0, "staged_files": 2, "staged_bytes": 30, "delivered_bytes": 5,
+    }  # fmt: skip
+    assert wanted.items() <= entry.items()
+
+
+async def test_every_run_has_its_audit_line(caller: Caller, capsys: pytest.CaptureFixture[str]) -> None:
+    """The living service writes them, for reading by default, with the id that the answer bore."""
+    answer = await caller.http.post("/exec", json={"lang": "py", "code": "print(1)", "user_id": "fay"})
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if " app.audit: run " in line]
+    told = {"language": "py", "ending": "ok", "user": "fay", "session_id": answer.json()["session_id"]}
+    told["request_id"] = answer.headers["x-request-id"]
+    assert all(f" {name}={value}" in line for name, value in told.items())
