@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.units import GiB, KiB, MiB, parse_bytes
 
 DAY_SECONDS = 86400
+LIBRECHAT_RUNS = 40  # K42: within 30 seconds
 
 
 class SettingsError(Exception):
@@ -229,6 +230,21 @@ class Settings(BaseSettings):
         "runs",
         ge=1,
     )
+    rate_limit_user_runs: int = _request(
+        0,
+        "Programs that one user may start within 30 seconds; beyond it a 429. 0: any number; else at least 40,"
+        " because LibreChat reads images in up to 33 runs in a row (K42). Without tokens a user is whom the request"
+        " names.",
+        "runs",
+        ge=0,
+    )
+    rate_limit_tenant_runs: int = _request(
+        0,
+        "Programs that all users of a tenant may start together within 30 seconds, likewise; all callers without a"
+        " token are one tenant. Replicas that share `REDIS_URL` count together; while that is away nothing is limited.",
+        "runs",
+        ge=0,
+    )
     queue_timeout_seconds: int = _request(15, "How long a run waits for a place; then a 429 (K42).", "seconds", ge=0)
 
     run_timeout_seconds: int = _run(60, "Time limit of a run that names none.", "seconds", ge=1)
@@ -325,6 +341,13 @@ class Settings(BaseSettings):
         if 0 < seconds < DAY_SECONDS:
             raise ValueError(f"0 (for ever) or at least {DAY_SECONDS} seconds: LibreChat counts on files for 23 h")
         return seconds
+
+    @field_validator("rate_limit_user_runs", "rate_limit_tenant_runs")
+    @classmethod
+    def _lets_librechat_work(cls, runs: int) -> int:
+        if 0 < runs < LIBRECHAT_RUNS:
+            raise ValueError(f"0 (any number) or at least {LIBRECHAT_RUNS}: LibreChat reads images in so many runs")
+        return runs
 
     @model_validator(mode="after")
     def _agree(self) -> Settings:

@@ -16,6 +16,7 @@ from app.core.files import Files
 from app.core.keeper import Keeper
 from app.core.paused import PausedRuns
 from app.core.ports import Engine, EngineUnfit, Leases, Stock
+from app.core.rates import LimitedRuns, Rates
 from app.core.readiness import Prober
 from app.core.runs import RunPolicy, Runs
 from app.core.sandboxes import PAUSE_SECONDS, Sandboxes
@@ -64,13 +65,15 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
     admission = Admission(settings.concurrent_runs, settings.max_queued_runs, settings.queue_timeout_seconds)
     tickets = Tickets(_shared_secret(settings), PAUSE_SECONDS)
     paused_runs = PausedRuns(files, sandboxes, leases, admission, tickets, settings.max_paused_runs, events)
+    runs_of = (files, sandboxes, chooser, admission, _policy(settings), paused_runs, events)
+    rates = make_rates(settings, leases)
     return Parts(
         events=events,
         engine=engine,
         leases=leases,
         store=store,
         files=Files(files, settings.upload_max_bytes),
-        runs=Runs(files, sandboxes, chooser, admission, _policy(settings), paused_runs, events),
+        runs=Runs(*runs_of) if rates is None else LimitedRuns(rates, *runs_of),
         paused_runs=paused_runs,
         sandboxes=sandboxes,
         keeper=Keeper(
@@ -115,6 +118,17 @@ def make_leases(settings: Settings) -> tuple[Leases, Stock]:
     except ValueError:
         raise SettingsError("REDIS_URL: cannot be understood") from None  # the reason could quote a password
     return leases, leases.stock()
+
+
+def make_rates(settings: Settings, leases: Leases) -> Rates | None:
+    """Count the runs of callers where their leases are; ``None`` when no limit is set."""
+    limits = settings.rate_limit_user_runs, settings.rate_limit_tenant_runs
+    if not any(limits):
+        return None
+    from app.leases.rates import in_memory
+    from app.leases.redis import RedisLeases
+
+    return leases.rates(*limits) if isinstance(leases, RedisLeases) else in_memory(*limits)
 
 
 def _policy(settings: Settings) -> RunPolicy:

@@ -21,7 +21,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
@@ -31,6 +31,9 @@ from app.core.tasks import end
 from app.leases.connection import Connection
 from app.leases.redis_stock import RedisStock
 from app.leases.scripts import Script
+
+if TYPE_CHECKING:  # few deployments set limits, and the others need not import the library
+    from app.leases.rates import WindowRates
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +82,12 @@ class RedisLeases:
     def stock(self) -> RedisStock:
         """Share spare sandboxes over the same connections."""
         return RedisStock(self._redis)
+
+    def rates(self, user_runs: int, tenant_runs: int) -> WindowRates:
+        """Count the runs of users and tenants over the same connections; 0 is any number."""
+        from app.leases import rates
+
+        return rates.in_redis(user_runs, tenant_runs, self._redis.client.connection_pool, self._redis.key("rates"))
 
     @asynccontextmanager
     async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[Hold]:
