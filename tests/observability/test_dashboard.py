@@ -1,0 +1,71 @@
+"""The Grafana dashboard asks for what there is, and shows all of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.telemetry.figures import PREFIX, Counter, Figure, Histogram
+from tests.observability.test_metrics import metrics
+
+FILE = Path(__file__).parents[2] / "deploy" / "grafana" / "code-interpreter.json"
+DASHBOARD = json.loads(FILE.read_text())
+PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+QUERIES = [(panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]]
+OF_PROMETHEUS = {"job", "instance", "le"}
+
+
+def samples() -> dict[str, Figure]:
+    """Name every sample of a scrape, with what it is a sample of."""
+    found: dict[str, Figure] = {}
+    for figure in metrics().figures():
+        endings = ("_total",) if isinstance(figure, Counter) else ("",)
+        if isinstance(figure, Histogram):
+            endings = ("_bucket", "_sum", "_count")
+        found |= {PREFIX + figure.name + ending: figure for ending in endings}
+    return found
+
+
+@pytest.mark.parametrize(("title", "query"), QUERIES)
+def test_a_query_names_samples_and_labels_that_exist(title: str, query: str) -> None:
+    """Every metric of a query is one that /metrics has, every label one that it bears."""
+    names = set(re.findall(rf"\b{PREFIX}\w+", query))
+    assert names <= samples().keys()
+    assert names or re.search(r"\bprocess_(cpu_seconds_total|resident_memory_bytes)\b", query), title
+    labels = {label for name in names for label in samples()[name].labels} | OF_PROMETHEUS
+    asked = {label.strip() for group in re.findall(r"(?:by|ignoring) \((.*?)\)", query) for label in group.split(",")}
+    asked |= set(re.findall(r"(\w+)(?:=~|!=|=)\"", query))
+    assert asked <= labels
+    assert query.count("(") == query.count(")") and query.count("{") == query.count("}")
+
+
+def test_legends_name_labels_that_the_query_keeps() -> None:
+    """A legend's label is one by which its query tells series apart."""
+    for panel in PANELS:
+        for target in panel["targets"]:
+            kept = {
+                label.strip() for group in re.findall(r" by \((.*?)\)", target["expr"]) for label in group.split(",")
+            }
+            shown = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
+            assert shown <= (kept or {"instance"}), panel["title"]
+
+
+def test_every_metric_is_shown() -> None:
+    """No metric is kept that the dashboard does not show."""
+    text = " ".join(query for _, query in QUERIES)
+    shown = {figure.name for name, figure in samples().items() if re.search(rf"\b{name}\b", text)}
+    assert shown == {figure.name for figure in metrics().figures()}
+
+
+def test_panels_have_places_of_their_own() -> None:
+    """No two panels lie on each other, and each has an id of its own."""
+    places = [panel["gridPos"] for panel in DASHBOARD["panels"]]
+    squares = [
+        (x, y) for at in places for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])
+    ]
+    assert len(squares) == len(set(squares)) and max(x for x, _ in squares) < 24
+    assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(places)
