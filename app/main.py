@@ -9,7 +9,7 @@ import os
 import resource
 import sys
 from collections.abc import AsyncIterator
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
@@ -29,6 +29,9 @@ from app.telemetry.audit import AuditLog
 from app.telemetry.metrics import Metrics
 from app.wiring import Parts, assemble
 
+if TYPE_CHECKING:  # imported only when somebody wants traces
+    from app.telemetry.traces import Traces
+
 log = logging.getLogger(__name__)
 
 EX_CONFIG = 78
@@ -40,13 +43,14 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
     parts = assemble(settings, engine)
     warnings = warnings_of(settings)
     traffic = Traffic()
+    traces = _traces(parts, settings)
     drain = Drain(parts.runs.admission, parts.paused_runs, traffic, settings.drain_seconds)
     if settings.log_level in ("debug", "info"):
         AuditLog(parts.events, logs.LINES[settings.log_format], logs.write)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with living(parts, settings, warnings), stopping_gently(drain):
+        async with living(parts, settings, warnings), stopping_gently(drain), traces or contextlib.nullcontext():
             for warning in (*warnings, *parts.engine.warnings):
                 app.description += f"\n\n**Warning:** {warning}"
             yield
@@ -65,7 +69,16 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
         lifespan,
     )
     gate = Gate(app, credentials, settings.request_body_max_bytes, traffic)
-    return Entrance(gate, parts.events)
+    return Entrance(traces.around(gate) if traces else gate, parts.events)
+
+
+def _traces(parts: Parts, settings: Settings) -> Traces | None:
+    """Send traces, if there is a collector; if not, nothing of OpenTelemetry is even imported."""
+    if settings.otel_exporter_otlp_endpoint is None:
+        return None
+    from app.telemetry.traces import Traces
+
+    return Traces(parts.events, settings.otel_exporter_otlp_endpoint, settings.otel_service_name)
 
 
 def _metrics(parts: Parts, settings: Settings, credentials: Credentials) -> list[APIRouter]:

@@ -290,6 +290,16 @@ class Settings(BaseSettings):
         None, "A key for `/metrics` alone, as a Bearer token, so that Prometheus need not know the API key."
     )
 
+    otel_exporter_otlp_endpoint: str | None = _watch(
+        None,
+        "Address of an OpenTelemetry collector that takes OTLP over HTTP, as in `http://collector:4318`; unset, there"
+        " are no traces. The SDK's other variables (`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER`, …) count too,"
+        " in the environment.",
+        pattern=r"^https?://\S+$",
+        repr=False,
+    )
+    otel_service_name: str = _watch("librechat-code-interpreter", "What the service is called in its traces.")
+
     @property
     def engine(self) -> Literal["local", "daytona"]:
         """Name the engine in use: what ``ADAPTER_ENGINE`` says, `auto` resolved."""

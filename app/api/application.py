@@ -29,6 +29,8 @@ def build(routers: Sequence[APIRouter], lifespan: Any) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
+        # ours are in app/telemetry; FastAPI's would send the texts of exceptions too
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     for routes in routers:
         app.include_router(routes)

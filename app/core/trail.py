@@ -8,12 +8,13 @@ from contextvars import ContextVar
 class Trail:
     """Name what one request is about; filled in as it becomes known."""
 
-    __slots__ = ("request_id", "run_id", "session_id")
+    __slots__ = ("request_id", "run_id", "session_id", "trace_id")
 
     def __init__(self, request_id: str = "") -> None:
         self.request_id = request_id
         self.session_id = ""
         self.run_id = ""
+        self.trace_id = ""
 
     def fields(self) -> dict[str, str]:
         """Give what is known of it."""

@@ -23,9 +23,9 @@ def samples() -> dict[str, Figure]:
     """Name every sample of a scrape, with what it is a sample of."""
     found: dict[str, Figure] = {}
     for figure in metrics().figures():
-        endings = ("_total",) if isinstance(figure, Counter) else ("",)
+        endings = ["_total"] if isinstance(figure, Counter) else [""]
         if isinstance(figure, Histogram):
-            endings = ("_bucket", "_sum", "_count")
+            endings = ["_bucket", "_sum", "_count"]
         found |= {PREFIX + figure.name + ending: figure for ending in endings}
     return found
 
