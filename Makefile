@@ -13,7 +13,7 @@ UPGRADE ?=
 export PYTHON UPGRADE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test languages tools office test-replicas bench bench-quick bench-docs lock run-daytona-emulator attack fuzz doctor clean
+.PHONY: help install run test languages tools office test-replicas bench bench-quick bench-docs scaling lock run-daytona-emulator attack fuzz doctor clean
 
 help:  ## Show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 28
@@ -50,6 +50,10 @@ tools: install  ## Install the programs that programs call: poppler, ImageMagick
 
 office: install  ## Install LibreOffice without a display from Debian (300 MB)
 	@tools/debian.sh office
+
+scaling: install .venv/.installed-dev  ## Measure what a run costs, simulate many users: docs/scaling.md (5 min)
+	@tools/test_tools.sh
+	@.venv/bin/python -m bench.scale
 
 lock:  ## Pin all dependencies again (UPGRADE=1: at their newest releases)
 	@tools/lock.sh

@@ -23,6 +23,9 @@ from app.units import GiB, KiB, MiB, parse_bytes
 DAY_SECONDS = 86400
 LIBRECHAT_RUNS = 40  # K42: within 30 seconds
 
+_RUNS_ON_DAYTONA = 64
+"""As many as there may be sandboxes by default; one replica would take a hundred and more (docs/scaling.md)."""
+
 
 class SettingsError(Exception):
     """Tell in one line which variable is wrong and how; never its value."""
@@ -221,7 +224,9 @@ class Settings(BaseSettings):
     request_body_max_bytes: Bytes = _request(
         64 * MiB, "Largest JSON body; code carries files as base64, 20 MiB and more (K24).", "bytes", ge=KiB
     )
-    max_concurrent_runs: int = _request(0, "Runs at one time; 0 is twice the cores.", "runs", ge=0)
+    max_concurrent_runs: int = _request(
+        0, "Runs at one time; 0 is twice the cores, or 64 on Daytona, where the service only waits.", "runs", ge=0
+    )
     max_queued_runs: int = _request(256, "Runs that may wait for a place; beyond it a 429.", "runs", ge=0)
     max_paused_runs: int = _request(
         32,
@@ -309,7 +314,9 @@ class Settings(BaseSettings):
 
     @property
     def concurrent_runs(self) -> int:
-        """Count the runs at one time: ``MAX_CONCURRENT_RUNS``, its 0 resolved to twice the usable cores."""
+        """Count the runs at one time: ``MAX_CONCURRENT_RUNS``, its 0 resolved to what the engine takes."""
+        if self.engine == "daytona":
+            return self.max_concurrent_runs or _RUNS_ON_DAYTONA
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return self.max_concurrent_runs or 2 * cores
 

@@ -125,6 +125,12 @@ def test_defaults_keep_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.concurrent_runs >= 2
 
 
+def test_more_programs_wait_for_daytona_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice the cores used to be the limit on Daytona too, where a run takes no core of ours."""
+    assert load(monkeypatch, DAYTONA_API_KEY="key").concurrent_runs == 64
+    assert load(monkeypatch, DAYTONA_API_KEY="key", MAX_CONCURRENT_RUNS="3").concurrent_runs == 3
+
+
 def test_environment_wins_over_env_file(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`.env` is read, the environment wins, an empty or blank value is unset, unknown names are ignored."""
     (bare / ".env").write_text("\ufeffPORT=9001\nMAX_SANDBOXES=7\nSESSION_TTL_SECONDS=\nDAYTONA_API_KEY=\nWHAT=1\n")
