@@ -20,6 +20,9 @@ from app.api.credentials import Credentials
 from app.api.entrance import Entrance
 from app.api.gate import Gate
 from app.api.traffic import Traffic
+from app.console import routes as console
+from app.console.overview import Bounds, Overview
+from app.console.sessions import Sessions
 from app.core.ports import Engine, EngineUnfit
 from app.core.tasks import end
 from app.settings import Settings, SettingsError, load_settings
@@ -59,7 +62,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
     app = build(
         [
             *_metrics(parts, settings, credentials),
-            execute.router(parts.runs),
+            *_console(parts, settings, warnings),
+            execute.router(parts.runs, parts.events),
             programmatic.router(parts.runs, parts.paused_runs),
             languages.router(parts.toolchains),
             uploads.router(parts.files),
@@ -68,7 +72,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
         ],
         lifespan,
     )
-    gate = Gate(app, credentials, settings.request_body_max_bytes, traffic)
+    gate = Gate(app, credentials, settings.request_body_max_bytes, traffic, parts.events)
     return Entrance(traces.around(gate) if traces else gate, parts.events)
 
 
@@ -88,6 +92,18 @@ def _metrics(parts: Parts, settings: Settings, credentials: Credentials) -> list
     counted = Metrics(parts.events, parts.runs.admission, parts.leases, parts.engine.name)
     key = settings.metrics_key.get_secret_value() if settings.metrics_key else None
     return [metrics.router(counted.page, credentials, settings.metrics_access, key)]
+
+
+def _console(parts: Parts, settings: Settings, warnings: list[str]) -> list[APIRouter]:
+    """Watch for the operator's page and serve it; with ``CONSOLE_ENABLED=false`` neither."""
+    if not settings.console_enabled:
+        return []
+    bounds = Bounds(
+        settings.concurrent_runs, settings.max_queued_runs, settings.max_sandboxes, settings.max_paused_runs
+    )
+    overview = Overview(parts.events, parts.runs.admission, parts.leases, parts.engine, bounds, warnings)
+    sessions = Sessions(parts.store, parts.store, parts.leases)
+    return [console.router(overview, sessions, console.lock_of(settings))]
 
 
 @contextlib.asynccontextmanager

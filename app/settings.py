@@ -294,6 +294,11 @@ class Settings(BaseSettings):
     metrics_key: SecretStr | None = _watch(
         None, "A key for `/metrics` alone, as a Bearer token, so that Prometheus need not know the API key."
     )
+    console_enabled: bool = _watch(
+        True,
+        "Whether there is the operator's page at `/console`. What it shows is for who knows the API key; with"
+        " `ADAPTER_AUTH=none` and no API key, for everybody who reaches the port.",
+    )
 
     otel_exporter_otlp_endpoint: str | None = _watch(
         None,

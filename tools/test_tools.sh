@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make sure of what the tests need beyond our own packages: Node >= 18 with npm (LibreChat's real client), jq (to compare
-# with), a Redis server, all thirteen languages, and in environments of their own moto's S3 server, schemathesis, and
+# with), a Redis server, Chromium, all thirteen languages, and in environments of their own moto's S3 server, schemathesis, and
 # Compose, Helm and kin.
 set -euo pipefail
 here=$(dirname "$0")
@@ -11,6 +11,7 @@ missing=()
 [ "$(node_major || true)" ] && command -v npm >/dev/null || missing+=(nodejs npm)
 [ -x /usr/bin/jq ] || missing+=(jq)
 [ -x /usr/bin/redis-server ] || missing+=(redis-server)
+command -v chromium chromium-browser google-chrome >/dev/null || missing+=(chromium)
 [ ${#missing[@]} = 0 ] || "$here/apt_install.sh" "${missing[@]}"
 "$here/debian.sh" languages
 

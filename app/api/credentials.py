@@ -12,7 +12,7 @@ import binascii
 import hmac
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote_to_bytes
 
 import jwt
@@ -159,6 +159,19 @@ class Tokens:
         if key is None:
             raise _refused("its kid names no key")
         return key
+
+
+def form_of(headers: Mapping[str, str]) -> Literal["X-API-Key", "Bearer", "Basic", "token", "nothing"]:
+    """Name the form in which a credential is offered, right or wrong; an unknown scheme offers nothing."""
+    if headers.get("x-api-key"):
+        return "X-API-Key"
+    scheme, offer = _authorization(headers)
+    if _is_token(scheme, offer):
+        return "token"
+    return _SCHEMES.get(scheme, "nothing")
+
+
+_SCHEMES: dict[str, Literal["Bearer", "Basic"]] = {"bearer": "Bearer", "basic": "Basic"}
 
 
 def holds(key: bytes, headers: Mapping[str, str]) -> bool:

@@ -43,7 +43,7 @@ _FIRST_NAME = re.compile(r"/*(?:v1/+)?([a-z.]*)")
 _PAGES = frozenset({"docs", "swagger", "console"})
 ROUTES = _PAGES | {
     "exec", "upload", "files", "sessions", "download", "languages", "health", "healthz", "readyz", "metrics",
-    "openapi.json",
+    "openapi.json", "console",
 }  # fmt: skip
 """What a path may begin with; anything else is told as `other`, however many there are."""
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 from fastapi import APIRouter, Request, Response
 
 from app.api.errors import json_response
 from app.api.gate import principal_of
 from app.api.leaving import while_connected
+from app.api.signs import LIBRECHAT, signs_of_run
 from app.api.wire import ERRORS, ArtifactDelivery, ErrorBody, ExecFile, ExecRequest, ExecResponse, Origin, WireRef
 from app.core.errors import BadRequest
+from app.core.events import Events, LibreChatSpoke
 from app.core.languages import find_language
 from app.core.outputs import Delivery, Output
 from app.core.results import RunResult
@@ -17,17 +21,18 @@ from app.core.staging import Ref
 from app.core.words import STATUS
 
 MAX_HINT_CHARS = 256
-LIBRECHAT = "LibreChat/"
 _RESPONSES = {**ERRORS, 409: {"model": ErrorBody, "description": "The session is bound to another language"}}
 
 
-def router(runs: Runs) -> APIRouter:
+def router(runs: Runs, events: Events) -> APIRouter:
     """Make the route."""
     routes = APIRouter(tags=["run"])
 
     @routes.post("/exec", response_model=ExecResponse, responses=_RESPONSES, summary="Run a program")
     async def execute(body: ExecRequest, request: Request) -> Response:
         order = order_of(body, request)
+        if not order.may_be_refused and (signs := signs_of_run(body)):
+            events.tell(LibreChatSpoke(time.time(), "", signs))
         result = await while_connected(request, runs.run(order))
         return json_response(answer_of(result).model_dump(exclude_none=True))
 

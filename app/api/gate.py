@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.credentials import Credentials
+from app.api.credentials import Credentials, form_of
 from app.api.errors import error_response
+from app.api.signs import LIBRECHAT, signs_of_call
 from app.api.traffic import Traffic
-from app.core.errors import Draining, ProfileMismatch, ServiceError, TooLarge, UnknownProfile
+from app.core.errors import Draining, ProfileMismatch, ServiceError, TooLarge, Unauthorized, UnknownProfile
+from app.core.events import Events, LibreChatSpoke, Refused
 from app.core.principal import Principal
 
 PROFILE = "default"
@@ -23,10 +26,12 @@ TOO_LARGE = 413
 PROFILE_HEADER = "X-CodeAPI-Execution-Profile"
 _KNOWN_PROFILES = frozenset({"default", "stateful"})
 _STREAMED = frozenset({"/upload", "/upload/batch"})
-PUBLIC = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json", "/metrics"})
+PUBLIC = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json", "/metrics", "/console"})
 """Open to everybody here; what needs a credential all the same asks for it itself."""
 
-_PUBLIC_BELOW = ("/docs", "/swagger/")
+_PUBLIC_BELOW = ("/docs", "/swagger/", "/console/page/")
+_TOLD = frozenset({"/exec", "/exec/programmatic", "/upload", "/upload/batch"})
+_TOLD_CHARS = 80
 _DISCARDED_BYTES = 128 * 1024 * 1024
 _DISCARDED_SECONDS = 5.0
 _SLASHES = re.compile("/+")
@@ -43,9 +48,12 @@ def plain_path(path: str) -> str:
 class Gate:
     """Let requests through to the application, or answer for it."""
 
-    def __init__(self, app: ASGIApp, credentials: Credentials, body_max_bytes: int, traffic: Traffic) -> None:
+    def __init__(
+        self, app: ASGIApp, credentials: Credentials, body_max_bytes: int, traffic: Traffic, events: Events
+    ) -> None:
         self._app = app
         self._traffic = traffic
+        self._events = events
         self._credentials = credentials
         self._body_max_bytes = body_max_bytes
 
@@ -53,13 +61,14 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = plain_path(scope["path"])
+        sent_path: str = scope["path"]
+        path = plain_path(sent_path)
         scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
         body = _Body(receive, None if path in _STREAMED else self._body_max_bytes)
         answer = _Answer(send, body)
         self._traffic.enter()
         try:
-            self._admit(scope, Headers(scope=scope), body)
+            self._admit(scope, Headers(scope=scope), body, sent_path)
             await self._app(scope, body, answer)
         except ServiceError as error:  # raised above, before any answer began
             await error_response(error)(scope, receive, answer)
@@ -70,12 +79,25 @@ class Gate:
         finally:
             self._traffic.leave()
 
-    def _admit(self, scope: Scope, headers: Headers, body: _Body) -> None:
+    def _admit(self, scope: Scope, headers: Headers, body: _Body, sent_path: str) -> None:
         path: str = scope["path"]
         if path not in PUBLIC and not path.startswith(_PUBLIC_BELOW):
-            scope.setdefault("state", {})["principal"] = self._credentials.identify(headers)
+            scope.setdefault("state", {})["principal"] = self._identify(sent_path, path, headers)
         _check_profile(headers.get("x-codeapi-expected-profile"))
         body.check_announced(headers.get("content-length"))
+
+    def _identify(self, sent_path: str, path: str, headers: Headers) -> Principal:
+        user_agent = headers.get("user-agent", "")
+        try:
+            principal = self._credentials.identify(headers)
+        except Unauthorized as error:
+            route = path if path in _TOLD else "other"
+            self._events.tell(Refused(time.time(), error.message, form_of(headers), route, user_agent[:_TOLD_CHARS]))
+            raise
+        if user_agent.startswith(LIBRECHAT):
+            signs = signs_of_call(sent_path, path, headers, principal)
+            self._events.tell(LibreChatSpoke(time.time(), user_agent[:_TOLD_CHARS], signs))
+        return principal
 
 
 class _Body:

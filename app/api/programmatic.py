@@ -11,9 +11,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from app.api.errors import json_response
-from app.api.execute import LIBRECHAT, MAX_HINT_CHARS, answer_of, ref_of
+from app.api.execute import MAX_HINT_CHARS, answer_of, ref_of
 from app.api.gate import principal_of
 from app.api.leaving import while_connected
+from app.api.signs import LIBRECHAT
 from app.api.wire import (
     ERRORS,
     Cancelled,

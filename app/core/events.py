@@ -153,6 +153,34 @@ class StoreCalled(NamedTuple):
     """Bytes of a file that were written or read."""
 
 
+class LibreChatSpoke(NamedTuple):
+    """Tell of a request of LibreChat's that was let in, by what its releases can be told apart; never what it asks."""
+
+    at: float
+    """When it came, in seconds since the epoch."""
+
+    user_agent: str
+    """Empty where only the body of a request that was told of already shows more."""
+
+    signs: tuple[str, ...]
+    """Of a few; see ``app.api.signs``."""
+
+
+class Refused(NamedTuple):
+    """Tell of a request that was refused for its credential; never the credential."""
+
+    at: float
+    reason: str
+    """The sentence that was answered."""
+
+    offered: str
+    """In which form a credential came, or ``nothing``."""
+
+    route: str
+    user_agent: str
+    """Whatever the caller says, cut."""
+
+
 class Events:
     """Pass events on to their listeners."""
 

@@ -142,7 +142,7 @@ class FileStore(Protocol):
 
 
 class Retention(Protocol):
-    """Tell which sessions are old, for the sweeper; the file store's second face."""
+    """Tell which sessions are old, for the sweeper, and which are new; the file store's second face."""
 
     async def idle_since(self, seconds: float) -> list[str]:
         """Give the sessions whose record was last written more than ``seconds`` ago.
@@ -153,6 +153,10 @@ class Retention(Protocol):
 
     async def is_idle(self, session_id: str, seconds: float) -> bool:
         """Tell the same of one session, right now; one that is gone is idle."""
+        ...
+
+    async def recent(self, most: int) -> tuple[list[str], int]:
+        """Give so many sessions, those first whose record was written last, and the number of all."""
         ...
 
     async def probe(self) -> None:

@@ -11,6 +11,8 @@ A directory knows no such condition, so it belongs to one process.
 from __future__ import annotations
 
 import asyncio
+import heapq
+import itertools
 import os
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -252,6 +254,22 @@ class ObjectFiles:
         except (BaseError, OSError) as error:
             raise _unavailable(error) from error
         return found["last_modified"] < datetime.now(UTC) - timedelta(seconds=seconds)
+
+    async def recent(self, most: int) -> tuple[list[str], int]:
+        """Give so many sessions, those first whose record was written last, and the number of all.
+
+        Reads the names of all records, as each clean-up does; keeps so many of them.
+        """
+        newest: list[tuple[datetime, str]] = []
+        total = 0
+        try:
+            async for page in obstore.list(self._store, prefix="records"):
+                total += len(page)
+                found = ((item["last_modified"], item["path"]) for item in page)
+                newest = heapq.nlargest(most, itertools.chain(newest, found))
+        except (BaseError, OSError) as error:
+            raise _unavailable(error) from error
+        return [_session_of(key) for _, key in newest], total
 
     async def probe(self) -> None:
         """Write, read and delete a small object. Raises ``StoreUnavailable``.

@@ -101,6 +101,7 @@ def every_verb(files: ObjectFiles, session_id: str, file_id: str) -> dict[str, A
         "erase a session": files.erase(session_id),
         "idle_since": files.idle_since(0),
         "is_idle": files.is_idle(session_id, 0),
+        "recent": files.recent(1),
         "probe": files.probe(),
     }
 
@@ -284,6 +285,16 @@ class FilesConformance:
             assert (session_id in await files.idle_since(HOUR_SECONDS)) is is_idle
             assert await files.is_idle(session_id, HOUR_SECONDS) is is_idle
         assert await files.is_idle(new_id(), HOUR_SECONDS)
+
+    async def test_the_newest_come_first(self, files: ObjectFiles) -> None:
+        """So many sessions as are asked for, by their last change, and the number of all."""
+        _, before = await files.recent(1)
+        ids = [await new_session(files) for _ in range(3)]
+        await asyncio.sleep(1.1)  # S3 tells times in whole seconds
+        await files.change(ids[0], adding("a"))
+        newest, total = await files.recent(1)
+        assert (newest, total) == ([ids[0]], before + 3)
+        assert set((await files.recent(total))[0]) >= set(ids)
 
     async def test_bytes_that_nobody_recorded_grow_old_too(
         self, files: ObjectFiles, monkeypatch: pytest.MonkeyPatch

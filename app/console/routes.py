@@ -1,0 +1,99 @@
+"""Answer for the operator's page: its files for everybody, its data for who holds the key."""
+
+from __future__ import annotations
+
+from importlib.resources import files as resources
+from typing import Literal
+
+from fastapi import APIRouter, Request, Response
+
+from app.api.errors import json_response
+from app.api.gate import principal_of
+from app.api.wire import ERRORS
+from app.console.overview import Overview
+from app.console.sessions import Sessions
+from app.console.wire import ConsoleData, ConsoleSessions
+from app.core.errors import NotFound, Unauthorized
+from app.core.principal import Principal
+from app.settings import Settings
+
+Lock = Literal["key", "none", "no key"]
+"""What opens the page: the API key; nothing; or nothing can, because no key is set."""
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self';"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+        " require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+"""With trusted types switched off, no script of the page can turn a text into HTML, by whatever mistake."""
+
+
+def router(overview: Overview, sessions: Sessions, lock: Lock) -> APIRouter:
+    """Make the routes."""
+    routes = APIRouter(tags=["console"])
+    page = _read(lock)
+
+    @routes.get("/console", include_in_schema=False)
+    async def console() -> Response:
+        return _part(page, "index.html")
+
+    @routes.get("/console/page/{name}", include_in_schema=False)
+    async def part(name: str) -> Response:
+        return _part(page, name)
+
+    @routes.get("/console/data", response_model=ConsoleData, responses=ERRORS, summary="Tell what the service does")
+    async def data(request: Request) -> Response:
+        _operator(request, lock)
+        return json_response((await overview.look()).model_dump())
+
+    @routes.get(
+        "/console/sessions", response_model=ConsoleSessions, responses=ERRORS, summary="List the sessions used last"
+    )
+    async def listing(request: Request) -> Response:
+        operator = _operator(request, lock)
+        return json_response((await sessions.look(operator)).model_dump())
+
+    return routes
+
+
+def lock_of(settings: Settings) -> Lock:
+    """Say what opens the page under these settings."""
+    if settings.adapter_api_key is not None:
+        return "key"
+    return "none" if settings.adapter_auth == "none" else "no key"
+
+
+def _operator(request: Request, lock: Lock) -> Principal:
+    """Let the operator in. A user's token opens nothing here: for its holder there is no such page."""
+    principal = principal_of(request)
+    if principal.method == "jwt":
+        raise NotFound("There is no such route.")
+    if principal.method == "none" and lock != "none":
+        raise Unauthorized("the console wants the API key")
+    return principal
+
+
+def _read(lock: Lock) -> dict[str, bytes]:
+    """Read the page's files, once; the page itself learns what opens it."""
+    page = {file.name: file.read_bytes() for file in resources("app.console").joinpath("page").iterdir()}
+    page["index.html"] = page["index.html"].replace(b'data-lock="key"', f'data-lock="{lock}"'.encode())
+    return page
+
+
+def _part(page: dict[str, bytes], name: str) -> Response:
+    if name not in page:
+        raise NotFound("There is no such file.")
+    return Response(page[name], headers=_HEADERS, media_type=_TYPES[name[name.rindex(".") :]])

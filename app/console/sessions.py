@@ -1,0 +1,68 @@
+"""List the sessions that were used last, with their files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from app.console.wire import ConsoleSession, ConsoleSessions, SessionFile
+from app.core.access import may_read
+from app.core.errors import LeasesUnavailable
+from app.core.ports import FileStore, Leases, Retention
+from app.core.principal import Principal
+from app.core.session import FileRecord, Record
+
+SHOWN_SESSIONS = 50
+"""As many small objects of the store are read at once for it."""
+
+
+class Sessions:
+    """Look into the store; nothing that is looked at counts as used."""
+
+    def __init__(self, files: FileStore, retention: Retention, leases: Leases) -> None:
+        self._files = files
+        self._retention = retention
+        self._leases = leases
+
+    async def look(self, operator: Principal) -> ConsoleSessions:
+        """List sessions, the last used first.
+
+        Who holds the key sees that those of proven users are there, too; their bytes stay their owners' (K9). Raises
+        ``StoreUnavailable``.
+        """
+        ids, total = await self._retention.recent(SHOWN_SESSIONS)
+        records = await asyncio.gather(*(self._files.load(session_id) for session_id in ids))
+        leased = await self._leased()
+        seen = [record for record in records if record and (operator.method == "key" or may_read(operator, record))]
+        return ConsoleSessions(total=total, sessions=[_session_of(record, leased, operator) for record in seen])
+
+    async def _leased(self) -> Collection[str]:
+        try:
+            return {lease.session_id for lease in await self._leases.all()}
+        except LeasesUnavailable:
+            return ()
+
+
+def _session_of(record: Record, leased: Collection[str], operator: Principal) -> ConsoleSession:
+    return ConsoleSession(
+        id=record.id,
+        origin=record.origin,
+        scope=record.scope.kind,
+        is_readable=may_read(operator, record),
+        language=record.language,
+        created=record.created.timestamp(),
+        used=record.used.timestamp(),
+        has_sandbox=record.id in leased,
+        files=[_file_of(file) for file in reversed(record.current())],
+    )
+
+
+def _file_of(file: FileRecord) -> SessionFile:
+    return SessionFile(
+        id=file.id,
+        path=file.path,
+        size=file.size,
+        modified=file.modified.timestamp(),
+        content_type=file.content_type,
+        read_only=file.read_only,
+    )

@@ -1,0 +1,137 @@
+"""Model what the page is told. Times are seconds since the epoch; what nobody knows at the moment is ``null``."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+
+class PoolFigures(BaseModel):
+    """Count one kind of spares."""
+
+    pool: str
+    kind: str
+    ready: int
+    hits: int
+    misses: int
+
+
+class Now(BaseModel):
+    """Tell what the service does at this moment."""
+
+    at: float
+    started_at: float
+    version: str
+    engine: str
+    is_draining: bool
+    running: int
+    most_running: int
+    waiting: int
+    most_waiting: int
+    sandboxes: int | None = Field(description="Of sessions, of all replicas that share leases.")
+    most_sandboxes: int
+    paused: int | None = Field(description="Programs that wait for tools; each has a sandbox.")
+    most_paused: int
+    pools: list[PoolFigures]
+    warnings: list[str]
+
+
+class MinuteFigures(BaseModel):
+    """Tell of one minute in which something happened."""
+
+    at: float = Field(description="Its beginning.")
+    runs: int
+    p50_seconds: float | None
+    p95_seconds: float | None
+    endings: dict[str, int]
+    languages: dict[str, int]
+
+
+class HourFigures(BaseModel):
+    """Tell of the last sixty minutes; those without a run are left out."""
+
+    runs: int
+    p50_seconds: float | None
+    p95_seconds: float | None
+    minutes: list[MinuteFigures]
+
+
+class LastRun(BaseModel):
+    """Tell of one run that is over; never its code, nor what it read or printed."""
+
+    at: float
+    run_id: str
+    session_id: str
+    language: str
+    ending: str
+    exit_code: int | None
+    seconds: float
+    steps: dict[str, float] = Field(description="Seconds by step: lookup, queue, sandbox, stage, run, collect, record.")
+    cpu_seconds: float
+    peak_memory_bytes: int
+    staged_files: int
+    delivered_files: int
+    failed_files: int
+    tool_rounds: int
+    sandbox: str
+
+
+class Refusal(BaseModel):
+    """Tell of a request that was refused; never its credential."""
+
+    at: float
+    reason: str
+    offered: str
+    route: str
+    user_agent: str
+
+
+class LibreChatSeen(BaseModel):
+    """Tell which LibreChat spoke last, and by which signs that shows."""
+
+    at: float | None
+    user_agent: str
+    release: str | None
+    signs: dict[str, float] = Field(description="When each sign was seen last.")
+    refused_last_hour: dict[str, int] = Field(description="How often, by the reason; whoever was refused.")
+    refusals: list[Refusal]
+
+
+class ConsoleData(BaseModel):
+    """Answer ``GET /console/data``."""
+
+    now: Now
+    hour: HourFigures
+    runs: list[LastRun]
+    librechat: LibreChatSeen
+
+
+class SessionFile(BaseModel):
+    """Describe a file of a session."""
+
+    id: str
+    path: str
+    size: int
+    modified: float
+    content_type: str
+    read_only: bool
+
+
+class ConsoleSession(BaseModel):
+    """Describe a session."""
+
+    id: str
+    origin: str
+    scope: str = Field(description="open, user, agent or skill.")
+    is_readable: bool = Field(description="Whether its files can be downloaded with the operator's key.")
+    language: str | None
+    created: float
+    used: float
+    has_sandbox: bool
+    files: list[SessionFile]
+
+
+class ConsoleSessions(BaseModel):
+    """Answer ``GET /console/sessions``: the sessions used last, and how many there are."""
+
+    total: int
+    sessions: list[ConsoleSession]
