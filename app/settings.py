@@ -297,7 +297,7 @@ class Settings(BaseSettings):
     console_enabled: bool = _watch(
         True,
         "Whether there is the operator's page at `/console`. What it shows is for who knows the API key; with"
-        " `ADAPTER_AUTH=none` and no API key, for everybody who reaches the port.",
+        " `ADAPTER_AUTH=none` and no API key, for everybody who reaches the port, without sessions.",
     )
 
     otel_exporter_otlp_endpoint: str | None = _watch(

@@ -56,14 +56,17 @@ class Overview:
         self._pools = Pools(events)
         self._started_at = time.time()
 
-    async def look(self) -> ConsoleData:
-        """Give everything as it stands."""
+    async def look(self, *, names_sessions: bool) -> ConsoleData:
+        """Give everything as it stands; ids of sessions open their files, so not everybody may be told."""
         now = time.time()
         minutes = self._hour.minutes(now)
         return ConsoleData(
             now=await self._now(now),
             hour=_hour_of(minutes),
-            runs=[_run_of(run) for run in list(self._hour.last_runs)[: -SHOWN_RUNS - 1 : -1]],
+            runs=[
+                _run_of(run, run.session_id if names_sessions else "")
+                for run in list(self._hour.last_runs)[: -SHOWN_RUNS - 1 : -1]
+            ],
             librechat=self._librechat(minutes),
         )
 
@@ -133,11 +136,11 @@ def _hour_of(minutes: Sequence[Minute]) -> HourFigures:
     )
 
 
-def _run_of(run: FinishedRun) -> LastRun:
+def _run_of(run: FinishedRun, session_id: str) -> LastRun:
     return LastRun(
         at=run.at,
         run_id=run.run_id,
-        session_id=run.session_id,
+        session_id=session_id,
         language=run.language,
         ending=run.ending,
         exit_code=run.exit_code,

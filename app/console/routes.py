@@ -14,7 +14,6 @@ from app.console.overview import Overview
 from app.console.sessions import Sessions
 from app.console.wire import ConsoleData, ConsoleSessions
 from app.core.errors import NotFound, Unauthorized
-from app.core.principal import Principal
 from app.settings import Settings
 
 Lock = Literal["key", "none", "no key"]
@@ -56,15 +55,16 @@ def router(overview: Overview, sessions: Sessions, lock: Lock) -> APIRouter:
 
     @routes.get("/console/data", response_model=ConsoleData, responses=ERRORS, summary="Tell what the service does")
     async def data(request: Request) -> Response:
-        _operator(request, lock)
-        return json_response((await overview.look()).model_dump())
+        has_key = _is_operator(request, lock)
+        return json_response((await overview.look(names_sessions=has_key)).model_dump())
 
     @routes.get(
         "/console/sessions", response_model=ConsoleSessions, responses=ERRORS, summary="List the sessions used last"
     )
     async def listing(request: Request) -> Response:
-        operator = _operator(request, lock)
-        return json_response((await sessions.look(operator)).model_dump())
+        if not _is_operator(request, lock):
+            raise Unauthorized("sessions are listed for who holds the API key: their ids open their files")
+        return json_response((await sessions.look(principal_of(request))).model_dump())
 
     return routes
 
@@ -76,14 +76,17 @@ def lock_of(settings: Settings) -> Lock:
     return "none" if settings.adapter_auth == "none" else "no key"
 
 
-def _operator(request: Request, lock: Lock) -> Principal:
-    """Let the operator in. A user's token opens nothing here: for its holder there is no such page."""
+def _is_operator(request: Request, lock: Lock) -> bool:
+    """Let the operator in, and whoever comes where nothing is locked; tell whether it is the operator for sure.
+
+    A user's token opens nothing here: for its holder there is no such page.
+    """
     principal = principal_of(request)
     if principal.method == "jwt":
         raise NotFound("There is no such route.")
     if principal.method == "none" and lock != "none":
         raise Unauthorized("the console wants the API key")
-    return principal
+    return principal.method == "key"
 
 
 def _read(lock: Lock) -> dict[str, bytes]:

@@ -61,6 +61,8 @@ async def test_a_closed_network_needs_no_key(browser: Browser, tmp_path: Path) -
             await expect(console.page.locator("#stdout")).to_contain_text("hello from sandbox")
             await console.go("Overview")
             await expect(console.page.locator("#notices")).to_contain_text("ADAPTER_AUTH=none")
+            await console.go("Sessions")
+            await expect(console.page.locator("#sessions-list")).to_contain_text("Set ADAPTER_API_KEY")
 
 
 # --- what goes on ----------------------------------------------------------------------------------------------------

@@ -2,13 +2,17 @@
 
 import { byId, bytes, count, el, when } from "./dom.js";
 import { clear, fileList } from "./files.js";
-import { data } from "./service.js";
+import { data, key } from "./service.js";
 
 let sessions = [];
 let isLoading = false;
 
 export async function openSessions() {
   if (isLoading) return;
+  if (!key.get()) {
+    byId("sessions-list").replaceChildren(el("p", { class: "card" }, "Sessions are listed for who holds an API key, because their ids open their files. Set ADAPTER_API_KEY beside ADAPTER_AUTH=none: LibreChat still needs none, and this page then asks for it."));
+    return;
+  }
   isLoading = true;
   byId("sessions-problem").textContent = "";
   try {
