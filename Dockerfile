@@ -29,7 +29,8 @@ CMD ["python", "-m", "app", "serve"]
 FROM base AS packages
 COPY requirements.txt /build/
 RUN /usr/local/bin/python -m venv /opt/service \
-    && /opt/service/bin/pip install --no-cache-dir --disable-pip-version-check -r /build/requirements.txt
+    && /opt/service/bin/pip install --no-cache-dir --disable-pip-version-check \
+        --require-hashes -r /build/requirements.txt
 
 FROM base AS tree
 COPY app ./app

@@ -13,7 +13,7 @@ UPGRADE ?=
 export PYTHON UPGRADE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test languages tools office test-replicas bench bench-quick bench-docs scaling lock run-daytona-emulator attack fuzz doctor clean
+.PHONY: help install run test languages tools office test-replicas bench bench-quick bench-docs scaling lock run-daytona-emulator attack fuzz audit sbom doctor clean
 
 help:  ## Show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 28
@@ -68,6 +68,12 @@ fuzz: install .venv/.installed-dev  ## Make up requests, forms and runner frames
 	@tools/test_tools.sh
 	@.venv/bin/python -m tests.fuzz --minutes $(MINUTES) --write docs/security.md
 
+audit: .cache/supply/.installed  ## Ask for known holes in all that is locked (needs pypi.org)
+	@.venv/bin/python tools/audit.py
+
+sbom: .cache/supply/.installed  ## Write sbom.json: all packages of the service and the sandboxes, CycloneDX
+	@.venv/bin/python tools/sbom.py
+
 doctor: install  ## Say what this machine can do and what it lacks
 	@.venv/bin/python -m app doctor
 
@@ -80,6 +86,10 @@ clean:  ## Remove what was installed; .env and data stay
 
 .cache/bench/.installed: bench/rivals.lock
 	@tools/make_venv.sh .cache/bench -r $<
+	@touch $@
+
+.cache/supply/.installed: tools/supply.lock .venv/.installed
+	@tools/make_venv.sh .cache/supply -r $<
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.txt .venv/.installed

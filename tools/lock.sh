@@ -20,5 +20,7 @@ compile tests/stores/moto.txt --output-file tests/stores/moto.lock
 compile tests/fuzz/schemathesis.txt --output-file tests/fuzz/schemathesis.lock
 # binaries, and Kubernetes' schemas: 700 MB that nobody but one directory of tests needs
 compile tests/deploy/tools.txt --output-file tests/deploy/tools.lock
+# what looks at the other locks: tools/audit.py, tools/sbom.py, tools/licences.py
+compile tools/supply.txt --output-file tools/supply.lock
 # the rivals of `make bench`: what they need must not decide what the service gets
 compile bench/rivals.txt --output-file bench/rivals.lock

@@ -24,5 +24,8 @@ if ! "$venv/bin/python" -c 'import pip' 2>/dev/null; then
     create "$python"
 fi
 
+# A lock is installed as it was locked, or not at all.
+[ "$1" != -r ] || set -- --require-hashes "$@"
+
 echo "Installing in $venv: $*"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"

@@ -31,3 +31,4 @@ own_environment() { # own_environment NAME LOCK
 own_environment moto "$here/../tests/stores/moto.lock"
 own_environment schemathesis "$here/../tests/fuzz/schemathesis.lock"
 own_environment deploy "$here/../tests/deploy/tools.lock"
+own_environment supply "$here/supply.lock"

@@ -1,0 +1,1 @@
+"""What is installed: all of it locked, listed and licensed."""

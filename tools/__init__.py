@@ -1,0 +1,1 @@
+"""Whatever of the Makefile takes more than a line."""
