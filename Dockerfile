@@ -34,7 +34,7 @@ RUN /usr/local/bin/python -m venv /opt/service \
 
 FROM base AS tree
 COPY app ./app
-COPY sandbox/packages.txt sandbox/extra.txt ./sandbox/
+COPY sandbox/packages.txt sandbox/extra.txt sandbox/fonts.py ./sandbox/
 RUN python -m compileall -qq --invalidation-mode unchecked-hash app
 
 FROM base AS daytona

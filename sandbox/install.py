@@ -26,6 +26,7 @@ EXTRA = HERE / "extra.txt"
 JQ = HERE / "bin" / "jq"
 JQ_PROGRAM = HERE / "jq"
 SYSTEM_JQ = Path("/usr/bin/jq")
+FONTS = HERE / "fonts.py"
 GO = HERE / "bin" / "go"
 SYSTEM_GO = Path("/usr/bin/go")
 
@@ -68,7 +69,7 @@ class Environment:
         """Make everything, the stamp last."""
         with step("environment"):
             venv.create(self.root, clear=True, symlinks=True, with_pip=True)
-        with step("packages (about 300 MB to download the first time)"):
+        with step("packages (about 480 MB to download the first time)"):
             self.pip_install("--only-binary", ":all:", "-r", str(LOCK))
             self.pip_install("-r", str(EXTRA))
         with step("runtimes"):
@@ -77,7 +78,9 @@ class Environment:
             self.disable_start_hooks()
             shutil.copytree(JQ_PROGRAM, self.share / "jq", ignore=shutil.ignore_patterns("__pycache__"))
             (self.root / "pip.conf").write_text(PIP_CONF)
-        with step("bytecode and fonts"):
+        with step("fonts"):
+            self.run(str(FONTS), str(self.share / "fonts"))
+        with step("bytecode"):
             self.compile()
             self.cache_fonts()
         self.stamp.write_text(fingerprint())
@@ -146,7 +149,7 @@ class Environment:
 def fingerprint() -> str:
     """Return a digest of everything that a build depends on."""
     digest = hashlib.sha256(f"{sys.version} {sys.base_prefix}".encode())
-    for path in (LOCK, EXTRA, JQ, *sorted(JQ_PROGRAM.glob("*.py")), Path(__file__)):
+    for path in (LOCK, EXTRA, JQ, *sorted(JQ_PROGRAM.glob("*.py")), FONTS, Path(__file__)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

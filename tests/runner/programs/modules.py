@@ -195,6 +195,14 @@ MODULES = {
             y = [x for _ in range(2)]
         print(A.y, A.__qualname__)
     """,
+    "what is no module among the modules": """
+        import sys, types
+        class Lib:
+            __slots__ = ()
+            __class__ = property(lambda self: types.ModuleType)
+        sys.modules.update(number=42, nothing=None, lib=Lib())
+        print("end")
+    """,
     "the main module imported": """
         import __main__
         x = 5
