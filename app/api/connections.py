@@ -21,6 +21,10 @@ HEAD_BYTES = 64 * KiB
 _RESERVED_DESCRIPTORS = 4096
 """What stays for sandboxes (two for each session), runs (four each) and the file store."""
 
+_HEADERS = (
+    b"content-type: application/json\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n"
+    b"connection: close\r\n"
+)
 _TOO_LARGE = 431
 _WORDS = {
     400: ("bad_request", "This is not HTTP."),
@@ -99,8 +103,7 @@ class BoundedConnection(HttpToolsProtocol):
         if cycle is None or cycle.response_complete or not cycle.response_started:
             code, message = _WORDS[status]
             body = orjson.dumps({"error": code, "message": message})
-            head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
-            self.transport.write(STATUS_LINE[status] + head + body)
+            self.transport.write(STATUS_LINE[status] + _HEADERS + b"content-length: %d\r\n\r\n" % len(body) + body)
         self.transport.close()
 
     # --- time --------------------------------------------------------------------------------------------------------
