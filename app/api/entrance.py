@@ -39,6 +39,7 @@ _PAGE: tuple[Header, ...] = (
 )
 """Put on every answer that has no such header of its own; data, or a page for a browser and what belongs to it."""
 
+_OURS = frozenset(name for name, _ in _PAGE + _DATA)
 _FIRST_NAME = re.compile(r"/*(?:v1/+)?([a-z.]*)")
 _PAGES = frozenset({"docs", "swagger", "console"})
 ROUTES = _PAGES | {
@@ -86,11 +87,10 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers: list[Header] = list(message["headers"])
-            there = {name.lower() for name, _ in headers}
-            headers += [header for header in self._headers if header[0] not in there]
-            headers.append((REQUEST_ID, self._request_id.encode("ascii")))
-            message["headers"] = headers
+            there = message["headers"]
+            names = [name for name, _ in there if name in _OURS]
+            ours = [header for header in self._headers if header[0] not in names] if names else self._headers
+            message["headers"] = [*there, *ours, (REQUEST_ID, self._request_id.encode("ascii"))]
         await self._send(message)
 
 

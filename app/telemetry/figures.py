@@ -65,26 +65,27 @@ class Histogram:
     def __init__(self, name: str, meaning: str, bounds: tuple[float, ...], *labels: str) -> None:
         self.name, self._meaning, self.labels = name, meaning, labels
         self.bounds = bounds
-        self._counts: defaultdict[Labels, list[int]] = defaultdict(self._empty)
-        self._sums: defaultdict[Labels, float] = defaultdict(float)
+        self._series: defaultdict[Labels, list[float]] = defaultdict(self._empty)
 
-    def _empty(self) -> list[int]:
-        return [0] * (len(self.bounds) + 1)
+    def _empty(self) -> list[float]:
+        """Make a count for each bucket and, last, the sum."""
+        return [0] * (len(self.bounds) + 2)
 
     def note(self, value: float, *labels: str) -> None:
         """Count a value."""
-        self._counts[labels][bisect_left(self.bounds, value)] += 1
-        self._sums[labels] += value
+        series = self._series[labels]
+        series[bisect_left(self.bounds, value)] += 1
+        series[-1] += value
 
     def family(self) -> Metric:
         """Give the histogram as it stands; one without labels is there from the start."""
         family = HistogramMetricFamily(PREFIX + self.name, self._meaning, labels=self.labels)
-        for labels, counts in (self._counts or ({} if self.labels else {(): self._empty()})).items():
-            family.add_metric(labels, list(self._cumulative(counts)), self._sums.get(labels, 0.0))
+        for labels, (*counts, total) in (self._series or ({} if self.labels else {(): self._empty()})).items():
+            family.add_metric(labels, list(self._cumulative(counts)), total)
         return family
 
-    def _cumulative(self, counts: list[int]) -> Iterator[tuple[str, float]]:
-        total = 0
+    def _cumulative(self, counts: list[float]) -> Iterator[tuple[str, float]]:
+        total = 0.0
         for bound, count in zip((*map(str, self.bounds), "+Inf"), counts, strict=True):
             total += count
             yield bound, total

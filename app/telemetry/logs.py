@@ -5,11 +5,12 @@ The standard library's ``logging`` does it, because that is what uvicorn and all
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import orjson
@@ -22,7 +23,10 @@ Line = Callable[[float, str, str, str, Mapping[str, Any]], str]
 """Time (seconds since the epoch), level, logger, message, fields -> a line, without its end."""
 
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {10: "\\n", 13: "\\r", 9: "\\t"}
+_ENDS = (*range(32), *range(127, 160), 0x2028, 0x2029)
+"""Control characters, and whatever else some reader takes for the end of a line."""
+
+_ESCAPES = {code: f"\\u{code:04x}" for code in _ENDS} | {10: "\\n", 13: "\\r", 9: "\\t"}
 
 
 def json_line(moment: float, level: str, logger: str, message: str, fields: Mapping[str, Any]) -> str:
@@ -36,14 +40,14 @@ def json_line(moment: float, level: str, logger: str, message: str, fields: Mapp
 
 def readable_line(moment: float, level: str, logger: str, message: str, fields: Mapping[str, Any]) -> str:
     """Write a line for people; what came from a caller cannot begin another one."""
-    told = "".join(f" {name}={_plain(value)}" for name, value in fields.items() if value not in (None, "", 0))
-    return f"{_when(moment)} {level} {logger}: {message}{told}".translate(_ESCAPES)
+    told = "".join([f" {name}={_plain(value)}" for name, value in fields.items() if value])
+    line = f"{_when(moment)} {level} {logger}: {message}{told}"
+    return line if line.isprintable() else line.translate(_ESCAPES)
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> object:
     """Quote what could be taken for another field."""
-    text = str(value)
-    return repr(text) if " " in text or "=" in text else text
+    return repr(value) if isinstance(value, str) and (" " in value or "=" in value) else value
 
 
 def write(text: str) -> None:
@@ -55,7 +59,13 @@ LINES: dict[Format, Line] = {"readable": readable_line, "json": json_line}
 
 
 def _when(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole = int(moment)
+    return f"{_second(whole)}.{int(1000 * (moment - whole)):03d}Z"
+
+
+@functools.lru_cache(maxsize=4)  # half of what a line costs, and a busy service writes many in a second
+def _second(moment: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
 
 
 class LineFormatter(logging.Formatter):

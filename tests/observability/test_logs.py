@@ -79,6 +79,7 @@ def test_no_text_begins_a_line_of_its_own(message: str, value: str) -> None:
     """Whatever a caller calls himself, the log has one line more, and its own fields stay whole."""
     for line in (json_line, readable_line):
         assert not set(line(0.0, "INFO", "app", message, {"user": value})) & {"\n", "\r", "\x1b", "\x00"}
+    assert len(readable_line(0.0, "INFO", "app", message, {"user": value}).splitlines()) == 1
     assert json.loads(json_line(0.0, "INFO", "app", message, {"user": value}))["user"] == value
 
 
