@@ -13,7 +13,7 @@ UPGRADE ?=
 export PYTHON UPGRADE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test languages tools office test-replicas bench bench-quick bench-docs scaling lock run-daytona-emulator attack fuzz audit sbom doctor clean
+.PHONY: help install run screenshots test languages tools office test-replicas bench bench-quick bench-docs scaling lock run-daytona-emulator attack fuzz audit sbom doctor clean
 
 help:  ## Show this
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 28
@@ -37,6 +37,10 @@ bench: install .venv/.installed-dev .cache/bench/.installed  ## Measure beside t
 
 bench-quick: install .venv/.installed-dev  ## Measure the targets alone, met or not (under a minute on a quiet machine)
 	@.venv/bin/python -m bench --quick
+
+screenshots: install .venv/.installed-dev  ## Take the pictures of the operator's page for the documents anew
+	@tools/test_tools.sh
+	@CONSOLE_PICTURES=docs/images .venv/bin/pytest -q tests/console/test_pictures.py
 
 bench-docs:  ## Write docs/performance.md from the last `make bench`
 	@.venv/bin/python -m bench --document full

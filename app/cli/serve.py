@@ -63,4 +63,6 @@ def welcome(settings: Settings, *, key_was_made: bool) -> str:
             "",
         ]
     lines.append(f"API page: http://{host}:{settings.port}/docs")
+    if settings.console_enabled:
+        lines.append(f"Operator's page: http://{host}:{settings.port}/console")
     return "\n".join(line for number, line in enumerate(lines) if line or number)

@@ -39,7 +39,7 @@ function show(found) {
   const word = { ready: "ready", not_ready: "not ready", draining: "stopping" }[health.status] ?? "…";
   state(
     health.status === "ready" && !now.is_draining ? "good" : "bad",
-    `${now.is_draining ? "stopping" : word} · ${now.engine} · v${now.version} · up ${seconds(now.at - now.started_at)}`,
+    `${now.is_draining ? "stopping" : word} · ${now.engine} · v${now.version} · up ${seconds(Math.max(1, Math.round(now.at - now.started_at)))}`,
   );
   showNotices(now, health);
   showNow(now);

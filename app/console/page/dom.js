@@ -26,7 +26,7 @@ export function seconds(value) {
   if (value == null) return "–";
   if (value < 0.001) return "< 1 ms";
   if (value < 0.9995) return `${Number((value * 1000).toPrecision(value < 0.01 ? 2 : 3))} ms`;
-  if (value < 90) return `${Number(value.toPrecision(3))} s`;
+  if (value < 120) return `${Number(value.toPrecision(3))} s`;
   if (value < 5400) return `${Math.round(value / 60)} min`;
   return value < 172800 ? `${Math.round(value / 3600)} h` : `${Math.round(value / 86400)} days`;
 }

@@ -4,7 +4,7 @@ import { byId, count, el, seconds } from "./dom.js";
 import { barPlot, timePlot } from "./plots.js";
 
 const ENDINGS = ["ok", "exit", "signal", "time", "memory", "output", "cancelled", "lost"];
-const POOLS = { furnished: "for new sessions", jail: "for later runs", sandbox: "for new sessions" };
+const POOLS = { furnished: "for new sessions", jail: "for others", sandbox: "for new sessions" };
 
 export function showNotices(now, health) {
   const reasons = Object.entries(health.reasons ?? {}).map(([part, reason]) => ["bad", `${part}: ${reason}`]);
@@ -24,6 +24,7 @@ export function showNow(now) {
 
 function tile([name, label, value, most]) {
   const bar = el("span", { class: "meter", "aria-hidden": "true" }, el("span"));
+  bar.classList.toggle("full", value >= most);
   bar.firstChild.style.width = `${Math.min(100, (100 * (value ?? 0)) / Math.max(1, most))}%`;
   return el(
     "div",

@@ -109,5 +109,5 @@ function ranked(counts) {
 
 function niceTop(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 6, 8, 10].map((step) => step * power).find((top) => top >= value);
+  return (power > 1 ? [1, 2, 3, 4, 5, 6, 8, 10] : [1, 2, 4, 6, 8, 10]).map((step) => step * power).find((top) => top >= value);
 }
