@@ -32,6 +32,13 @@ test-replicas: install .venv/.installed-dev  ## Three replicas, 200 conversation
 	@tools/test_tools.sh
 	@REPLICA_TEST_CONVERSATIONS=$(CONVERSATIONS) .venv/bin/pytest -q -s tests/replicas
 
+faults: install .venv/.installed-dev  ## Break every part many times, count what is lost: nothing (half an hour; ARGS='--kills 20 --most 2')
+	@tools/test_tools.sh
+	@.venv/bin/python -m tests.faults --write docs/reliability.md $(ARGS)
+
+soak: install .venv/.installed-dev  ## Let a service work for half an hour; it must not grow (ARGS='--minutes 1')
+	@.venv/bin/python -m tests.faults.soak --write docs/reliability.md $(ARGS)
+
 bench: install .venv/.installed-dev .cache/bench/.installed  ## Measure beside the rivals: table, JSON, chart (20 min; ARGS=--short: 5)
 	@.venv/bin/python -m bench $(ARGS)
 

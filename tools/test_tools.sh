@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Make sure of what the tests need beyond our own packages: Node >= 18 with npm (LibreChat's real client), jq (to compare
-# with), a Redis server, Chromium, all thirteen languages, the programs that programs call, and in environments of their
-# own moto's S3 server, schemathesis, and Compose, Helm and kin.
+# with), a Redis server, Chromium, a clock to set, all thirteen languages, the programs that programs call, and in
+# environments of their own moto's S3 server, schemathesis, and Compose, Helm and kin.
 set -euo pipefail
 here=$(dirname "$0")
 
@@ -12,6 +12,7 @@ missing=()
 [ -x /usr/bin/jq ] || missing+=(jq)
 [ -x /usr/bin/redis-server ] || missing+=(redis-server)
 command -v chromium chromium-browser google-chrome >/dev/null || missing+=(chromium)
+compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" >/dev/null || missing+=(libfaketime)
 [ ${#missing[@]} = 0 ] || "$here/apt_install.sh" "${missing[@]}"
 "$here/debian.sh" languages
 "$here/debian.sh" tools

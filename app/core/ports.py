@@ -144,19 +144,23 @@ class FileStore(Protocol):
 class Retention(Protocol):
     """Tell which sessions are old, for the sweeper, and which are new; the file store's second face."""
 
-    async def idle_since(self, seconds: float) -> list[str]:
-        """Give the sessions whose record was last written more than ``seconds`` ago.
+    async def idle_since(self, time: float) -> list[str]:
+        """Give the sessions whose record was last written before that (seconds since the epoch).
 
         Also those that have none, only files, all of that age.
         """
         ...
 
-    async def is_idle(self, session_id: str, seconds: float) -> bool:
+    async def is_idle(self, session_id: str, time: float) -> bool:
         """Tell the same of one session, right now; one that is gone is idle."""
         ...
 
     async def recent(self, most: int) -> tuple[list[str], int]:
         """Give so many sessions, those first whose record was written last, and the number of all."""
+        ...
+
+    async def remove_unfinished(self, time: float) -> int:
+        """Remove what killed writers left, invisible to all, untouched since then; give its number."""
         ...
 
     async def probe(self) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
+from contextlib import suppress
 
+from app.core.clock import LEAST_SECONDS, Clock
 from app.core.errors import Busy, EngineUnavailable, LeasesUnavailable
 from app.core.ids import is_paused_run
 from app.core.ports import Engine, Hold, Lease, Leases, Sandbox
@@ -108,13 +109,21 @@ class Sandboxes:
             return False
         return True
 
-    async def discard_idle(self, ttl_seconds: float) -> int:
+    async def discard_idle(self, ttl_seconds: float, clock: Clock) -> int:
         """Destroy the sandboxes not used for so long; give their number. Their sessions' files stay.
 
         A program that waits for tools has its own time (``PAUSE_SECONDS``), and ends by itself a little earlier.
         """
-        now = time.time()
-        before = {True: now - PAUSE_SECONDS - _PAUSE_GRACE_SECONDS, False: now - ttl_seconds}
+        before = {True: clock.ago(PAUSE_SECONDS + _PAUSE_GRACE_SECONDS), False: clock.ago(ttl_seconds)}
+        await self._date_anew(clock.now() + LEAST_SECONDS)
         leases = [(lease, before[is_paused_run(lease.session_id)]) for lease in await self._leases.all()]
         old = [(lease.session_id, since) for lease, since in leases if lease.used_at < since]
         return sum([await self._discard_if_idle(session_id, since) for session_id, since in old])
+
+    async def _date_anew(self, future: float) -> None:
+        """Count what was last used in the future as used now: the clock was set back, or it would never be idle."""
+        for session_id in [lease.session_id for lease in await self._leases.all() if lease.used_at > future]:
+            with suppress(Busy):
+                async with self._leases.hold(session_id, 0) as hold:
+                    if hold.lease is not None:
+                        await self._leases.keep(hold, hold.lease)

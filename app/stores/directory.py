@@ -1,14 +1,21 @@
-"""Read files of a directory straight: through obstore that is a third as fast as a loopback socket takes them."""
+"""Do with a directory what obstore does not: read its files fast, and remove what a killed writer left.
+
+Through obstore, reading is a third as fast as a loopback socket takes it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from app.core.errors import NotFound, StoreUnavailable
 
 _CHUNK_BYTES = 1 << 20
+_UNFINISHED = re.compile(r"#\d+$")
+"""How obstore names a file until it is whole; it lists none of them, and no key of ours looks like it."""
 
 
 async def read_file(path: str, start: int, end: int | None) -> AsyncIterator[bytes]:
@@ -34,3 +41,21 @@ async def read_file(path: str, start: int, end: int | None) -> AsyncIterator[byt
         raise StoreUnavailable("The file store does not answer.") from error
     finally:
         os.close(descriptor)
+
+
+def remove_unfinished(directory: str, before: float) -> int:
+    """Remove the files that were never finished, last written before then (seconds since the epoch); give their number.
+
+    Their directory goes too when it is empty. Raises ``OSError``.
+    """
+    removed = 0
+    for place, _, names in os.walk(directory):
+        for path in (os.path.join(place, name) for name in names if _UNFINISHED.search(name)):
+            with suppress(FileNotFoundError):  # its writer was alive after all, and has finished it
+                if os.stat(path).st_mtime < before:
+                    os.unlink(path)
+                    removed += 1
+        if removed and not os.listdir(place):
+            with suppress(OSError):  # somebody writes there again
+                os.rmdir(place)
+    return removed

@@ -29,7 +29,7 @@ from app.core.errors import Conflict, NotFound, StoreUnavailable, TooLarge
 from app.core.ids import is_id, new_id
 from app.core.ports import Chunks, Written
 from app.core.session import Record
-from app.stores.directory import read_file
+from app.stores.directory import read_file, remove_unfinished
 
 T = TypeVar("T")
 
@@ -222,12 +222,12 @@ class ObjectFiles:
             except FileNotFoundError:
                 continue
 
-    async def idle_since(self, seconds: float) -> list[str]:
-        """Give the sessions whose record was last written more than ``seconds`` ago.
+    async def idle_since(self, time: float) -> list[str]:
+        """Give the sessions whose record was last written before that (seconds since the epoch).
 
         Also those without a record whose newest file is as old: a process died before it wrote the record.
         """
-        before = datetime.now(UTC) - timedelta(seconds=seconds)
+        before = datetime.fromtimestamp(time, UTC)
         idle: list[str] = []
         recorded: set[str] = set()
         try:
@@ -245,7 +245,7 @@ class ObjectFiles:
         listed = await obstore.list(self._store, prefix=f"files/{session_id}").collect_async()
         return max((item["last_modified"] for item in listed), default=before) < before
 
-    async def is_idle(self, session_id: str, seconds: float) -> bool:
+    async def is_idle(self, session_id: str, time: float) -> bool:
         """Tell the same of one session, right now; one that is gone is idle."""
         try:
             found = await obstore.head_async(self._store, _record_key(session_id))
@@ -253,7 +253,16 @@ class ObjectFiles:
             return True
         except (BaseError, OSError) as error:
             raise _unavailable(error) from error
-        return found["last_modified"] < datetime.now(UTC) - timedelta(seconds=seconds)
+        return found["last_modified"] < datetime.fromtimestamp(time, UTC)
+
+    async def remove_unfinished(self, time: float) -> int:
+        """Remove the unfinished files of a directory; those of a bucket are for its own lifecycle rules."""
+        if not isinstance(self._store, LocalStore):
+            return 0
+        try:
+            return await asyncio.to_thread(remove_unfinished, str(self._store.prefix), time)
+        except OSError as error:
+            raise _unavailable(error) from error
 
     async def recent(self, most: int) -> tuple[list[str], int]:
         """Give so many sessions, those first whose record was written last, and the number of all.

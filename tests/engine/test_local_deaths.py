@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 
 from app.core.errors import EngineUnavailable
+from app.engines.local import canary
 from app.engines.local.engine import LocalEngine
 from app.engines.local.sandbox import LocalSandbox
 from app.runner.endings import Ending
@@ -160,6 +161,41 @@ async def test_right_after_the_death_runs_work(engine: LocalEngine) -> None:
     processes.kill(outer)
     await until_dead(*everybody)
     await _with_one_retry(engine)
+
+
+async def test_a_canary_that_dies_with_its_zygote_is_no_escape(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while the clean-up looked whether programs are contained, it made the service refuse all runs."""
+    await works(engine)
+    tried = canary.escapes
+    deaths = iter([processes.outer_pid(engine)])
+
+    async def killed(sandbox: LocalSandbox) -> list[str]:
+        for outer in deaths:
+            _, pid = await running(engine, sandbox, "canary-45")
+            processes.kill(outer)
+            await until_dead(pid)
+            raise canary.Lost
+        return await tried(sandbox)
+
+    monkeypatch.setattr(canary, "escapes", killed)
+    with contextlib.suppress(EngineUnavailable):  # a jail that waited died too; the next clean-up looks again
+        await engine.sweep(set())
+    await _with_one_retry(engine)
+
+
+async def test_a_sandbox_whose_lease_was_lost_is_not_kept_for_ever(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Redis lost its data, nobody destroyed what nobody could find again."""
+    lost, leased = await engine.create(), await engine.create()
+    assert await engine.sweep({leased.id}) == 0
+    monkeypatch.setattr("app.engines.local.engine.ORPHAN_SECONDS", 0.0)
+    assert await engine.sweep({leased.id}) >= 1
+    assert await engine.find(lost.id) is None
+    assert await engine.find(leased.id) is leased
+    await engine.destroy(leased.id)
 
 
 async def test_nothing_outlives_the_service() -> None:

@@ -28,12 +28,13 @@ POLL_SECONDS: Final = 0.01
 _INHERITED = ("PATH", "HOME", "LANG")
 UVICORN = ("uvicorn", "app.main:app")
 SERVE = ("app", "serve")
+IMPATIENT = ("tests.faults.impatient",)
 
 
 class Process:
     """One service on the local engine, with few jails in waiting: it is started often."""
 
-    def __init__(self, directory: Path, *, command: tuple[str, ...] = UVICORN, **settings: str) -> None:
+    def __init__(self, directory: Path, settings: dict[str, str], command: tuple[str, ...] = UVICORN) -> None:
         self.directory = directory
         self.store = directory / "store"
         self.log = directory / "service.log"
@@ -120,7 +121,7 @@ class Process:
         """Name the processes that it started, and theirs."""
         return descendants(self.pid)
 
-    def client(self, **options: object) -> httpx.AsyncClient:
+    def client(self) -> httpx.AsyncClient:
         """Make a client with the key."""
         return httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{self.port}", headers={"X-API-Key": API_KEY}, timeout=READY_WITHIN_SECONDS

@@ -10,7 +10,6 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -34,8 +33,9 @@ def started(tmp_path: Path) -> Start:
     """Start a service that has all the time it needs, unless told otherwise."""
 
     @contextlib.contextmanager
-    def start(drain_seconds: int = 1000, **options: Any) -> Iterator[Process]:
-        with living(Process(tmp_path / "service", DRAIN_SECONDS=str(drain_seconds), **options)) as process:
+    def start(drain_seconds: int = 1000, command: tuple[str, ...] = UVICORN, **settings: str) -> Iterator[Process]:
+        settings["DRAIN_SECONDS"] = str(drain_seconds)
+        with living(Process(tmp_path / "service", settings, command)) as process:
             yield process
 
     return start

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime, tzinfo
 from typing import Any
 
 import obstore
@@ -16,7 +16,7 @@ from app.core.session import FileRecord, Record, Scope, now
 from app.stores.objects import _PART_BYTES, ObjectFiles
 
 MiB = 1 << 20
-HOUR_SECONDS = 3600.0
+MINUTE_SECONDS = 60.0
 ODD_NAMES = (
     "a b/ü/日本語.txt", "quote\"s and 'more'", "line\nbreak\tand\x01control", "…/‮rtl", "percent%2F..%00", "*?[a]#1",
     "é", "é", "x" * 255, "😀" * 63,
@@ -77,17 +77,6 @@ async def paths(files: ObjectFiles, session_id: str) -> set[str]:
     return {file.path for file in record.current()}
 
 
-def let_it_be_later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Let the store believe that so much time has passed."""
-
-    class Later(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Later:
-            return cls.fromtimestamp(datetime.now(tz).timestamp() + seconds, tz)
-
-    monkeypatch.setattr("app.stores.objects.datetime", Later)
-
-
 def every_verb(files: ObjectFiles, session_id: str, file_id: str) -> dict[str, Awaitable[Any]]:
     """Ask for everything once."""
     return {
@@ -99,8 +88,8 @@ def every_verb(files: ObjectFiles, session_id: str, file_id: str) -> dict[str, A
         "read": content(files, session_id, file_id),
         "erase a file": files.erase(session_id, [file_id]),
         "erase a session": files.erase(session_id),
-        "idle_since": files.idle_since(0),
-        "is_idle": files.is_idle(session_id, 0),
+        "idle_since": files.idle_since(0.0),
+        "is_idle": files.is_idle(session_id, 0.0),
         "recent": files.recent(1),
         "probe": files.probe(),
     }
@@ -277,14 +266,13 @@ class FilesConformance:
             await files.erase(session_id)
             assert await keys(files) == before
 
-    async def test_age_counts_from_the_last_change(self, files: ObjectFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_age_counts_from_the_last_change(self, files: ObjectFiles) -> None:
         """Young sessions are not idle, old ones are, and one that is gone is."""
         session_id = await new_session(files)
-        for later_seconds, is_idle in ((0.0, False), (HOUR_SECONDS + 60, True)):
-            let_it_be_later(monkeypatch, later_seconds)
-            assert (session_id in await files.idle_since(HOUR_SECONDS)) is is_idle
-            assert await files.is_idle(session_id, HOUR_SECONDS) is is_idle
-        assert await files.is_idle(new_id(), HOUR_SECONDS)
+        for since, is_idle in ((time.time() - MINUTE_SECONDS, False), (time.time() + MINUTE_SECONDS, True)):
+            assert (session_id in await files.idle_since(since)) is is_idle
+            assert await files.is_idle(session_id, since) is is_idle
+        assert await files.is_idle(new_id(), 0.0)
 
     async def test_the_newest_come_first(self, files: ObjectFiles) -> None:
         """So many sessions as are asked for, by their last change, and the number of all."""
@@ -296,17 +284,15 @@ class FilesConformance:
         assert (newest, total) == ([ids[0]], before + 3)
         assert set((await files.recent(total))[0]) >= set(ids)
 
-    async def test_bytes_that_nobody_recorded_grow_old_too(
-        self, files: ObjectFiles, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_bytes_that_nobody_recorded_grow_old_too(self, files: ObjectFiles) -> None:
         """A replica died between an upload's bytes and its record: they are found, once no upload can be so long."""
         session_id = new_id()
         await files.write(session_id, new_id(), text(b"a"))
-        assert session_id not in await files.idle_since(HOUR_SECONDS)
-        let_it_be_later(monkeypatch, HOUR_SECONDS + 60)
-        assert (await files.idle_since(HOUR_SECONDS)).count(session_id) == 1
+        assert session_id not in await files.idle_since(time.time() - MINUTE_SECONDS)
+        later = time.time() + MINUTE_SECONDS
+        assert (await files.idle_since(later)).count(session_id) == 1
         await files.erase(session_id)
-        assert session_id not in await files.idle_since(HOUR_SECONDS)
+        assert session_id not in await files.idle_since(later)
 
     async def test_a_probe_leaves_nothing(self, files: ObjectFiles) -> None:
         """It writes, reads and deletes, the first time and later."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,17 @@ async def test_a_directory_that_is_none_any_more_is_told(files: ObjectFiles, tmp
 async def test_a_large_file_takes_no_memory(tmp_path: Path) -> None:
     """Neither on its way in nor on its way out."""
     assert await memory_taken(str(tmp_path / "large")) < 40 * MiB
+
+
+async def test_what_a_killed_writer_left_does_not_stay_for_ever(files: ObjectFiles, tmp_path: Path) -> None:
+    """A file that was never finished is listed by nobody, so nobody erased it; one that still grows is left alone."""
+    session_id = new_id()
+    directory = tmp_path / "store" / "files" / session_id
+    directory.mkdir(parents=True)
+    old, young = directory / f"{new_id()}#1", tmp_path / "store" / "records" / f"{new_id()}.json#12"
+    young.parent.mkdir(exist_ok=True)
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert await files.remove_unfinished(3600) == 1
+    assert (directory.exists(), young.exists()) == (False, True)

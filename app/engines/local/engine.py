@@ -23,6 +23,9 @@ from app.runner.messages import MEMORY
 
 log = logging.getLogger(__name__)
 
+ORPHAN_SECONDS = 900.0
+"""How long a sandbox without a lease may be unused: longer than a program may wait for tools."""
+
 _ANSWER_FIRST_SECONDS = 0.003
 """What recording a run and answering takes."""
 
@@ -97,16 +100,25 @@ class LocalEngine:
 
     async def _try_to_get_out(self) -> None:
         """Let the canary program probe the jail; what it finds open stops all runs where isolation has to be full."""
-        sandbox = await self.create()
         try:
-            found = await canary.escapes(sandbox)
-        finally:
-            await self.destroy(sandbox.id)
+            found = await self._canary()
+        except canary.Lost:  # the zygotes were killed, perhaps; a second time in a row it is no accident
+            try:
+                found = await self._canary()
+            except canary.Lost:
+                found = ["the canary was lost, twice"]
         if found and self.isolation == "full":
             log.error("the canary got out: %s", "; ".join(found))
             self._escapes = found
         else:
             self._escapes = []
+
+    async def _canary(self) -> list[str]:
+        sandbox = await self.create()
+        try:
+            return await canary.escapes(sandbox)
+        finally:
+            await self.destroy(sandbox.id)
 
     async def close(self) -> None:
         """End every process and free every workspace."""
@@ -168,10 +180,20 @@ class LocalEngine:
             await sandbox.close()
 
     async def sweep(self, leased: set[str], *, leads: bool = True) -> int:
-        """Look whether programs are still contained. Sandboxes end with this process, so none is ever orphaned."""
+        """Look whether programs are still contained; free the workspaces whose leases Redis lost.
+
+        A sandbox that is used without a lease, by readiness or by who is about to write one, is not unused for so long.
+        """
         self._escapes = []
         await self._try_to_get_out()
-        return 0
+        orphans = [
+            sandbox
+            for sandbox in self._sandboxes.values()
+            if sandbox.id not in leased and sandbox.unused_seconds() > ORPHAN_SECONDS
+        ]
+        for sandbox in orphans:
+            await self.destroy(sandbox.id)
+        return len(orphans)
 
     async def make_workspace(self) -> list[int]:
         """Make an empty workspace (about a millisecond); give what a jail enters, and its root."""

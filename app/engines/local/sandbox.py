@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -78,6 +79,12 @@ class LocalSandbox:
         self._on_host = False
         self._place = Place()
         self._paused: _Paused | None = None
+        self._running = 0
+        self._used_at = time.monotonic()
+
+    def unused_seconds(self) -> float:
+        """Tell for how long nothing has run here."""
+        return 0.0 if self._running else time.monotonic() - self._used_at
 
     async def settle_on_host(self) -> None:
         """Make the workspace now; it is a directory of the host."""
@@ -146,12 +153,15 @@ class LocalSandbox:
         self, jail: Jail, hearing: Coroutine[Any, Any, Reply | Pause], wall_seconds: float
     ) -> Reply | Pause:
         """Keep the jail of a run that pauses; end any other."""
+        self._running += 1
         try:
             answer = await hearing
             if isinstance(answer, Pause) and not self._is_closed:
                 self._paused = _Paused(jail, answer.number, wall_seconds)
             return answer
         finally:
+            self._running -= 1
+            self._used_at = time.monotonic()
             if self._paused is None:
                 await self._end(jail)
 

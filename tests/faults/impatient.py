@@ -1,0 +1,13 @@
+"""Be the service, but for one thing: what lost its lease is swept after seconds, not minutes."""
+
+from __future__ import annotations
+
+import os
+
+import uvicorn
+
+import app.engines.local.engine as local
+
+if __name__ == "__main__":
+    local.ORPHAN_SECONDS = 2.0
+    uvicorn.run("app.main:app", port=int(os.environ["PORT"]))
