@@ -20,18 +20,25 @@ let healthAt = -Infinity;
 async function look() {
   clearTimeout(timer);
   if (!isOpen || document.hidden) return;
+  const found = await told();
+  clearTimeout(timer);
+  if (!isOpen) return;
+  timer = setTimeout(look, DATA_EVERY);
+  if (found) show(found);
+}
+
+async function told() {
   try {
     if (performance.now() - healthAt > HEALTH_EVERY) {
       health = await readiness();
       healthAt = performance.now();
     }
-    show(await data("console/data"));
+    return await data("console/data");
   } catch (error) {
-    if (error instanceof Refused) return close(error.message);
-    state("bad", `no answer at ${clock(Date.now() / 1000, true)}`);
+    if (error instanceof Refused) close(error.message);
+    else state("bad", `no answer at ${clock(Date.now() / 1000, true)}`);
+    return null;
   }
-  clearTimeout(timer);
-  timer = setTimeout(look, DATA_EVERY);
 }
 
 function show(found) {
@@ -117,7 +124,10 @@ async function enter(event) {
 }
 
 byId("entry").querySelector("form").addEventListener("submit", enter);
-byId("leave").addEventListener("click", () => location.reload(key.forget()));
+byId("leave").addEventListener("click", () => {
+  key.forget();
+  location.reload();
+});
 addEventListener("hashchange", turn);
 document.addEventListener("visibilitychange", look);
 
