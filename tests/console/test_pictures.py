@@ -47,9 +47,7 @@ async def listening(service: Service) -> AsyncIterator[LiveService]:
 
 
 async def take(console: Console, name: str) -> None:
-    """Take a picture of what is to be seen, the last answer included."""
-    async with console.page.expect_response("**/console/data"):
-        pass
+    """Take a picture of what is to be seen, small enough for a document."""
     await console.page.evaluate("document.activeElement.blur()")
     picture = await console.page.screenshot(path=PICTURES / f"console-{name}.png")
     assert len(picture) < MOST_BYTES, f"{name}: {len(picture)} bytes"
@@ -62,6 +60,7 @@ async def test_pictures(browser: Browser, tmp_path: Path) -> None:
         async with at_console(browser, live, viewport={"width": 1280, "height": 640}) as console:
             await console.enter()
             await expect(console.page.locator("#now-spares strong")).to_have_text("8")
+            await expect(console.page.locator("#plots svg")).to_have_count(3)
             await take(console, "empty")
         for past in an_hour():
             service.parts.events.tell(past)
@@ -106,6 +105,7 @@ async def take_all(browser: Browser, live: LiveService, session_id: str) -> None
         await take(console, "librechat")
     async with at_console(browser, live, **PHONE) as console:
         await console.enter()
+        await expect(console.page.locator("#plots circle").first).to_be_visible()
         await take(console, "phone")
 
 
