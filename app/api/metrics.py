@@ -18,7 +18,12 @@ def router(page: Page, credentials: Credentials, access: Literal["key", "open"],
     """Make the route; the gate lets everybody through to it, because a key of its own may open it."""
     routes = APIRouter(tags=["health"])
 
-    @routes.get("/metrics", summary="Give the metrics, for Prometheus", responses={401: ERRORS[401]})
+    @routes.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}, "application/openmetrics-text": {}}}, 401: ERRORS[401]},
+        summary="Give the metrics, for Prometheus",
+    )
     async def metrics(request: Request) -> Response:
         if access == "key":
             _admit(request, credentials, key)

@@ -28,8 +28,8 @@ class Way:
 
 WAYS = (
     Way("with the key", "auto", "X-API-Key: {key}", 0.5),
-    Way("with a wrong key", "auto", "X-API-Key: wrong", 0.1),
-    Way("without a key, at ADAPTER_AUTH=none", "none", "X-Nothing: x", 0.4),
+    Way("with a wrong key", "auto", "X-API-Key: wrong", 0.2),
+    Way("without a key, at ADAPTER_AUTH=none", "none", "X-Nothing: x", 0.3),
 )
 
 
