@@ -43,8 +43,11 @@ const sign = ([name, at]) => el("tr", {}, el("td", {}, SIGNS[name] ?? name), el(
 function refused(seen) {
   const reasons = Object.entries(seen.refused_last_hour);
   if (!reasons.length && !seen.refusals.length) return el("p", { class: "empty" }, "Nobody.");
-  const head = el("tr", {}, ["Time", "Why", "Offered", "Asked for", "By"].map((name) => el("th", { scope: "col" }, name)));
-  const row = (one) => el("tr", {}, [clock(one.at, true), one.reason, one.offered, one.route, one.user_agent].map((cell) => el("td", {}, cell)));
+  const kind = (number) => ({ class: number === 3 ? "slim" : "" });
+  const titles = ["Time", "Why", "Offered", "Asked for", "By"];
+  const head = el("tr", {}, titles.map((name, number) => el("th", { scope: "col", ...kind(number) }, name)));
+  const cells = (one) => [clock(one.at, true), one.reason, one.offered, one.route, one.user_agent];
+  const row = (one) => el("tr", {}, cells(one).map((cell, number) => el("td", kind(number), cell)));
   return el(
     "div",
     {},
