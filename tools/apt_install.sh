@@ -12,8 +12,14 @@ if [ "$(id -u)" = 0 ]; then
 elif sudo -n true 2>/dev/null; then
     sudo=sudo
 else
+    line="apt-get install -y --no-install-recommends $*"
     echo "Missing. Please run this line, then the same make command again:" >&2
-    echo "    sudo apt-get install -y $*" >&2
+    if command -v sudo >/dev/null; then
+        echo "    sudo $line" >&2
+    else
+        # With root's PATH, without which dpkg finds none of its programs.
+        echo "    su - -c '$line'" >&2
+    fi
     exit 1
 fi
 

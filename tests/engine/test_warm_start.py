@@ -59,7 +59,7 @@ async def test_hooks_are_kept_back_only_when_told() -> None:
 
 
 async def test_the_rehearsal_of_a_plot_leaves_no_trace() -> None:
-    """No figure, no open file, no changed setting stays; and a real plot then has nothing left to import."""
+    """No figure, open file, changed setting or warning stays; and a real plot then has nothing left to import."""
     code = """
 import json, os, sys
 import pandas, matplotlib.pyplot as plt
@@ -73,5 +73,7 @@ pandas.DataFrame({"x": [1, 2], "y": [3, 4]}).plot(x="x", y="y")
 plt.savefig("/dev/null", format="png")
 print(json.dumps([clean, sorted(set(sys.modules) - known)]))
 """
-    said = await asyncio.to_thread(subprocess.check_output, [str(RUNTIME_PYTHON), "-c", code])
-    assert json.loads(said) == [[True, True, True], []]
+    command = [str(RUNTIME_PYTHON), "-c", code]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True)
+    assert json.loads(done.stdout) == [[True, True, True], []]
+    assert done.stderr == b"", "it would stand in the log at each start"

@@ -19,7 +19,7 @@ def draw() -> None:
     figure, axes = pyplot.subplots(1, 2)
     axes[0].plot([0, 1, 2], [0.5, 1, -1], marker="o", label="a")
     axes[0].set(title="title", xlabel="x", ylabel="y")
-    axes[1].bar(["b", "c"], [10, 1000])
+    axes[1].bar(["b", "c"], [10, 1000], label="c")
     _draw_frame(axes[0])
     for each in axes:
         each.grid(visible=True)
