@@ -24,8 +24,8 @@ install: .venv/.installed  ## Install the service and the sandbox runtime, if an
 run: install  ## Start the service, with a key of its own if ADAPTER_API_KEY is not set
 	@exec .venv/bin/python -m app serve
 
-test: install .venv/.installed-dev  ## Check style, types and imports, and run all tests
-	@tools/test_tools.sh
+test: .venv/.installed-dev  ## Check style, types and imports, and run all tests
+	@tools/test_install.sh
 	@tools/check.sh $(ARGS)
 
 test-replicas: install .venv/.installed-dev  ## Three replicas, 200 conversations, and parts that die

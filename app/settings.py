@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.config import JsonDict
@@ -278,6 +279,17 @@ class Settings(BaseSettings):
         "Python modules that are loaded before the first run, with commas; `none` loads nothing.",
         pattern=r"^\s*[A-Za-z_][\w.]*(\s*,\s*[A-Za-z_][\w.]*)*\s*$",
     )
+    sandbox_egress_hosts: str | None = _local(
+        None,
+        "Hosts that programs may reach by HTTPS, with commas, as `name` or `name:port`, through a proxy in the service;"
+        " for pip `pypi.org,files.pythonhosted.org`. Unset, programs have no network. They can send data there.",
+        pattern=r"^\s*[A-Za-z0-9._-]+(:\d{1,5})?(\s*,\s*[A-Za-z0-9._-]+(:\d{1,5})?)*\s*$",
+    )
+    pip_index_url: str = _local(
+        "https://pypi.org/simple",
+        "Package index of pip in programs, with `SANDBOX_EGRESS_HOSTS`, which has to name its host; programs see it.",
+        repr=False,
+    )
     sandbox_standby: int = _local(2, "Jails kept ready of each kind.", "jails", ge=0)
     sandbox_min_isolation: Annotated[Literal["full", "degraded", "none"], Word] = _local(
         "full", "Weakest isolation that the local engine may start with; below it the service does not start."
@@ -324,6 +336,11 @@ class Settings(BaseSettings):
             return self.max_concurrent_runs or _RUNS_ON_DAYTONA
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return self.max_concurrent_runs or 2 * cores
+
+    @property
+    def egress_hosts(self) -> tuple[str, ...]:
+        """List the hosts of ``SANDBOX_EGRESS_HOSTS``."""
+        return tuple(re.findall(r"[^\s,]+", self.sandbox_egress_hosts or ""))
 
     @property
     def preload(self) -> tuple[str, ...]:
@@ -397,6 +414,10 @@ def _rules(settings: Settings) -> list[tuple[bool, str]]:
             "DAYTONA_IMAGE: not together with DAYTONA_SNAPSHOT",
         ),
         (
+            not settings.egress_hosts or _is_index_within(settings.pip_index_url, settings.egress_hosts),
+            "PIP_INDEX_URL: has to be an https:// address whose host SANDBOX_EGRESS_HOSTS names",
+        ),
+        (
             (settings.daytona_network == "allow-list") == (settings.daytona_network_allow_list is not None),
             "DAYTONA_NETWORK_ALLOW_LIST: goes with DAYTONA_NETWORK=allow-list, and that with it",
         ),
@@ -422,6 +443,14 @@ def _rules(settings: Settings) -> list[tuple[bool, str]]:
 
 
 _WAIT_SECONDS = 600  # for tools (K32): Daytona hears nothing of a sandbox in which a program waits
+
+
+def _is_index_within(url: str, hosts: tuple[str, ...]) -> bool:
+    """Tell whether programs can reach a package index."""
+    parts = urlsplit(url)
+    name = (parts.hostname or "").lower()
+    at_port = {f"{name}:{parts.port or 443}"} | ({name} if parts.port in (None, 443) else set())
+    return parts.scheme == "https" and any(host.lower() in at_port for host in hosts)
 
 
 def _outlasts(minutes: int, seconds: float) -> bool:

@@ -168,6 +168,8 @@ def make_engine(settings: Settings, stock: Stock | None = None, events: Events |
             tmp_bytes=settings.sandbox_tmp_bytes,
             shm_bytes=settings.sandbox_shm_bytes,
             min_isolation=settings.sandbox_min_isolation,
+            egress_hosts=settings.egress_hosts,
+            pip_index_url=settings.pip_index_url,
         ),
         events,
     )

@@ -125,6 +125,34 @@ def test_defaults_keep_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.concurrent_runs >= 2
 
 
+@pytest.mark.parametrize(
+    ("hosts", "index", "is_good"),
+    [
+        ("pypi.org, files.pythonhosted.org", "https://pypi.org/simple", True),
+        ("packages.example:8443", "https://packages.example:8443/simple", True),
+        ("packages.example:443", "https://user:word@packages.example/simple", True),
+        ("packages.example", "https://packages.example:8443/simple", False),
+        ("files.pythonhosted.org", "https://pypi.org/simple", False),
+        ("pypi.org", "http://pypi.org/simple", False),
+    ],
+)
+def test_programs_can_reach_their_package_index(
+    monkeypatch: pytest.MonkeyPatch, hosts: str, index: str, is_good: bool
+) -> None:
+    """An index that the proxy would refuse is told at the start, not by pip in a program."""
+    values = {"SANDBOX_EGRESS_HOSTS": hosts, "PIP_INDEX_URL": index}
+    if is_good:
+        assert load(monkeypatch, **values).pip_index_url == index
+    else:
+        with pytest.raises(SettingsError, match="PIP_INDEX_URL"):
+            load(monkeypatch, **values)
+
+
+def test_the_builders_own_index_is_nobodys_business(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`PIP_INDEX_URL` is in many environments for other reasons; without hosts it means nothing here."""
+    assert load(monkeypatch, PIP_INDEX_URL="http://mirror/simple").egress_hosts == ()
+
+
 def test_more_programs_wait_for_daytona_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice the cores used to be the limit on Daytona too, where a run takes no core of ours."""
     assert load(monkeypatch, DAYTONA_API_KEY="key").concurrent_runs == 64

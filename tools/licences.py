@@ -25,7 +25,9 @@ PARTS = (
 ACCEPTED = {
     "0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "MIT-CMU", "PSF-2.0",
     "Unlicense", "Zlib",
-    "MPL-2.0", "LGPL",  # used as they are, in files or a program of their own, which is all that these ask for
+    "OFL-1.1",  # fonts
+    # used as they are, in files or a program of their own, which is all that these ask for
+    "MPL-2.0", "LGPL", "LGPL-2.1-only", "LGPL-3.0-only", "LGPL-3.0-or-later",
 }  # fmt: skip
 _NAMES = {
     "3-Clause BSD License": "BSD-3-Clause",
@@ -40,8 +42,11 @@ _NAMES = {
 _SAID_ELSEWHERE = {
     "daytona-analytics-api-client": "Apache-2.0",
     "daytona-analytics-api-client-async": "Apache-2.0",
+    "exifread": "BSD-3-Clause",
+    "pypdfium2": "BSD-3-Clause AND Apache-2.0",
+    "qrcode": "BSD",
 }
-"""Packages that name no licence in their metadata but have its text in a file."""
+"""Packages whose metadata name no licence, or not in its usual words, but have its text in a file."""
 
 _LINE = re.compile(r"^\| `(.+)` \| (.+) \|$", re.MULTILINE)
 _HEAD = """# Licences of what is installed

@@ -25,7 +25,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T] | async
     finally:
         for task in (watching, working):
             task.cancel()
-        await asyncio.wait((watching, working))
+        await asyncio.gather(watching, working, return_exceptions=True)  # an error that nobody waits for is none
 
 
 async def _left(request: Request) -> None:

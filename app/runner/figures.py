@@ -13,6 +13,7 @@ from typing import Any
 from app.runner import afterimport
 
 _NAME = "plot-{}.png"
+_MARK = "_shows_by_saving"
 
 
 def install() -> None:
@@ -21,6 +22,8 @@ def install() -> None:
 
 
 def _patch(backend: types.ModuleType) -> None:
+    if getattr(backend, _MARK, False):  # the zygote did it before it forked
+        return
     figures: Any = import_module("matplotlib._pylab_helpers").Gcf
     base: Any = import_module("matplotlib.backend_bases").FigureManagerBase
 
@@ -38,6 +41,7 @@ def _patch(backend: types.ModuleType) -> None:
                 manager.show()
             figures.destroy_all()
 
+    vars(backend)[_MARK] = True
     vars(backend)["FigureManager"] = SavingManager
     vars(backend)["FigureCanvasAgg"].manager_class = SavingManager
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import codecs
+import contextlib
 import io
 import linecache
 import os
@@ -76,7 +77,17 @@ def _take_place(program: WarmProgram) -> None:
     sys.orig_argv[:] = [sys.executable, *sys.argv]
     # the interpreter looks along the path for the lines that its own tracebacks show: the script's place comes last
     packages = _packages or [entry for entry in sys.path if _is_not_ours(entry)]
-    sys.path[:] = [os.path.dirname(program.path), *packages, os.path.dirname(program.script)]
+    own = _own_packages(program.env.get("PYTHONPATH", ""))
+    sys.path[:] = [os.path.dirname(program.path), *own, *packages, os.path.dirname(program.script)]
+
+
+def _own_packages(path: str) -> list[str]:
+    """Read ``PYTHONPATH``; what is not there yet is made, for the interpreter looks only once whether it is."""
+    entries = [entry for entry in path.split(os.pathsep) if entry]
+    for entry in entries:
+        with contextlib.suppress(OSError):
+            os.makedirs(entry, exist_ok=True)
+    return entries
 
 
 def _is_not_ours(entry: str) -> bool:

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from app.engines.daytona import archive
+from app.engines.daytona import archive, bootstrap
+from app.engines.daytona.pipe import new_nonce
 from app.runner.endings import Ending
 from app.runner.frame import unwrap
 from app.runner.messages import Limits, Program, Reply, Request
@@ -224,4 +225,8 @@ def test_the_archive_is_the_same_every_time() -> None:
     archive.runner.cache_clear()
     archive.runner_name.cache_clear()
     assert archive.runner_name() == name
-    assert len(archive.runner()) < 48 * 1024, "it has to fit into one heredoc as base64"
+
+
+def test_the_first_command_is_short_enough_for_a_shell() -> None:
+    """It brings the runner along, and Linux takes 128 KiB for one argument: a fifth of that stays free."""
+    assert len(bootstrap.command(new_nonce())) < 0.8 * 128 * 1024

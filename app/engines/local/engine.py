@@ -13,6 +13,7 @@ from app.core.ports import EngineUnfit
 from app.core.tasks import end
 from app.engines.local import canary, release
 from app.engines.local.cgroups import Cgroups, open_cgroups
+from app.engines.local.egress import Egress, parse
 from app.engines.local.isolate import remove_tree, start_isolated
 from app.engines.local.recipe import LocalSettings
 from app.engines.local.sandbox import LocalSandbox
@@ -61,6 +62,8 @@ class LocalEngine:
         told = []
         if self.isolation not in ("full", "not started"):
             told.append(f"isolation is {self.isolation}: programs see more of this machine than they should")
+        if self._settings.egress_hosts:
+            told.append(f"programs can reach, and send data to: {', '.join(self._settings.egress_hosts)}")
         if self._settings.runtime is None:
             told.append("no sandbox runtime: Python has no packages and JavaScript is missing; run `make install`")
         return told
@@ -94,8 +97,9 @@ class LocalEngine:
         zygotes = await start_isolated(settings, has_memory_cgroup=self._cgroups is not None)
         self._zygotes = zygotes
         self._standby = Standby(
-            zygotes, self._cgroups, settings.memory_bytes, settings.processes, settings.standby, self._events
-        )
+            zygotes, self._cgroups, settings.memory_bytes, settings.processes, settings.standby, self._events,
+            Egress(parse(settings.egress_hosts)) if settings.egress_hosts else None,
+        )  # fmt: skip
         self._tending = asyncio.create_task(self._standby.tend())
 
     async def _try_to_get_out(self) -> None:

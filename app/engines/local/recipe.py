@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.core.ports import EngineUnfit
-from app.engines.local import outer
+from app.engines.local import egress, outer
 from app.engines.local.inside import full
 from app.engines.local.inside.limits import JailLimits
 from app.engines.local.seccomp import compile_policy
@@ -45,6 +45,10 @@ class LocalSettings:
     tmp_bytes: int
     shm_bytes: int
     min_isolation: Isolation = "full"
+    egress_hosts: tuple[str, ...] = ()
+    """Hosts that programs may reach, as ``name`` or ``name:port``; none leaves them without a network."""
+
+    pip_index_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,8 @@ class Recipe:
     preload: tuple[str, ...]
     limits: JailLimits
     home: Path | None = None
+    pip_index_url: str | None = None
+    """Set where programs have a proxy."""
 
     @property
     def inner_runtime(self) -> str:
@@ -91,6 +97,7 @@ class Recipe:
             "FONTCONFIG_FILE": f"{self.inner_runtime}/share/fonts/fonts.conf",
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
+            **(egress.program_env(workspace, self.pip_index_url) if self.pip_index_url else {}),
         }
 
     def _shared(self) -> dict[str, str]:
@@ -115,7 +122,8 @@ def prepare(settings: LocalSettings, isolation: Isolation, home: Path | None, *,
     bwrap = find_bwrap() if isolation == "full" else None
     limits = _limits(settings, isolation, runtime, has_memory_cgroup=has_memory_cgroup)
     preload = settings.preload if settings.runtime else ()
-    return Recipe(isolation, bwrap, runtime, base, uid, preload, limits, home)
+    index = settings.pip_index_url if settings.egress_hosts else None
+    return Recipe(isolation, bwrap, runtime, base, uid, preload, limits, home, index)
 
 
 def make_bare_runtime() -> Path:
@@ -138,6 +146,8 @@ def _check_reachable(isolation: Isolation, uid: int, *paths: Path) -> None:
 def _limits(settings: LocalSettings, isolation: Isolation, runtime: Path, *, has_memory_cgroup: bool) -> JailLimits:
     policy = read_policy()
     processes = settings.processes
+    if isolation != "full" and settings.egress_hosts:
+        raise EngineUnfit("SANDBOX_EGRESS_HOSTS needs full isolation: elsewhere nothing holds programs to the proxy.")
     if isolation != "full":
         policy["sockets"]["families"] = _UNIX_SOCKETS_ONLY  # no network namespace keeps a program off the network
         processes = _machine_wide(processes)
@@ -152,6 +162,7 @@ def _limits(settings: LocalSettings, isolation: Isolation, runtime: Path, *, has
         open_files=_OPEN_FILES,
         seccomp=compile_policy(policy, has_memory_cgroup=has_memory_cgroup),
         font_cache=str(inner) if fonts.is_dir() else None,
+        has_proxy=bool(settings.egress_hosts),
     )
 
 

@@ -19,6 +19,7 @@ from app.core.errors import EngineUnavailable
 from app.core.events import Events, PoolFilled, PoolTaken, PoolWhole
 from app.engines.local import release
 from app.engines.local.cgroups import Cgroups, Group
+from app.engines.local.egress import Egress
 from app.engines.local.readable import readable
 from app.engines.local.whole import whole
 from app.engines.local.zygotes import Kind, Zygotes
@@ -41,6 +42,7 @@ class Jail:
     """The runner's process id as the host sees it."""
 
     made_at: float = field(default_factory=time.monotonic)
+    proxy: asyncio.Server | None = None
 
     def kill(self) -> None:
         """End every process of the jail."""
@@ -51,6 +53,8 @@ class Jail:
         """Kill what is left, wait until the kernel is done with it, and give everything back."""
         self.wire.close()
         self.kill()
+        if self.proxy is not None:
+            self.proxy.close()
         await readable(self.pidfd)
         os.close(self.pidfd)
         if self.group is not None:
@@ -82,6 +86,7 @@ class Standby:
         processes: int,
         target: int,
         events: Events,
+        egress: Egress | None = None,
     ) -> None:
         self._zygotes = zygotes
         self._cgroups = cgroups
@@ -91,6 +96,7 @@ class Standby:
         self._furnished: dict[Kind, deque[Furnished]] = {kind: deque() for kind in zygotes.controls}
         self._most_furnished = 0 if zygotes.recipe.home else target
         self._events = events
+        self._egress = egress
         self._short_since: float | None = None
         self._wanted = asyncio.Event()
         self._wanted.set()
@@ -188,6 +194,7 @@ class Standby:
         try:
             jail.pid = _pid_of(pidfd)
             jail.group = await asyncio.to_thread(self._grouped, jail.pid)
+            jail.proxy = await self._egress.open(ours) if self._egress is not None else None
         except OSError as error:
             await jail.close()
             raise EngineUnavailable(f"The limits of a sandbox could not be set: {error}.") from error

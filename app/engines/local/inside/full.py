@@ -4,7 +4,8 @@ This is the one place where mounts are made and privileges given up.
 
 The order matters, and each step says what it needs:
 
-1. ``prepare``, ahead of time: own network, IPC and host name (capabilities of the zygote's namespace).
+1. ``prepare``, ahead of time: own network, IPC and host name (capabilities of the zygote's namespace). The socket of a
+   proxy, if there is one, is made here and handed to the service: see ``app.engines.local.egress``.
 2. ``_enter_mounts``: the sandbox's mount namespace, copied; own view of control groups; own ``/proc``, ``/tmp`` and
    ``/dev/shm`` (same capabilities).
 3. ``_become_nobody``: a user namespace of its own, which owns none of the above, so nothing of it can be undone from
@@ -23,6 +24,7 @@ WORKSPACE = "/mnt/data"
 ALIAS = "/workspace"
 UID = GID = 1000
 MATPLOTLIB_CONFIG = "/tmp/.matplotlib"
+PROXY_PORT = 3128
 
 _GUARDED = sys_.MS_NOSUID | sys_.MS_NODEV
 _SHUT = sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
@@ -66,10 +68,11 @@ class FullGround:
                 sys_.setns(self._own_pids, sys_.CLONE_NEWPID)
         return pid
 
-    def prepare(self) -> None:
+    def prepare(self) -> socket.socket | None:
         sys_.unshare(_SHUT)
         sys_.bring_up_loopback()
         socket.sethostname("sandbox")
+        return socket.create_server(("127.0.0.1", PROXY_PORT)) if self._limits.has_proxy else None
 
     def enter(self, descriptor: int) -> int | None:
         self._enter_mounts(descriptor)

@@ -20,6 +20,8 @@ class JailLimits:
     open_files: int
     seccomp: bytes
     font_cache: str | None
+    has_proxy: bool = False
+    """Whether a program finds a proxy on its loopback."""
 
     def apply(self) -> None:
         """Set this process's resource limits, for good."""

@@ -10,20 +10,22 @@ import io
 import sys
 from typing import Any
 
+from app.runner import figures
+
 
 def draw() -> None:
     """Draw and save what plots mostly are made of, if matplotlib is loaded. Raises whatever that raises."""
     pyplot: Any = sys.modules.get("matplotlib.pyplot")
     if pyplot is None:
         return
+    figures.install()  # pyplot asks once how figures are shown
     figure, axes = pyplot.subplots(1, 2)
     axes[0].plot([0, 1, 2], [0.5, 1, -1], marker="o", label="a")
     axes[0].set(title="title", xlabel="x", ylabel="y")
     axes[1].bar(["b", "c"], [10, 1000], label="c")
     _draw_frame(axes[0])
-    for each in axes:
-        each.grid(visible=True)
-        each.legend()
+    axes[0].grid(visible=True)
+    axes[0].legend()
     figure.tight_layout()
     figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
     pyplot.close("all")

@@ -9,8 +9,9 @@ Control is one SOCK_SEQPACKET pair for each kind. A request is one JSON packet:
     {"op": "workspace"}          -> {"ok": true} + [ground, workspace directory]
     {"op": "jail"} + [socket]    -> {"ok": true} + [pidfd of the jail's first process]
 
-A jail then waits on its socket for one byte with the ground beside it (its mount namespace), enters it and serves one
-run. How a jail is made is the business of the ground: ``full`` or ``plain``.
+A jail that has a proxy sends its listening socket. It then waits on its socket for one byte with the ground beside it
+(its mount namespace), enters it and serves one run. How a jail is made is the business of the ground: ``full`` or
+``plain``.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ class Ground(Protocol):
         """Fork the first process of a jail, in a pid namespace of its own if there are any."""
         ...
 
-    def prepare(self) -> None:
-        """Do in the jail what needs no knowledge of the session."""
+    def prepare(self) -> socket.socket | None:
+        """Do in the jail what needs no knowledge of the session; give the socket of its proxy, if it has one."""
         ...
 
     def enter(self, descriptor: int) -> int | None:
@@ -115,8 +116,11 @@ class Zygote:
         try:
             self._control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            self._ground.prepare()
+            door = self._ground.prepare()
             wire = socket.socket(fileno=connection)
+            if door is not None:
+                socket.send_fds(wire, [b"."], [door.fileno()])
+                door.close()
             _, descriptors, _, _ = socket.recv_fds(wire, 1, 1)
             if descriptors:
                 serve.serve(wire, self._ground.enter(descriptors[0]), self._ground.workspace)
