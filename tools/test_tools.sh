@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
-# Make sure of what the tests need beyond our own packages: Node >= 18 with npm (LibreChat's real client), jq (to compare
-# with), a Redis server, Chromium, a clock to set, all thirteen languages, the programs that programs call, and in
-# environments of their own moto's S3 server, schemathesis, and Compose, Helm and kin.
+# Make sure of what the tests need beyond our own packages: Node (for the emulator of Daytona), jq (to compare with), a Redis
+# server, Chromium, a clock to set, all thirteen languages, the programs that programs call, and in environments of their own
+# moto's S3 server, schemathesis, and Compose, Helm and kin. LibreChat's real clients run under the sandbox runtime's Node.
 set -euo pipefail
 here=$(dirname "$0")
 
-node_major() { node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/'; }
-
 missing=()
-[ "$(node_major || true)" ] && command -v npm >/dev/null || missing+=(nodejs npm)
+command -v node >/dev/null || missing+=(nodejs)
 [ -x /usr/bin/jq ] || missing+=(jq)
 [ -x /usr/bin/redis-server ] || missing+=(redis-server)
 command -v chromium chromium-browser google-chrome >/dev/null || missing+=(chromium)
@@ -16,11 +14,6 @@ compgen -G "/usr/lib/*/faketime/libfaketimeMT.so.1" >/dev/null || missing+=(libf
 [ ${#missing[@]} = 0 ] || "$here/apt_install.sh" "${missing[@]}"
 "$here/debian.sh" languages
 "$here/debian.sh" tools
-
-if [ "$(node_major)" -lt 18 ]; then
-    echo "The tests need Node 18 or newer; here is $(node --version)." >&2
-    exit 1
-fi
 
 own_environment() { # own_environment NAME LOCK
     local stamp=$here/../.cache/$1/.installed

