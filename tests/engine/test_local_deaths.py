@@ -15,6 +15,7 @@ import pytest_asyncio
 from app.core.errors import EngineUnavailable
 from app.engines.local import canary
 from app.engines.local.engine import LocalEngine
+from app.engines.local.readable import readable
 from app.engines.local.sandbox import LocalSandbox
 from app.runner.endings import Ending
 from app.runner.messages import Reply
@@ -139,6 +140,30 @@ async def _with_one_retry(engine: LocalEngine) -> None:
                 break
             except EngineUnavailable:
                 assert attempt == 1
+
+
+async def test_a_new_sandbox_ended_with_the_zygotes_that_it_never_used(engine: LocalEngine) -> None:
+    """A sandbox whose first run finds the zygotes dead used to be destroyed by their restart, and the run refused."""
+    await works(engine)
+    sandbox = await engine.create()
+    outer = processes.outer_pid(engine)
+    dying = processes.descendants(outer)
+    processes.kill(outer)
+    await until_dead(*dying)
+    assert await output(sandbox, python("print(1)")) == "1\n"
+    await engine.destroy(sandbox.id)
+
+
+async def test_a_spare_jail_that_died_was_handed_out(engine: LocalEngine) -> None:
+    """A run used to lose its first attempt to each spare that was killed while it waited."""
+    await works(engine)
+    assert engine._standby is not None and engine._zygotes is not None
+    for kind in engine._zygotes.controls:
+        for jail in [*engine._standby._ready[kind], *(item.jail for item in engine._standby._furnished[kind])]:
+            jail.kill()
+            await readable(jail.pidfd)
+    for request in (python("print(1)"), python("import numpy; print(1)"), bash("echo 1")):
+        assert await output(await engine.create(), request) == "1\n"
 
 
 async def test_a_death_that_the_loop_has_not_heard_of(engine: LocalEngine) -> None:

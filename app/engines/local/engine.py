@@ -126,18 +126,20 @@ class LocalEngine:
 
     async def close(self) -> None:
         """End every process and free every workspace."""
-        await self._stop()
+        await self._stop(for_good=True)
         if self._cgroups is not None:
             await asyncio.to_thread(self._cgroups.close)
         self.io.close()
 
-    async def _stop(self) -> None:
+    async def _stop(self, *, for_good: bool = False) -> None:
+        """End what runs and free what lies in workspaces; a sandbox that has none yet outlives the zygotes."""
         if self._tending is not None:
             await end(self._tending)
         if self._ending:
             await asyncio.wait(self._ending)
-        for sandbox_id in list(self._sandboxes):
-            await self.destroy(sandbox_id)
+        for sandbox in list(self._sandboxes.values()):
+            if for_good or sandbox.has_workspace:
+                await self.destroy(sandbox.id)
         if self._zygotes is not None:
             await self._zygotes.stop()
             recipe = self._zygotes.recipe

@@ -86,6 +86,11 @@ class LocalSandbox:
         """Tell for how long nothing has run here."""
         return 0.0 if self._running else time.monotonic() - self._used_at
 
+    @property
+    def has_workspace(self) -> bool:
+        """Tell whether it holds anything that dies with the zygotes."""
+        return self._root >= 0
+
     async def settle_on_host(self) -> None:
         """Make the workspace now; it is a directory of the host."""
         await self._settle()

@@ -7,13 +7,14 @@ import contextlib
 import logging
 import os
 import re
+import select
 import signal
 import socket
 import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 from app.core.errors import EngineUnavailable
 from app.core.events import Events, PoolFilled, PoolTaken, PoolWhole
@@ -44,6 +45,12 @@ class Jail:
     made_at: float = field(default_factory=time.monotonic)
     proxy: asyncio.Server | None = None
 
+    def has_ended(self) -> bool:
+        """Tell whether its first process is gone."""
+        ended = select.poll()
+        ended.register(self.pidfd, select.POLLIN)
+        return bool(ended.poll(0))
+
     def kill(self) -> None:
         """End every process of the jail."""
         with contextlib.suppress(ProcessLookupError):
@@ -69,10 +76,17 @@ class Furnished:
     ground: int
     root: int
 
+    def has_ended(self) -> bool:
+        """Tell whether the jail is gone."""
+        return self.jail.has_ended()
+
     async def close(self) -> None:
         """Give everything back."""
         release.close_soon(self.ground, self.root)
         await self.jail.close()
+
+
+T = TypeVar("T", Jail, Furnished)
 
 
 class Standby:
@@ -95,6 +109,7 @@ class Standby:
         self._ready: dict[Kind, deque[Jail]] = {kind: deque() for kind in zygotes.controls}
         self._furnished: dict[Kind, deque[Furnished]] = {kind: deque() for kind in zygotes.controls}
         self._most_furnished = 0 if zygotes.recipe.home else target
+        self._dead: list[Jail | Furnished] = []
         self._events = events
         self._egress = egress
         self._short_since: float | None = None
@@ -106,7 +121,7 @@ class Standby:
         if kind not in self._ready:
             kind = "bare"
         ready = self._ready[kind]
-        jail = ready.popleft() if ready else None
+        jail = self._next(ready)
         self._note_taken("jail", kind, len(ready), jail)
         return jail or await self._make(kind)
 
@@ -115,9 +130,18 @@ class Standby:
         if kind not in self._furnished:
             kind = "bare"
         ready = self._furnished[kind]
-        furnished = ready.popleft() if ready else None
+        furnished = self._next(ready)
         self._note_taken("furnished", kind, len(ready), furnished.jail if furnished else None)
         return furnished
+
+    def _next(self, ready: deque[T]) -> T | None:
+        """Take the first that lives: one whose zygote was killed would cost a run its only other attempt."""
+        while ready:
+            spare = ready.popleft()
+            if not spare.has_ended():
+                return spare
+            self._dead.append(spare)
+        return None
 
     def _note_taken(self, pool: Literal["furnished", "jail"], kind: Kind, left: int, jail: Jail | None) -> None:
         if self._target == 0:
@@ -142,6 +166,8 @@ class Standby:
                 log.warning("no jail could be kept ready: %s", error)
 
     async def _fill(self) -> None:
+        while self._dead:
+            await self._dead.pop().close()
         for kind, furnished in self._furnished.items():
             while len(furnished) < self._most_furnished:
                 furnished.append(await self._furnish(kind))
@@ -218,6 +244,8 @@ class Standby:
             await waiting.close()
 
     def _waiting(self) -> Iterator[Jail | Furnished]:
+        while self._dead:
+            yield self._dead.pop()
         for ready in self._ready.values():
             while ready:
                 yield ready.popleft()
