@@ -106,6 +106,22 @@ async def test_a_phone_is_wide_enough(browser: Browser, service: LiveService, ca
                 assert await table.evaluate("one => one.scrollWidth <= one.clientWidth"), part
 
 
+async def test_a_run_with_much_to_tell_made_the_phone_scroll(
+    browser: Browser, service: LiveService, caller: Caller
+) -> None:
+    """A long ending and a long time used to push the list of runs over the edge."""
+    await something_of_all(caller)
+    async with at_console(browser, service, viewport={"width": 390, "height": 844}, is_mobile=True) as console:
+        await console.enter()
+        runs = console.page.locator("#runs")
+        await runs.locator("tbody tr").first.wait_for()
+        await runs.evaluate("""one => {
+            for (const cell of one.querySelectorAll("tbody td:nth-child(3)")) cell.textContent = "time (20 tool rounds)";
+            for (const cell of one.querySelectorAll("tbody td:nth-child(4)")) cell.textContent = "1 234.5 ms";
+        }""")
+        assert await runs.evaluate("one => one.scrollWidth <= one.clientWidth")
+
+
 async def test_the_keyboard_is_enough(console: Console) -> None:
     """From the key to a result without a mouse; where one is can always be seen."""
     page = console.page
