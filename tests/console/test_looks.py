@@ -116,8 +116,8 @@ async def test_a_run_with_much_to_tell_made_the_phone_scroll(
         runs = console.page.locator("#runs")
         await runs.locator("tbody tr").first.wait_for()
         await runs.evaluate("""one => {
-            for (const cell of one.querySelectorAll("tbody td:nth-child(3)")) cell.textContent = "time (20 tool rounds)";
-            for (const cell of one.querySelectorAll("tbody td:nth-child(4)")) cell.textContent = "1 234.5 ms";
+            for (const cell of one.querySelectorAll("td:nth-child(3)")) cell.textContent = "cancelled (20 tool rounds)";
+            for (const cell of one.querySelectorAll("td:nth-child(4)")) cell.textContent = "1 234.5 ms";
         }""")
         assert await runs.evaluate("one => one.scrollWidth <= one.clientWidth")
 
