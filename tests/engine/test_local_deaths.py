@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -104,6 +104,7 @@ async def test_the_engine_outlives_its_zygotes(engine: LocalEngine) -> None:
     run, pid = await running(engine, lost, "canary-43")
     processes.kill(processes.outer_pid(engine))
     assert (await run).ending == Ending.LOST
+    await until(_has_noticed(engine), "the engine hears of it")  # before that a sandbox may still be of the dead ones
     successor = await engine.create()
     await until_dead(pid)
     await put(successor, secret=b"secret")
@@ -116,6 +117,13 @@ async def test_the_engine_outlives_its_zygotes(engine: LocalEngine) -> None:
     assert await output(successor, bash("ls")) == "secret\n"
     await engine.destroy(successor.id)
     await works(engine)
+
+
+def _has_noticed(engine: LocalEngine) -> Callable[[], Awaitable[bool]]:
+    async def noticed() -> bool:
+        return engine._zygotes is None or not engine._zygotes.is_alive
+
+    return noticed
 
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["bare", "loaded"])
