@@ -82,7 +82,7 @@ class _Direct:
     async def connect(cls, address: str) -> _Direct:
         """Find the conversation's sandbox."""
         client = AsyncDaytona(DaytonaConfig(api_key=_KEY, api_url=f"{address}/api", otel_enabled=False))
-        sandbox = await anext(client.list())
+        (sandbox,) = [item async for item in client.list()]
         return cls(client, Pipe(sandbox, bootstrap.runner_path(is_baked=False), Calls(Events())))
 
     async def call(self) -> float:
