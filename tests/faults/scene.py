@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from tests.faults.service import IMPATIENT, POLL_SECONDS, Process
 
 COME_AGAIN = (429, 503)
 SETTLED_WITHIN_SECONDS = 30.0
+POOLED = 4
+"""Connections to Redis that a slow moment may open, and the pool keeps for the next one."""
+
 _FEW = 1000
 _LOOKS, _LOOK_SECONDS = 30, 0.05
 
@@ -85,6 +88,8 @@ async def scene(fault: str, directory: Path, **settings: str) -> AsyncIterator[S
             await found.goes_on()
             await _at_rest(found)
             found.usual = await _usually_held(process)
+            if "REDIS_URL" in settings:
+                found.usual = replace(found.usual, descriptors=found.usual.descriptors + POOLED)
             yield found
             await found.goes_on()
             await found.look()
