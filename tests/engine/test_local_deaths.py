@@ -17,10 +17,12 @@ from app.engines.local import canary
 from app.engines.local.engine import LocalEngine
 from app.engines.local.readable import readable
 from app.engines.local.sandbox import LocalSandbox
+from app.engines.local.standby import Jail
+from app.engines.local.zygotes import Kind
 from app.runner.endings import Ending
 from app.runner.messages import Reply
 from tests.engine import processes, services
-from tests.engine.asking import bash, content, output, put, python, until, until_there, works
+from tests.engine.asking import bash, content, output, put, python, until, until_there
 from tests.engine.conftest import SETTINGS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -116,7 +118,7 @@ async def test_the_engine_outlives_its_zygotes(engine: LocalEngine) -> None:
             await content(gone, "secret")
     assert await output(successor, bash("ls")) == "secret\n"
     await engine.destroy(successor.id)
-    await works(engine)
+    await _with_one_retry(engine)
 
 
 def _has_noticed(engine: LocalEngine) -> Callable[[], Awaitable[bool]]:
@@ -129,7 +131,7 @@ def _has_noticed(engine: LocalEngine) -> Callable[[], Awaitable[bool]]:
 @pytest.mark.parametrize("kind", [0, 1], ids=["bare", "loaded"])
 async def test_the_engine_outlives_each_zygote(engine: LocalEngine, kind: int) -> None:
     """One of the two may die alone, by the machine's memory killer for instance; both kinds of runs come back."""
-    await works(engine)
+    await _with_one_retry(engine)
     victim = processes.zygotes(engine)[kind]
     # with the bare one everybody dies, a jail perhaps a moment later, when it has begun a run
     dying = processes.descendants(processes.outer_pid(engine)) if kind == 0 else {victim}
@@ -152,7 +154,7 @@ async def _with_one_retry(engine: LocalEngine) -> None:
 
 async def test_a_new_sandbox_ended_with_the_zygotes_that_it_never_used(engine: LocalEngine) -> None:
     """A sandbox whose first run finds the zygotes dead used to be destroyed by their restart, and the run refused."""
-    await works(engine)
+    await _with_one_retry(engine)
     sandbox = await engine.create()
     outer = processes.outer_pid(engine)
     dying = processes.descendants(outer)
@@ -162,9 +164,28 @@ async def test_a_new_sandbox_ended_with_the_zygotes_that_it_never_used(engine: L
     await engine.destroy(sandbox.id)
 
 
+async def test_a_sandbox_closed_while_its_jail_was_made(
+    engine: LocalEngine, sandbox: LocalSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The jail used to get the number of a descriptor that was closed, or another sandbox's by then."""
+    await put(sandbox, file=b"x")
+    taken: list[Jail] = []
+
+    async def take_jail(kind: Kind) -> Jail:
+        taken.append(await taking(kind))
+        await engine.destroy(sandbox.id)
+        return taken[0]
+
+    taking = engine.take_jail
+    monkeypatch.setattr(engine, "take_jail", take_jail)
+    with pytest.raises(EngineUnavailable, match="destroyed"):
+        await sandbox.exchange(bash("ls"))
+    await until_dead(taken[0].pid)
+
+
 async def test_a_spare_jail_that_died_was_handed_out(engine: LocalEngine) -> None:
     """A run used to lose its first attempt to each spare that was killed while it waited."""
-    await works(engine)
+    await _with_one_retry(engine)
     assert engine._standby is not None and engine._zygotes is not None
     for kind in engine._zygotes.controls:
         for jail in [*engine._standby._ready[kind], *(item.jail for item in engine._standby._furnished[kind])]:
@@ -176,7 +197,7 @@ async def test_a_spare_jail_that_died_was_handed_out(engine: LocalEngine) -> Non
 
 async def test_a_death_that_the_loop_has_not_heard_of(engine: LocalEngine) -> None:
     """A process that was reaped before anybody was told can still be stopped, and new zygotes take its place."""
-    await works(engine)
+    await _with_one_retry(engine)
     outer = processes.outer_pid(engine)
     processes.kill(outer)
     with contextlib.suppress(ChildProcessError):  # the loop's own watcher was first
@@ -188,7 +209,7 @@ async def test_a_death_that_the_loop_has_not_heard_of(engine: LocalEngine) -> No
 
 async def test_right_after_the_death_runs_work(engine: LocalEngine) -> None:
     """Nobody has to wait until the death was noticed: the one attempt more that the core makes is enough."""
-    await works(engine)
+    await _with_one_retry(engine)
     outer = processes.outer_pid(engine)
     everybody = [outer, *processes.descendants(outer)]  # a jail that dies a moment later may have begun a run
     processes.kill(outer)
@@ -200,7 +221,7 @@ async def test_a_canary_that_dies_with_its_zygote_is_no_escape(
     engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed while the clean-up looked whether programs are contained, it made the service refuse all runs."""
-    await works(engine)
+    await _with_one_retry(engine)
     tried = canary.escapes
     deaths = iter([processes.outer_pid(engine)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,15 +29,31 @@ class Holdings:
         return [f"{now - before[name]} more {name}" for name, now in asdict(self).items() if now > before[name]]
 
 
-def held_by(pid: int, temporary: Path) -> Holdings:
-    """Look at a process and what it started."""
+def held_by(pid: int, temporary: Path, pool_port: int | None = None) -> Holdings:
+    """Look at a process and what it started, but for connections to ``pool_port``: a pool keeps them as it likes."""
+    pooled = _connections(pid, pool_port) if pool_port is not None else set()
     return Holdings(
         processes=len(descendants(pid)),
-        descriptors=len(os.listdir(f"/proc/{pid}/fd")),
+        descriptors=sum(target not in pooled for target in _descriptors(pid)),
         groups=sum(len(list(group.glob("*/"))) for group in groups_of(pid)),
         mounts=sum(str(temporary) in line for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()),
         temporary=len(os.listdir(temporary)),
     )
+
+
+def _descriptors(pid: int) -> list[str]:
+    """Say what each open descriptor is; one that is closed meanwhile counts no more."""
+    found = []
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        with suppress(FileNotFoundError):
+            found.append(os.readlink(entry))
+    return found
+
+
+def _connections(pid: int, port: int) -> set[str]:
+    """Name the sockets that are connected to a port, as ``_descriptors`` does; columns as in proc_net_tcp(5)."""
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return {f"socket:[{row[9]}]" for row in rows if int(row[2].rpartition(":")[2], 16) == port}
 
 
 def groups_of(pid: int | str = "*") -> list[Path]:

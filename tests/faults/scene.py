@@ -7,9 +7,10 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -20,9 +21,6 @@ from tests.faults.service import IMPATIENT, POLL_SECONDS, Process
 
 COME_AGAIN = (429, 503)
 SETTLED_WITHIN_SECONDS = 30.0
-POOLED = 4
-"""Connections to Redis that a slow moment may open, and the pool keeps for the next one."""
-
 _FEW = 1000
 _LOOKS, _LOOK_SECONDS = 30, 0.05
 
@@ -36,6 +34,7 @@ class Scene:
     ledger: Ledger
     count: Count
     usual: Holdings
+    redis_port: int | None
 
     def expect(self, answer: httpx.Response, *statuses: int) -> None:
         """Note an answer that must not be."""
@@ -72,7 +71,11 @@ class Scene:
         self.count.left += self._excess()
 
     def _excess(self) -> list[str]:
-        return held_by(self.process.pid, self.process.tmp).excess(self.usual)
+        return self.holds().excess(self.usual)
+
+    def holds(self) -> Holdings:
+        """Count what the service holds; not the connections to Redis that its pool keeps for the next slow moment."""
+        return held_by(self.process.pid, self.process.tmp, self.redis_port)
 
 
 @asynccontextmanager
@@ -84,12 +87,11 @@ async def scene(fault: str, directory: Path, **settings: str) -> AsyncIterator[S
     try:
         await asyncio.to_thread(process.wait_until_ready)
         async with process.client() as client:
-            found = Scene(process, client, Ledger(), Count(fault), held_by(process.pid, process.tmp))
+            redis_port = urlsplit(settings["REDIS_URL"]).port if "REDIS_URL" in settings else None
+            found = Scene(process, client, Ledger(), Count(fault), held_by(process.pid, process.tmp), redis_port)
             await found.goes_on()
             await _at_rest(found)
-            found.usual = await _usually_held(process)
-            if "REDIS_URL" in settings:
-                found.usual = replace(found.usual, descriptors=found.usual.descriptors + POOLED)
+            found.usual = await _usually_held(found)
             yield found
             await found.goes_on()
             await found.look()
@@ -106,10 +108,10 @@ async def _at_rest(found: Scene) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _usually_held(process: Process) -> Holdings:
+async def _usually_held(found: Scene) -> Holdings:
     """Give the most that is held at rest, over some rounds of the clean-up: each takes a jail, and makes another."""
     looks = []
     for _ in range(_LOOKS):
-        looks.append(held_by(process.pid, process.tmp))
+        looks.append(found.holds())
         await asyncio.sleep(_LOOK_SECONDS)
     return Holdings(*(max(getattr(look, name) for look in looks) for name in Holdings.__slots__))

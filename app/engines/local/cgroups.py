@@ -9,6 +9,7 @@ A group for each jail: making one costs 0.1 ms, and a group that is reused would
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import secrets
@@ -75,12 +76,12 @@ class Cgroups:
     def __init__(self, version: int, parents: tuple[Path, ...]) -> None:
         self.version = version
         self._parents = parents
-        self._count = 0
+        self._names = map(str, itertools.count(1))
 
     def make(self, memory_bytes: int, processes: int) -> Group:
-        """Make a group with its limits set."""
-        self._count += 1
-        directories = tuple(parent / str(self._count) for parent in self._parents)
+        """Make a group with its limits set; threads may ask at once."""
+        name = next(self._names)
+        directories = tuple(parent / name for parent in self._parents)
         for directory in directories:
             directory.mkdir()
         memory, pids = directories[0], directories[-1]

@@ -140,11 +140,19 @@ class LocalSandbox:
     async def begin(self, request: Request) -> Reply | Pause:
         """Run one program in a fresh jail, to its end or first pause. Cancelling kills the jail."""
         kind = kind_for(request)
-        jail = await self._settle(kind)
-        ground = self._ground if jail is None else None
-        jail = jail or await self._engine.take_jail(kind)
+        jail, ground = await self._settle(kind), None
+        if jail is None:
+            jail, ground = await self._jail_to_enter(kind)
         wall_seconds = request.limits.wall_seconds
         return await self._heard(jail, exchange(jail, ground, self._completed(request)), wall_seconds)
+
+    async def _jail_to_enter(self, kind: Kind) -> tuple[Jail, int]:
+        """Take a jail that is nowhere yet, and what it has to enter; that may have been closed while one was made."""
+        jail = await self._engine.take_jail(kind)
+        if self._is_closed:
+            await self._end(jail)
+        self._check_alive()
+        return jail, self._ground
 
     async def resume(self, results: Results) -> Reply | Pause:
         """Let the paused program go on. Cancelling kills it."""
