@@ -66,9 +66,10 @@ class Scene:
         if self.process.store.is_dir():
             self.count.left += half_written(self.process.store)
         deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
-        while self._excess() and time.monotonic() < deadline:  # noqa: ASYNC110  it goes in another process
+        # what was seen counts: one more look, later, might meet the jail of the next clean-up
+        while (excess := self._excess()) and time.monotonic() < deadline:  # noqa: ASYNC110  it goes in another process
             await asyncio.sleep(POLL_SECONDS)
-        self.count.left += self._excess()
+        self.count.left += excess
 
     def _excess(self) -> list[str]:
         return self.holds().excess(self.usual)
