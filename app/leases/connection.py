@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
@@ -13,6 +14,7 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import RedisError
 
 from app.core.errors import LeasesUnavailable
+from app.core.tasks import end
 from app.leases.scripts import Script, StockScript, load
 
 _CONNECTIONS = 1000
@@ -37,9 +39,17 @@ class Connection:
         return await self.answer(self._scripts[script](keys=keys, args=args))
 
     async def answer(self, asked: Awaitable[Any] | Any) -> Any:
-        """Await Redis; that it is away, loading, read-only or full is all the same to us."""
+        """Await Redis; that it is away, loading, read-only or full is all the same to us.
+
+        It is asked in a task of its own: its client takes a cancellation that comes while it looks whether a pooled
+        connection is still open for the end of that look, and forgets it.
+        """
+        asking = asyncio.ensure_future(asked)
         try:
-            return await asked
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            await end(asking)
+            raise
         except (RedisError, OSError) as error:
             reason = type(error).__name__  # its text may name hosts and users
             raise LeasesUnavailable(f"The leases do not answer ({reason}).", retry_after_seconds=5) from None

@@ -53,11 +53,12 @@ class Service:
 
 
 def settings_for(store: Path, **values: Any) -> Settings:
-    """Make settings from these values alone, whatever the machine's environment says."""
+    """Make settings from these values alone, whatever the machine's environment says; its end waits for nobody."""
     with pytest.MonkeyPatch.context() as environment:
         for name in Settings.model_fields.keys() - _FROM_MACHINE:
             environment.delenv(name.upper(), raising=False)
-        return Settings(**{"adapter_api_key": API_KEY, "file_store_url": str(store), **values})
+        usual = {"adapter_api_key": API_KEY, "file_store_url": str(store), "drain_seconds": 0}
+        return Settings(**{**usual, **values})
 
 
 @asynccontextmanager

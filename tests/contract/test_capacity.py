@@ -160,7 +160,7 @@ async def test_a_draining_service_ends_its_runs_and_takes_no_new_ones(serve: Ser
     stopping = asyncio.Event()
 
     async def live() -> None:
-        async with serve(holding) as service:
+        async with serve(holding, drain_seconds=20) as service:
             services.append(service)
             await stopping.wait()
 

@@ -38,7 +38,7 @@ print(made)
 
 
 async def test_a_fork_bomb_is_its_own_problem(engine: LocalEngine, sandbox: LocalSandbox) -> None:
-    """While one sandbox forks without end, another one runs programs, and the bomb ends by its time limit."""
+    """While one sandbox forks without end, another one runs programs, and the bomb ends by its own limits."""
     other = await engine.create()
     bomb = (
         "import os\nopen('started', 'w')\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n"
@@ -49,7 +49,7 @@ async def test_a_fork_bomb_is_its_own_problem(engine: LocalEngine, sandbox: Loca
         assert await output(other, bash("for i in 1 2 3; do (echo $i); done | wc -l")) == "3\n"
         assert await output(other, python("import os; print(os.getpid())")) == "2\n"
     reply = await bombing
-    assert reply.ending == Ending.TIME
+    assert reply.ending in (Ending.TIME, Ending.MEMORY)  # as many interpreters nearly fill its memory
     assert int(await output(sandbox, bash("ls /proc | grep -c '^[0-9]'"))) <= 5
     await engine.destroy(other.id)
 

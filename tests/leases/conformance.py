@@ -82,6 +82,7 @@ class LeasesConformance:
         for task in (waiter, holder):
             task.cancel()
             await asyncio.wait([task])
+            assert task.cancelled()
         async with leases.hold(session, PLENTY_SECONDS):
             pass
 
