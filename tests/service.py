@@ -97,6 +97,7 @@ def _environment(service: LiveService, workdir: Path, settings: dict[str, str]) 
         "ADAPTER_API_KEY": service.api_key,
         "ADAPTER_ENGINE": "local",
         "FILE_STORE_URL": str(workdir / "store"),
+        "DRAIN_SECONDS": "0",  # its end waits for nobody
         **settings,
     }
 
