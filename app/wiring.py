@@ -26,7 +26,8 @@ from app.leases.memory import MemoryLeases
 from app.leases.memory_stock import MemoryStock
 from app.runner.messages import Limits
 from app.settings import DAY_SECONDS, Settings, SettingsError
-from app.stores.objects import ObjectFiles, open_store
+from app.stores.directory import open_files
+from app.stores.objects import ObjectFiles
 from app.stores.watched import WatchedFiles
 
 if TYPE_CHECKING:  # the engine that is not chosen is not imported
@@ -96,7 +97,7 @@ def _shared_secret(settings: Settings) -> str | None:
 def make_store(settings: Settings) -> ObjectFiles:
     """Open the file store; opens no connection. Raises ``SettingsError``."""
     try:
-        return ObjectFiles(open_store(settings.file_store_url))
+        return open_files(settings.file_store_url)
     except (BaseError, OSError) as error:
         reason = type(error).__name__  # its text could quote a credential
         raise SettingsError(f"FILE_STORE_URL: cannot be opened ({reason}), see docs/operations.md") from None

@@ -5,7 +5,7 @@
 
 Keys are ids, never names that a user chose. A write shows up whole or not at all. Records of a bucket may be changed by
 several replicas at once: each change names the version that it read, and starts again when that is no longer the last.
-A directory knows no such condition, so it belongs to one process.
+A directory knows no such condition, so it belongs to one process: see ``directory``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import os
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -29,7 +28,6 @@ from app.core.errors import Conflict, NotFound, StoreUnavailable, TooLarge
 from app.core.ids import is_id, new_id
 from app.core.ports import Chunks, Written
 from app.core.session import Record
-from app.stores.directory import read_file, remove_unfinished
 
 T = TypeVar("T")
 
@@ -71,8 +69,7 @@ class ObjectFiles:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self._is_shared = not isinstance(store, LocalStore)
-        self._keeps_conditions = not self._is_shared
+        self._keeps_conditions = False
         self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
         self._unwinding: set[asyncio.Future[Any]] = set()
 
@@ -86,13 +83,17 @@ class ObjectFiles:
         if not is_id(session_id):
             return None
         try:
-            found = await obstore.get_async(self._store, _record_key(session_id))
-            record = Record.model_validate_json(bytes(await found.bytes_async()))
+            body, condition = await self._get(record_key(session_id))
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as error:
-            raise _unavailable(error) from error
-        return record, _unless_changed(found.meta) if self._is_shared else "overwrite"
+            raise unavailable(error) from error
+        return Record.model_validate_json(body), condition
+
+    async def _get(self, key: str) -> tuple[bytes, obstore.PutMode]:
+        """Read a small object, and on what condition it may be replaced."""
+        found = await obstore.get_async(self._store, key)
+        return bytes(await found.bytes_async()), _unless_changed(found.meta)
 
     async def change(self, session_id: str, apply: Callable[[Record], T]) -> T:
         """Load, apply and write back; again when another replica was faster. Raises ``NotFound``."""
@@ -125,30 +126,29 @@ class ObjectFiles:
     async def create(self, record: Record) -> None:
         """Write the record of a new session. Raises ``Conflict`` when there is one already."""
         async with self._turn(record.id):
-            condition: obstore.PutMode = "create" if self._is_shared else "overwrite"
-            if self._is_there(record.id) or not await self._put_record(record, condition):
+            if not await self._put_record(record, "create"):
                 raise Conflict("There is such a session already.")
-
-    def _is_there(self, session_id: str) -> bool:
-        """Look for a record in a directory, where writing knows no condition; a look costs less than a read would."""
-        store = self._store
-        return isinstance(store, LocalStore) and os.path.lexists(f"{store.prefix}/{_record_key(session_id)}")
 
     async def _put_record(self, record: Record, condition: obstore.PutMode) -> bool:
         """Write a record whole; tell whether the condition was met."""
         body = record.model_dump_json(exclude_none=True).encode()  # never without its times, whose default is now
         try:
-            await obstore.put_async(self._store, _record_key(record.id), body, mode=condition)
+            return await self._replace(record_key(record.id), body, condition)
+        except (BaseError, OSError) as error:
+            raise unavailable(error) from error
+
+    async def _replace(self, key: str, body: bytes, condition: obstore.PutMode) -> bool:
+        """Write a small object whole; tell whether the condition was met."""
+        try:
+            await obstore.put_async(self._store, key, body, mode=condition)
         except (AlreadyExistsError, PreconditionError):
             return False
-        except (BaseError, OSError) as error:
-            raise _unavailable(error) from error
         return True
 
     async def write(self, session_id: str, file_id: str, chunks: Chunks, max_bytes: int | None = None) -> Written:
         """Store a file's bytes as they come; nothing is kept when they do not come to a good end."""
         counted = _Counted(chunks, max_bytes)
-        putting = asyncio.ensure_future(self._put(_file_key(session_id, file_id), counted.stream()))
+        putting = asyncio.ensure_future(self._put(file_key(session_id, file_id), counted.stream()))
         try:
             await asyncio.shield(putting)
         except asyncio.CancelledError:
@@ -157,7 +157,7 @@ class ObjectFiles:
             putting.add_done_callback(self._unwound)
             raise
         except (BaseError, OSError) as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         return Written(counted.size, f'"{file_id}"')
 
     async def _put(self, key: str, chunks: AsyncIterator[bytes]) -> None:
@@ -183,14 +183,10 @@ class ObjectFiles:
         However long the reader takes: a request that ends before its bytes do, by its time limit or a broken
         connection, is followed by one for the rest, as long as each of them brings some.
         """
-        if isinstance(self._store, LocalStore) and is_id(session_id) and is_id(file_id):
-            async for chunk in read_file(f"{self._store.prefix}/{_file_key(session_id, file_id)}", start, end):
-                yield chunk
-            return
         while end is None or start < end:
             began = start
             try:
-                found = await obstore.get_async(self._store, _file_key(session_id, file_id), options=_range(start, end))
+                found = await obstore.get_async(self._store, file_key(session_id, file_id), options=_range(start, end))
                 end = found.range[1]
                 async for chunk in found.stream(min_chunk_size=_READ_BYTES):
                     start += len(chunk)
@@ -200,20 +196,20 @@ class ObjectFiles:
                 raise NotFound("There is no such file.") from error
             except (BaseError, OSError) as error:
                 if start == began:
-                    raise _unavailable(error) from error
+                    raise unavailable(error) from error
 
     async def erase(self, session_id: str, file_ids: Sequence[str] | None = None) -> None:
         """Delete files' bytes; with ``None`` the whole session, record first: no record names a missing file."""
         try:
             if file_ids is None:
                 async with self._turn(session_id):  # a change in progress would bring the record back
-                    await self._delete([_record_key(session_id)])
+                    await self._delete([record_key(session_id)])
                 listed = await obstore.list(self._store, prefix=f"files/{session_id}").collect_async()
                 await self._delete([item["path"] for item in listed])
             else:
-                await self._delete([_file_key(session_id, file_id) for file_id in file_ids])
+                await self._delete([file_key(session_id, file_id) for file_id in file_ids])
         except (BaseError, OSError) as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
 
     async def _delete(self, keys: list[str]) -> None:
         for key in keys:
@@ -238,7 +234,7 @@ class ObjectFiles:
             unrecorded = {_session_of(prefix) for prefix in found["common_prefixes"]} - recorded
             return idle + [session_id for session_id in unrecorded if await self._is_left(session_id, before)]
         except (BaseError, OSError) as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
 
     async def _is_left(self, session_id: str, before: datetime) -> bool:
         """Tell whether there are files of a session, all of them older than that."""
@@ -248,21 +244,16 @@ class ObjectFiles:
     async def is_idle(self, session_id: str, time: float) -> bool:
         """Tell the same of one session, right now; one that is gone is idle."""
         try:
-            found = await obstore.head_async(self._store, _record_key(session_id))
+            found = await obstore.head_async(self._store, record_key(session_id))
         except FileNotFoundError:
             return True
         except (BaseError, OSError) as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         return found["last_modified"] < datetime.fromtimestamp(time, UTC)
 
     async def remove_unfinished(self, time: float) -> int:
-        """Remove the unfinished files of a directory; those of a bucket are for its own lifecycle rules."""
-        if not isinstance(self._store, LocalStore):
-            return 0
-        try:
-            return await asyncio.to_thread(remove_unfinished, str(self._store.prefix), time)
-        except OSError as error:
-            raise _unavailable(error) from error
+        """Remove nothing: the unfinished parts of a bucket are for its own lifecycle rules."""
+        return 0
 
     async def recent(self, most: int) -> tuple[list[str], int]:
         """Give so many sessions, those first whose record was written last, and the number of all.
@@ -277,7 +268,7 @@ class ObjectFiles:
                 found = ((item["last_modified"], item["path"]) for item in page)
                 newest = heapq.nlargest(most, itertools.chain(newest, found))
         except (BaseError, OSError) as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         return [_session_of(key) for _, key in newest], total
 
     async def probe(self) -> None:
@@ -293,7 +284,7 @@ class ObjectFiles:
             await obstore.get_async(self._store, key)
             await obstore.delete_async(self._store, key)
         except (BaseError, OSError) as error:
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         if not self._keeps_conditions:
             raise StoreUnavailable("The file store ignores conditional writes (If-Match), so it cannot be shared.")
 
@@ -349,11 +340,13 @@ def _range(start: int, end: int | None) -> obstore.GetOptions | None:
     return {"range": {"offset": start}} if start else None
 
 
-def _record_key(session_id: str) -> str:
+def record_key(session_id: str) -> str:
+    """Name the record of a session."""
     return f"records/{session_id}.json"
 
 
-def _file_key(session_id: str, file_id: str) -> str:
+def file_key(session_id: str, file_id: str) -> str:
+    """Name a file's bytes."""
     return f"files/{session_id}/{file_id}"
 
 
@@ -361,7 +354,8 @@ def _session_of(key: str) -> str:
     return key.rpartition("/")[2].removesuffix(".json")
 
 
-def _unavailable(error: Exception) -> StoreUnavailable:
+def unavailable(error: Exception) -> StoreUnavailable:
+    """Make the error that a request hears when the store fails."""
     failure = StoreUnavailable("The file store does not answer.")
     failure.__cause__ = error
     return failure

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.core.ids import new_id
 from app.core.session import FileRecord, Record, now
-from app.stores.objects import ObjectFiles, open_store
+from app.stores.directory import open_files
 from bench import service
 from bench.measure import median, percentile, sample
 from bench.wire import Wire, request
@@ -38,7 +38,7 @@ def _next(wire: Wire, texts: Iterator[bytes], _: int) -> None:
 
 
 async def _fill(directory: str, sessions: int) -> list[Record]:
-    store = ObjectFiles(open_store(directory))
+    store = open_files(directory)
     records = [_record() for _ in range(sessions)]
     turns = asyncio.Semaphore(_AT_ONCE)
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from app.core.ids import new_id
-from app.stores.objects import ObjectFiles, open_store
+from app.stores.directory import open_files
 
 MiB = 1 << 20
 PIECES = 64
@@ -32,7 +32,7 @@ def _most_bytes() -> int:
 
 
 async def _stream(url: str) -> None:
-    files, session_id, file_id = ObjectFiles(open_store(url)), new_id(), new_id()
+    files, session_id, file_id = open_files(url), new_id(), new_id()
     await files.probe()  # code and connections are there now
     written, read = hashlib.sha256(), hashlib.sha256()
     async for piece in _pieces():

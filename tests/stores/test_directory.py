@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
+import obstore
 import pytest
 
 from app.core.ids import new_id
-from app.stores.objects import ObjectFiles, open_store
+from app.stores.directory import open_files
+from app.stores.objects import ObjectFiles, file_key
 from tests.stores.conformance import FilesConformance, assert_away, breaking, new_session, text
 from tests.stores.memory import memory_taken
 
@@ -18,7 +21,7 @@ MiB = 1 << 20
 @pytest.fixture
 def files(tmp_path: Path) -> ObjectFiles:
     """Begin with an empty directory."""
-    return ObjectFiles(open_store(str(tmp_path / "store")))
+    return open_files(str(tmp_path / "store"))
 
 
 class TestDirectory(FilesConformance):
@@ -67,3 +70,23 @@ async def test_what_a_killed_writer_left_does_not_stay_for_ever(files: ObjectFil
     os.utime(old, (0, 0))
     assert await files.remove_unfinished(3600) == 1
     assert (directory.exists(), young.exists()) == (False, True)
+
+
+async def test_a_directory_may_vanish_as_a_file_comes(files: ObjectFiles, tmp_path: Path) -> None:
+    """The last file of a session is deleted, and its directory with it, while the next one is being stored."""
+    session_id, place = await new_session(files), tmp_path / "store" / "files"
+    for _ in range(30):
+        first, second = new_id(), new_id()
+        await files.write(session_id, first, text(b"a"))
+        await asyncio.gather(files.erase(session_id, [first]), files.write(session_id, second, text(b"b")))
+        assert [path.name for path in (place / session_id).iterdir()] == [second]
+        await files.erase(session_id, [second])
+
+
+async def test_what_the_library_wrote_is_read_and_the_other_way_round(files: ObjectFiles) -> None:
+    """Stores of older versions hold files that the library wrote, and it lists and deletes those that we write."""
+    session_id, file_id = await new_session(files), new_id()
+    await obstore.put_async(files._store, file_key(session_id, file_id), b"theirs")
+    assert b"".join([chunk async for chunk in files.read(session_id, file_id)]) == b"theirs"
+    await files.write(session_id, file_id, text(b"ours"))
+    assert bytes(await (await obstore.get_async(files._store, file_key(session_id, file_id))).bytes_async()) == b"ours"
