@@ -9,6 +9,8 @@ step() {
     "$bin/$@"
 }
 
+"$bin/python" -m tests.clients.npm & # a core is free while the quick checks run
+trap wait EXIT
 step ruff check .
 step ruff format --check .
 step mypy --strict

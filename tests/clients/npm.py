@@ -88,3 +88,8 @@ def _install(project: Path, target: Path) -> None:
     )
     if done.returncode != 0:
         raise InstallFailed(f"{project.name}: {(done.stderr or done.stdout)[-2000:]}")
+
+
+if __name__ == "__main__":  # ahead of the tests, which wait for it or install what it did not
+    for project in sorted(VERSIONS.iterdir()):
+        installed(project.name)
