@@ -30,14 +30,16 @@ class Part:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Give the content; what is not taken is skipped before the next part."""
-        gathered = bytearray()
+        gathered: list[bytes] = []
+        size = 0
         while (data := await self._reader.next_data()) is not None:
-            gathered += data
-            if len(gathered) >= _GATHER_BYTES:
-                yield bytes(gathered)
-                gathered.clear()
+            gathered.append(data)
+            size += len(data)
+            if size >= _GATHER_BYTES:
+                yield b"".join(gathered)
+                gathered, size = [], 0
         if gathered:
-            yield bytes(gathered)
+            yield b"".join(gathered)
 
     async def text(self) -> str:
         """Read a text field. Raises ``TooLarge``."""

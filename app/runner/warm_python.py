@@ -12,29 +12,35 @@ import signal
 import sys
 import types
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from app.runner import figures, forkhooks, spawning, teardown
-from app.runner.messages import Tool
+from app.runner.messages import Message, Tool
 
 if TYPE_CHECKING:
     import ast
 
 _OWN = "app"
-_own_modules: list[str] = []
+_TOOLS = "app.runner.pythontools"
+_hidden: dict[str, types.ModuleType] = {}
 _packages: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Message):
     """Hold the tools of a program, and the door at which it calls them."""
 
     door: str
     tools: list[Tool]
 
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read an offer with its tools."""
+        return cls(data["door"], [Tool.from_json(item) for item in data["tools"]])
+
 
 @dataclass(frozen=True, slots=True)
-class WarmProgram:
+class WarmProgram(Message):
     """Run ``source`` as the main module, with tools among its globals if some are offered.
 
     ``path`` is what ``__file__`` and tracebacks say: a name in the workspace, where no such file need be. ``script``
@@ -47,6 +53,12 @@ class WarmProgram:
     args: list[str]
     env: dict[str, str]
     offer: Offer | None = None
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """Read a program with its offer."""
+        offer = data["offer"]
+        return super(WarmProgram, cls).from_json({**data, "offer": None if offer is None else Offer.from_json(offer)})
 
     def run(self) -> NoReturn:
         """Run it to its end."""
@@ -122,25 +134,29 @@ def _main_module(path: str, offer: Offer | None) -> types.ModuleType:
     module = types.ModuleType("__main__")
     module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
     if offer is not None:
-        from app.runner import pythontools  # it imports asyncio, which costs a cold runner 40 ms
-
-        module.__dict__.update(pythontools.functions(offer.door, offer.tools))
-    if not _own_modules:
+        module.__dict__.update(_pythontools().functions(offer.door, offer.tools))
+    if not _hidden:
         get_ready()
-    for name in _own_modules:
-        sys.modules.pop(name, None)
     return module
 
 
-def get_ready() -> None:
-    """Note our own modules while this process is alone: looking for them in every fork would copy its memory.
+def _pythontools() -> Any:
+    if _TOOLS in _hidden:
+        return _hidden[_TOOLS]
+    from app.runner import pythontools  # it imports asyncio, which costs a cold runner 40 ms
 
-    The same for what else is the same for all programs.
+    return pythontools
+
+
+def get_ready() -> None:
+    """Hide our own modules from programs, and do what else is the same for all of them.
+
+    Done while this process is alone: in every fork of it, taking them away would copy the page of each.
     """
     codecs.lookup("utf-8-sig")  # it is a module, to be found along the path
     _packages[:] = [entry for entry in sys.path if _is_not_ours(entry)]
-    _own_modules[:] = [name for name in sys.modules if name == _OWN or name.startswith(_OWN + ".")]
-    _own_modules.append("app.runner.pythontools")  # imported later, by those that need it
+    for name in [name for name in sys.modules if name == _OWN or name.startswith(_OWN + ".")]:
+        _hidden[name] = sys.modules.pop(name)
 
 
 def _run(text: bytes, path: str, offer: Offer | None) -> int:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
@@ -105,14 +105,14 @@ async def write_file(path: str, chunks: AsyncIterator[bytes]) -> None:
     """
     unfinished = _Unfinished(path)
     writing: asyncio.Future[None] | None = None
-    held = bytearray()
+    held: list[bytes] = []
     try:
         async for chunk in chunks:
-            held += chunk
-            if len(held) >= _CHUNK_BYTES:
+            held.append(chunk)
+            if sum(map(len, held)) >= _CHUNK_BYTES:
                 if writing is not None:
                     await writing
-                writing, held = asyncio.ensure_future(_in_thread(partial(unfinished.append, held))), bytearray()
+                writing, held = asyncio.ensure_future(_in_thread(partial(unfinished.append, held))), []
         if writing is not None:
             await writing
         await _in_thread(partial(unfinished.finish, held))
@@ -131,17 +131,18 @@ class _Unfinished:
         self._name = f"{path}#{secrets.randbits(63)}"
         self._descriptor = -1
 
-    def append(self, data: bytes | bytearray) -> None:
+    def append(self, pieces: Sequence[bytes]) -> None:
         """Write on."""
         if self._descriptor < 0:
             self._descriptor = _made(self._name)
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        for piece in pieces:
+            rest = memoryview(piece)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
 
-    def finish(self, data: bytes | bytearray) -> None:
+    def finish(self, pieces: Sequence[bytes]) -> None:
         """Write the last part, and give the file its name."""
-        self.append(data)
+        self.append(pieces)
         self._close()
         os.rename(self._name, self._path)
 
@@ -174,7 +175,7 @@ def _write_whole(path: str, body: bytes, *, must_be_new: bool) -> bool:
         return False
     unfinished = _Unfinished(path)
     try:
-        unfinished.finish(body)
+        unfinished.finish([body])
     except OSError:
         unfinished.give_up()
         raise

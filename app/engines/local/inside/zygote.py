@@ -21,7 +21,6 @@ import gc
 import importlib
 import json
 import os
-import pickle  # noqa: F401  for the processes that jails make ahead
 import signal
 import socket
 import sys
