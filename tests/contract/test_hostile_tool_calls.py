@@ -170,7 +170,7 @@ async def test_many_jobs_of_bash_come_together(caller: Caller) -> None:
     code = 'for n in $(seq 80); do t "{\\"n\\": $n}" & done; wait'
     result = await play(caller, code, tools("t"), lang="bash", timeout=60_000)
     assert sorted(result.end["stdout"].split()) == sorted(f'{{"n":{n}}}' for n in range(1, 81)), result.end["stderr"]
-    assert len(result.pauses) <= 3
+    assert len(result.pauses) <= 8
 
 
 async def test_bash_may_leave_jobs_behind(caller: Caller) -> None:
