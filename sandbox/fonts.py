@@ -20,27 +20,36 @@ EMOJI = HERE / "fonts" / "NotoEmoji-Regular.ttf"
 CJK = Path(str(noto_cjk_sans_otc.FONT_PATH))
 BESIDE = ("fonts.conf", "NotoEmoji-LICENSE.txt")
 
-FALLBACK = """
+_MARK = "\n\n# What follows was added by the sandbox runtime, see its fonts.py.\n"
+FALLBACK = (
+    _MARK
+    + """_sandbox_find = FontManager._find_fonts_by_props
+_sandbox_paths = {}
 
-# What follows was added by the sandbox runtime, see its fonts.py.
-_sandbox_find = FontManager._find_fonts_by_props
+
+def _sandbox_fallbacks(self):
+    known = (id(self), len(self.ttflist))  # a program may add fonts
+    if known not in _sandbox_paths:
+        paths = []
+        for family in ("DejaVu Sans", "Noto Sans CJK JP", "Noto Emoji", "Symbola"):
+            try:
+                paths.append(self.findfont(FontProperties(family=family), fallback_to_default=False))
+            except ValueError:  # not on this machine
+                continue
+        _sandbox_paths[known] = paths
+    return _sandbox_paths[known]
 
 
 def _sandbox_find_with_fallback(self, prop, fontext="ttf", *args, **kwargs):
     found = list(_sandbox_find(self, prop, fontext, *args, **kwargs))
     if fontext == "ttf":
-        for family in ("DejaVu Sans", "Noto Sans CJK JP", "Noto Emoji", "Symbola"):
-            try:
-                path = self.findfont(FontProperties(family=family), fallback_to_default=False)
-            except ValueError:  # not on this machine
-                continue
-            if path not in found:
-                found.append(path)
+        found += [path for path in _sandbox_fallbacks(self) if path not in found]
     return found
 
 
 FontManager._find_fonts_by_props = _sandbox_find_with_fallback
 """
+)
 
 
 def main(share: Path) -> None:
@@ -53,8 +62,8 @@ def main(share: Path) -> None:
             place(font, directory / font.name)
     module = Path(matplotlib.font_manager.__file__)
     source = module.read_text(encoding="utf-8")
-    if FALLBACK not in source:
-        module.write_text(source + FALLBACK, encoding="utf-8")
+    if not source.endswith(FALLBACK):
+        module.write_text(source.partition(_MARK)[0] + FALLBACK, encoding="utf-8")
 
 
 def place(font: Path, target: Path) -> None:
