@@ -289,13 +289,13 @@ async def _hear(jail: Jail, wall_seconds: float, *, has_started: bool) -> Reply 
         watching.cancel()
     if kind == PAUSE and body is not None:
         return _understood(Pause, body)
-    ran_out = jail.group is not None and jail.group.ran_out_of_memory()
     if body is None:
+        ran_out = jail.ran_out_of_memory()
         if kind is None and not has_started and not ran_out:
             raise EngineUnavailable("The sandbox went away before the program started.")
         return Reply(Ending.MEMORY if ran_out else Ending.LOST, signal="SIGKILL")
     reply = _understood(Reply, body)
-    if isinstance(reply, Reply) and ran_out and reply.ending in (Ending.SIGNAL, Ending.EXIT):
+    if isinstance(reply, Reply) and reply.ending in (Ending.SIGNAL, Ending.EXIT) and jail.ran_out_of_memory():
         reply.ending = Ending.MEMORY
     return reply
 

@@ -51,6 +51,10 @@ class Jail:
         ended.register(self.pidfd, select.POLLIN)
         return bool(ended.poll(0))
 
+    def ran_out_of_memory(self) -> bool:
+        """Tell whether the kernel killed something in it for its memory."""
+        return self.group is not None and self.group.ran_out_of_memory()
+
     def kill(self) -> None:
         """End every process of the jail."""
         with contextlib.suppress(ProcessLookupError):
