@@ -72,8 +72,9 @@ class Upload:
 
         def apply(record: Record) -> None:
             record.used = now()
+            current = record.by_path()
             for file in self.files:
-                record.add(file)
+                record.add(file, current)
 
         if self._is_new:
             self.record.scope = purpose.scope(principal)

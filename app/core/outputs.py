@@ -91,8 +91,9 @@ def note_in_record(record: Record, delivery: Delivery, *, is_overtaken: bool = F
 
     After a run that was overtaken by another one of the same session, what that one left counts as the newer version.
     """
+    current = record.by_path()
     for output in delivery.outputs:
-        _add(record, output, is_overtaken)
+        _add(record, output, current, is_overtaken)
     if is_overtaken:
         return
     gone = set(delivery.deleted)
@@ -101,13 +102,17 @@ def note_in_record(record: Record, delivery: Delivery, *, is_overtaken: bool = F
             record.files[file.id] = file.model_copy(update={"superseded": True})
 
 
-def _add(record: Record, output: Output, is_overtaken: bool) -> None:
+def _add(record: Record, output: Output, current: dict[str, FileRecord], is_overtaken: bool) -> None:
     file = output.file
-    known = {file.id, output.origin.file.id if output.origin else None}
-    if is_overtaken and any(other.path == file.path and other.id not in known for other in record.current()):
+    there = current.get(file.path)
+    if (
+        is_overtaken
+        and there is not None
+        and there.id not in {file.id, output.origin.file.id if output.origin else None}
+    ):
         record.files[file.id] = file.model_copy(update={"superseded": True})
     else:
-        record.add(file)
+        record.add(file, current)
 
 
 def note_in_lease(lease: Lease, session_id: str, inputs: Inputs, delivery: Delivery, reply: Reply) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from app.runner.workspace import MAX_PATH_BYTES, MAX_SEGMENT_BYTES, unfit_name
 
 ROOTS = ("/mnt/data/", "/workspace/")
@@ -24,9 +26,41 @@ def clean(name: str) -> str | None:
     return path
 
 
-def conflicts(one: str, other: str) -> bool:
-    """Tell whether two paths cannot both be files: they are equal, or one is a directory of the other."""
-    return one == other or one.startswith(other + "/") or other.startswith(one + "/")
+class Occupied:
+    """Know which of many paths a new one cannot stand beside, without a look at each of them.
+
+    Two paths cannot both be files if they are equal, or one is a directory of the other.
+    """
+
+    def __init__(self, paths: Iterable[str] = ()) -> None:
+        self._files: set[str] = set()
+        self._below: dict[str, set[str]] = {}
+        for path in paths:
+            self.add(path)
+
+    def add(self, path: str) -> None:
+        """Let a file be there."""
+        self._files.add(path)
+        for directory in _directories(path):
+            self._below.setdefault(directory, set()).add(path)
+
+    def remove(self, path: str) -> None:
+        """Let a file be gone that was there."""
+        self._files.remove(path)
+        for directory in _directories(path):
+            self._below[directory].remove(path)
+
+    def in_the_way_of(self, path: str) -> list[str]:
+        """Give the files that would have to go, the path itself included."""
+        above = [name for name in (path, *_directories(path)) if name in self._files]
+        return above + sorted(self._below.get(path, ()))
 
 
-__all__ = ["MAX_PATH_BYTES", "MAX_SEGMENT_BYTES", "clean", "conflicts"]
+def _directories(path: str) -> Iterator[str]:
+    end = path.rfind("/")
+    while end > 0:
+        yield path[:end]
+        end = path.rfind("/", 0, end)
+
+
+__all__ = ["MAX_PATH_BYTES", "MAX_SEGMENT_BYTES", "Occupied", "clean"]

@@ -164,7 +164,7 @@ class Runs:
             staging.forget_replaced(lease, (item.path for item in missing))
             refused = await self._put(sandbox, missing, inputs)
             for path, reason in refused.items():
-                inputs.by_path.pop(path, None)
+                inputs.remove(path)
                 inputs.notes.append(f"The file {path!r} could not be placed in the workspace: {reason}.")
             staging.note_placed(lease, inputs)
             course.staged(missing)

@@ -66,12 +66,20 @@ class Record(BaseModel):
         """List the files that are not superseded, oldest first."""
         return [item for item in self.files.values() if not item.superseded]
 
-    def add(self, item: FileRecord) -> FileRecord | None:
-        """Add a file; give the one that lay at its path until now, which stays readable by its id."""
-        before = next((old for old in self.current() if old.path == item.path), None)
+    def by_path(self) -> dict[str, FileRecord]:
+        """Give the files that are not superseded by their paths."""
+        return {item.path: item for item in self.current()}
+
+    def add(self, item: FileRecord, current: dict[str, FileRecord] | None = None) -> FileRecord | None:
+        """Add a file; give the one that lay at its path until now, which stays readable by its id.
+
+        Who adds many gives ``by_path`` each time, and it is kept up to date.
+        """
+        current = self.by_path() if current is None else current
+        before = current.get(item.path)
         if before is not None:
             self.files[before.id] = before.model_copy(update={"superseded": True})
-        self.files[item.id] = item
+        self.files[item.id] = current[item.path] = item
         return before
 
 

@@ -43,13 +43,21 @@ class Inputs:
     by_path: dict[str, Input] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    _placed: paths.Occupied = field(default_factory=paths.Occupied)
 
     def place(self, item: Input) -> None:
         """Add an input; whatever lies in its way gives way, so that the last ref wins (K15)."""
         if item.path not in self.by_path:
-            for path in [path for path in self.by_path if paths.conflicts(path, item.path)]:
+            for path in self._placed.in_the_way_of(item.path):
+                self._placed.remove(path)
                 del self.by_path[path]
+            self._placed.add(item.path)
         self.by_path[item.path] = item
+
+    def remove(self, path: str) -> None:
+        """Take an input away, if it is there."""
+        if self.by_path.pop(path, None) is not None:
+            self._placed.remove(path)
 
 
 async def resolve(store: FileStore, principal: Principal, refs: Iterable[Ref]) -> Inputs:
@@ -97,8 +105,10 @@ def missing_from(lease: Lease, inputs: Inputs, store: FileStore) -> list[Staged]
 
 def forget_replaced(lease: Lease, placed: Iterable[str]) -> None:
     """Forget staged files that give way to ones that are placed now: they must be staged again if they are wanted."""
+    there = paths.Occupied(lease.staged)
     for path in placed:
-        for other in [other for other in lease.staged if paths.conflicts(other, path)]:
+        for other in there.in_the_way_of(path):
+            there.remove(other)
             del lease.staged[other]
 
 

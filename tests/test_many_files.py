@@ -1,0 +1,106 @@
+"""Sessions with very many files: the work grows with their number, and not with its square."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core import staging
+from app.core.ids import new_id
+from app.core.outputs import Delivery, Output, note_in_record
+from app.core.paths import Occupied
+from app.core.ports import Lease
+from app.core.session import FileRecord, Record, now
+from app.core.staging import Input, Inputs
+
+FEW, MANY = 100, 1000
+ROOM = 1.5
+"""For what does not grow at all, and for what grows with the logarithm."""
+
+
+def file_at(path: str) -> FileRecord:
+    """Describe a file."""
+    return FileRecord(id=new_id(), path=path, size=1, modified=now(), etag="", content_type="text/plain")
+
+
+def path_of(number: int) -> str:
+    """Name files as programs do, a hundred in a directory."""
+    return f"d{number // 100}/f{number}.txt"
+
+
+def record_of(count: int) -> Record:
+    """Make a session with so many files."""
+    files = [file_at(path_of(number)) for number in range(count)]
+    return Record(id=new_id(), files={item.id: item for item in files})
+
+
+def steps_of(work: Callable[[], object]) -> int:
+    """Count the lines of Python that it takes."""
+    lines = 0
+
+    def count(_frame: FrameType, _event: str, _argument: Any) -> Any:
+        nonlocal lines
+        lines += 1
+        return count
+
+    usual = sys.gettrace()
+    sys.settrace(count)
+    try:
+        work()
+    finally:
+        sys.settrace(usual)
+    return lines
+
+
+def follow_up(count: int) -> Callable[[], object]:
+    """Do what a run in a session does with its files, where the sandbox holds none of them."""
+    record, lease = record_of(count), Lease("session", "box")
+
+    def work() -> None:
+        inputs = staging.with_session_files(record, Inputs())
+        staging.forget_replaced(lease, [item.path for item in inputs.by_path.values()])
+        staging.note_placed(lease, inputs)
+        staging.forget_replaced(lease, [item.path for item in inputs.by_path.values()])
+        assert staging.stale_in(lease, record, inputs) == []
+
+    return work
+
+
+def delivering(count: int) -> Callable[[], object]:
+    """Note so many outputs in a session's record, each of them new."""
+    delivery = Delivery(outputs=[Output(file_at(path_of(number))) for number in range(count)])
+    return lambda: note_in_record(Record(id=new_id()), delivery)
+
+
+def overtaken(count: int) -> Callable[[], object]:
+    """Note as many outputs of a run that another one overtook."""
+    delivery = Delivery(outputs=[Output(file_at(path_of(number))) for number in range(count)])
+    record = record_of(count)
+    return lambda: note_in_record(record, delivery, is_overtaken=True)
+
+
+@pytest.mark.parametrize("kind", [follow_up, delivering, overtaken])
+def test_ten_thousand_files_made_each_run_take_sixteen_seconds(kind: Callable[[int], Callable[[], object]]) -> None:
+    """Each file was compared with each other; ten times as many must be ten times the work."""
+    assert steps_of(kind(MANY)) < steps_of(kind(FEW)) * MANY / FEW * ROOM
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join), max_size=12))
+def test_what_is_in_the_way_is_what_a_comparison_of_all_finds(names: list[str]) -> None:
+    """A path has to go if it is the same, above or below; whoever comes last stays."""
+    inputs, expected = Inputs(), list[str]()
+    for name in names:
+        inputs.place(Input(name, "s", file_at(name)))
+        expected = [other for other in expected if not _conflicts(name, other)] + [name]
+    assert sorted(inputs.by_path) == sorted(expected)
+    assert sorted(Occupied(expected).in_the_way_of("a")) == sorted(name for name in expected if _conflicts("a", name))
+
+
+def _conflicts(one: str, other: str) -> bool:
+    return one == other or one.startswith(other + "/") or other.startswith(one + "/")
