@@ -11,7 +11,7 @@ from typing import Any
 
 from bench import document
 from bench.plan import FULL, QUICK, SHORT
-from bench.run import run
+from bench.run import again, run
 from bench.service import ROOT, RUNTIME
 from bench.table import errors_of, noise_of, targets_of, text_of
 
@@ -23,13 +23,17 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the targets alone, in under a minute")
     parser.add_argument("--short", action="store_true", help="the whole table with fewer calls, in some five minutes")
+    parser.add_argument("--again", metavar="PART", help="measure one part of the last full run anew, such as growth")
     parser.add_argument("--document", metavar="RUN", help="write docs/performance.md from the last run of this name")
     options = parser.parse_args()
     if options.document:
         _document(options.document)
         return 0
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started ends with us
-    found = run(QUICK if options.quick else SHORT if options.short else FULL)
+    if options.again:
+        found = again(json.loads((RESULTS / "full.json").read_text()), FULL, options.again)
+    else:
+        found = run(QUICK if options.quick else SHORT if options.short else FULL)
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{found['plan']}.json").write_text(json.dumps(found, indent=1))
     if options.quick:

@@ -55,7 +55,13 @@ def text_of(run: Run) -> str:
         "![p50 by callers at once, one panel for each program](performance.svg)\n"
     )
     method = _METHOD.replace("{how}", run["processor_time_from"])
-    return "\n".join([head, *_targets(run), *_tables(run), *_curves(run)]) + method
+    return "\n".join([head, *_again(run), *_targets(run), *_tables(run), *_curves(run)]) + method
+
+
+def _again(run: Run) -> Iterator[str]:
+    """Say what does not come from the run itself."""
+    for part, when in run.get("again", {}).items():
+        yield f"The figures of *{part}* were measured again, by themselves, on {when[:10]} at {when[11:16]} UTC.\n"
 
 
 def _caution(run: Run) -> str:

@@ -40,8 +40,15 @@ def run(plan: Plan) -> dict[str, Any]:
     return found | {"targets": verdicts.judge(found)}
 
 
-def _measured(plan: Plan, noise: Noise) -> dict[str, Any]:
-    parts: dict[str, Callable[[], dict[str, Any]]] = {
+def again(found: dict[str, Any], plan: Plan, part: str) -> dict[str, Any]:
+    """Measure one part of a run anew, and note that it was. Raises what measuring it raises."""
+    found["measured"][part] = _parts(plan)[part]()
+    found.setdefault("again", {})[part] = datetime.now(UTC).isoformat(timespec="seconds")
+    return found | {"targets": verdicts.judge(found)}
+
+
+def _parts(plan: Plan) -> dict[str, Callable[[], dict[str, Any]]]:
+    return {
         "share": lambda: share.measure(plan.share_requests),
         "stored": lambda: stored.measure(plan.stored_sessions),
         "transfer": lambda: transfer.measure(plan.transfer_mib),
@@ -50,8 +57,11 @@ def _measured(plan: Plan, noise: Noise) -> dict[str, Any]:
         "load": lambda: load.measure(plan.burst, plan.load_seconds, plan.waves),
         "daytona": lambda: daytona.measure(plan.turns, plan.call_seconds),
     }
+
+
+def _measured(plan: Plan, noise: Noise) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, part in parts.items():
+    for name, part in _parts(plan).items():
         matrix.say(name)
         noise.look()
         try:
