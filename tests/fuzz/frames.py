@@ -89,6 +89,10 @@ class _Jail:
         self.wire = wire
         self.group = None
 
+    def ran_out_of_memory(self) -> bool:
+        """Tell that it did not."""
+        return False
+
 
 async def trouble(store: ObjectFiles, random: Random) -> str | None:
     """Say one thing in a runner's place, to both engines; say what is wrong with the answer that a client would get."""

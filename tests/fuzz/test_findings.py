@@ -64,7 +64,7 @@ async def test_a_reply_of_endless_length_was_waited_for() -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     with ours, theirs:
-        jail: Any = SimpleNamespace(wire=ours, group=None)
+        jail: Any = SimpleNamespace(wire=ours, group=None, ran_out_of_memory=lambda: False)
         theirs.sendall(STARTED + REPLY + HEADER.pack(1 << 62))
         answer = await asyncio.wait_for(exchange(jail, None, frames.REQUEST), frames.WITHIN_SECONDS)
     assert isinstance(answer, Reply) and answer.ending is Ending.LOST
