@@ -33,7 +33,7 @@ def build(routers: Sequence[APIRouter], lifespan: Any) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     for routes in routers:
-        app.router.routes.extend(routes.routes)
+        app.router.routes.extend(routes.routes)  # included routers would each match every request twice
     errors.install(app)
     patch_fastapi(app, redirect_from_root_to_docs=False)
     _describe_security(app)

@@ -104,12 +104,9 @@ def note_in_record(record: Record, delivery: Delivery, *, is_overtaken: bool = F
 
 def _add(record: Record, output: Output, current: dict[str, FileRecord], is_overtaken: bool) -> None:
     file = output.file
+    known = {file.id, output.origin.file.id if output.origin else None}
     there = current.get(file.path)
-    if (
-        is_overtaken
-        and there is not None
-        and there.id not in {file.id, output.origin.file.id if output.origin else None}
-    ):
+    if is_overtaken and there is not None and there.id not in known:
         record.files[file.id] = file.model_copy(update={"superseded": True})
     else:
         record.add(file, current)

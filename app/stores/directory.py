@@ -79,40 +79,45 @@ class DirectoryFiles(ObjectFiles):
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """Do what may wait for a disk; without the copy of the context that ``asyncio.to_thread`` makes."""
-    return await asyncio.get_running_loop().run_in_executor(None, work)
+    """Do what may wait for a disk. Who is cancelled meanwhile leaves when the thread is done: it cannot be stopped."""
+    doing = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait([doing])
+        raise
 
 
 async def read_file(path: str, start: int, end: int | None) -> AsyncIterator[bytes]:
     """Read a file's bytes, ``end`` not included. Raises ``OSError``."""
-    descriptor = await _in_thread(partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC))
-    try:
+    with await _in_thread(partial(open, path, "rb", buffering=0)) as file:
         while end is None or start < end:
             size = _CHUNK_BYTES if end is None else min(_CHUNK_BYTES, end - start)
-            chunk = await _in_thread(partial(os.pread, descriptor, size, start))
+            chunk = await _in_thread(partial(os.pread, file.fileno(), size, start))
             if not chunk:
                 return
             start += len(chunk)
             yield chunk
-    finally:
-        os.close(descriptor)
 
 
 async def write_file(path: str, chunks: AsyncIterator[bytes]) -> None:
     """Write a file that shows up whole or not at all; what comes next is awaited while a thread writes.
 
-    Raises ``OSError`` and what ``chunks`` raise. Must not be cancelled: a thread would go on.
+    Raises ``OSError`` and what ``chunks`` raise.
     """
     unfinished = _Unfinished(path)
     writing: asyncio.Future[None] | None = None
     held: list[bytes] = []
+    size = 0
     try:
         async for chunk in chunks:
             held.append(chunk)
-            if sum(map(len, held)) >= _CHUNK_BYTES:
+            size += len(chunk)
+            if size >= _CHUNK_BYTES:
                 if writing is not None:
                     await writing
-                writing, held = asyncio.ensure_future(_in_thread(partial(unfinished.append, held))), []
+                writing = asyncio.ensure_future(_in_thread(partial(unfinished.append, held)))
+                held, size = [], 0
         if writing is not None:
             await writing
         await _in_thread(partial(unfinished.finish, held))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 import obstore
 import pytest
 
 from app.core.ids import new_id
+from app.stores import directory
 from app.stores.directory import open_files
 from app.stores.objects import ObjectFiles, file_key
 from tests.stores.conformance import FilesConformance, assert_away, breaking, new_session, text
@@ -90,3 +92,32 @@ async def test_what_the_library_wrote_is_read_and_the_other_way_round(files: Obj
     assert b"".join([chunk async for chunk in files.read(session_id, file_id)]) == b"theirs"
     await files.write(session_id, file_id, text(b"ours"))
     assert bytes(await (await obstore.get_async(files._store, file_key(session_id, file_id))).bytes_async()) == b"ours"
+
+
+async def test_a_write_whose_writer_left_undid_the_next_one(
+    files: ObjectFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread cannot be stopped: the next change of a record waits until the one that was cancelled is written."""
+    session_id = await new_session(files)
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def slow(path: str, body: bytes, *, must_be_new: bool) -> bool:
+        begun.set()
+        goes_on.wait()
+        return write_whole(path, body, must_be_new=must_be_new)
+
+    write_whole = directory._write_whole
+    monkeypatch.setattr(directory, "_write_whole", slow)
+    left = asyncio.create_task(files.change(session_id, lambda record: setattr(record, "user", "who left")))
+    await asyncio.to_thread(begun.wait)
+    left.cancel()
+    monkeypatch.setattr(directory, "_write_whole", write_whole)
+    staying = asyncio.create_task(files.change(session_id, lambda record: setattr(record, "language", "py")))
+    await asyncio.wait([staying], timeout=0.2)
+    assert not staying.done()
+    goes_on.set()
+    await staying
+    await asyncio.wait([left])
+    record = await files.load(session_id)
+    assert record is not None
+    assert (record.user, record.language, left.cancelled()) == ("who left", "py", True)
