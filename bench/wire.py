@@ -6,7 +6,7 @@ import json
 import re
 import socket
 
-from bench.measure import Failed
+from bench.measure import Failed, Refused
 
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 _CHUNK = 1 << 16
@@ -28,13 +28,18 @@ class Wire:
         self._socket: socket.socket | None = None
 
     def ask(self, text: bytes, expects: bytes = b"") -> bytes:
-        """Send a request and give the body. Raises ``Failed`` unless it is a 200 that holds what is expected."""
+        """Send a request and give the body. Raises ``Failed`` unless it is a 200 that holds what is expected.
+
+        Raises ``Refused`` for a 429.
+        """
         if self._socket is None or self._fresh:
             self.close()
             self._socket = socket.create_connection(("127.0.0.1", self._port), 60)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.sendall(text)
         head, body = _answer(self._socket)
+        if b" 429 " in head[:20]:
+            raise Refused
         if b" 200 " not in head[:20] or expects not in body:
             raise Failed(f"{head[:60]!r} {body[:100]!r}")
         return body

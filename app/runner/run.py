@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 
-from app.runner import process, shelltools, workspace
+from app.runner import leaving, process, shelltools, workspace
 from app.runner.endings import Ending
 from app.runner.messages import MEMORY, Reply, Request
 from app.runner.source import Source, place
@@ -137,10 +136,9 @@ def _steps(request: Request, source: Source) -> Iterator[Body]:
 def _reply(seen: Watched, wall_seconds: float) -> Reply:
     reply = _ending(seen)
     reply.overflowed = next((stream.name for stream in (seen.stdout, seen.stderr) if stream.overflowed), None)
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     reply.stdout, reply.stderr = seen.stdout.text, seen.stderr.text
-    reply.wall_seconds, reply.cpu_seconds = wall_seconds, used.ru_utime + used.ru_stime
-    reply.peak_memory_bytes = used.ru_maxrss * 1024
+    reply.wall_seconds = wall_seconds
+    reply.cpu_seconds, reply.peak_memory_bytes = leaving.usage(seen.left)
     return reply
 
 

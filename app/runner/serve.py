@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+from typing import Protocol
 
 from app.runner.messages import Pause, Request, Results
 from app.runner.run import run
@@ -19,15 +20,36 @@ HEADER = struct.Struct(">Q")
 STARTED = b"s"
 PAUSE = b"p"
 REPLY = b"r"
+TIME_ENOUGH = b""
 
 
-def serve(wire: socket.socket, oom: int | None = None, workspace: str | None = None) -> None:
+class Meanwhile(Protocol):
+    """Be what the two processes can do with their time until there is a request."""
+
+    def runner(self, until: int) -> None:
+        """Work until the descriptor has something to read."""
+        ...
+
+    def program(self, until: int) -> None:
+        """Do the same in the program's process."""
+        ...
+
+
+def serve(
+    wire: socket.socket, oom: int | None = None, workspace: str | None = None, meanwhile: Meanwhile | None = None
+) -> None:
     """Read one request, run it, answer; do nothing when the other end closes without asking.
 
-    Where the ``workspace`` is known before the request, the program's process is made before, too.
+    Where the ``workspace`` is known before the request, the program's process is made before, too. An empty message
+    says that there is time: both processes do what they can do ``meanwhile``.
     """
-    ahead = None if workspace is None else Ahead(workspace, oom)
+    ahead = None if workspace is None else Ahead(workspace, oom, meanwhile.program if meanwhile is not None else None)
     body = read_message(wire)
+    while body == TIME_ENOUGH:
+        if ahead is not None and meanwhile is not None:
+            ahead.use_time()
+            meanwhile.runner(wire.fileno())
+        body = read_message(wire)
     if body is None:
         return
     reply = run(Request.from_json(json.loads(body)), oom, lambda: wire.sendall(STARTED), _WireLink(wire), ahead)

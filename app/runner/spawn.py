@@ -14,9 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
-from app.runner import warm_python
+from app.runner import leaving, warm_python
 from app.runner.messages import Limits, Message
 from app.runner.process import set_dumpable
+
+Meanwhile = Callable[[int], None]
+"""What a process does with its time until a descriptor has something to read."""
+
+_USE_TIME, _BEGIN = b"t", b"b"
 
 OOM_VICTIM = b"1000"
 OOM_NORMAL = b"0"
@@ -36,57 +41,85 @@ class Body(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Hold a started program: its pid, a pidfd, and the reading ends of its streams."""
+    """Hold a started program: its pid, a pidfd, and the reading ends of its streams and of what ``leaving`` says."""
 
     pid: int
     pidfd: int
     stdout: int
     stderr: int
+    leaving: int
 
     def close(self) -> None:
-        """Close the three descriptors."""
-        for descriptor in (self.pidfd, self.stdout, self.stderr):
+        """Close the descriptors."""
+        for descriptor in (self.pidfd, self.stdout, self.stderr, self.leaving):
+            os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Hold the other ends."""
+
+    stdout: int
+    stderr: int
+    leaving: int
+
+    def take(self, order: int | None) -> None:
+        """Make them the descriptors that a program expects; of all others only ``order`` stays."""
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((nothing, 0), (self.stdout, 1), (self.stderr, 2)):
+            os.dup2(source, target, inheritable=True)
+        os.dup2(self.leaving, leaving.NUMBER, inheritable=False)
+        os.closerange(3, leaving.NUMBER if order is None else order)
+        if order is not None:
+            os.closerange(order + 1, leaving.NUMBER)
+
+    def close(self) -> None:
+        """Close them, in the runner."""
+        for descriptor in (self.stdout, self.stderr, self.leaving):
             os.close(descriptor)
 
 
 def spawn(body: Body, limits: Limits, directory: str, oom: int | None) -> Process:
     """Start a program; ``oom`` is a descriptor of our own ``oom_score_adj``."""
-    return _fork(oom, lambda out, err: _be_program(body, limits.cpu_seconds, directory, out, err))
+    return _fork(oom, lambda ends: _be_program(body, limits.cpu_seconds, directory, ends))
 
 
 class Ahead:
     """Hold the process of a program before the program is known: it has its streams, is fresh, and waits."""
 
-    def __init__(self, directory: str, oom: int | None) -> None:
+    def __init__(self, directory: str, oom: int | None, meanwhile: Meanwhile | None = None) -> None:
         """Fork it."""
         self.directory = directory
         order, self._order = os.pipe()
-        self._process = _fork(oom, lambda out, err: _be_program_when_told(order, directory, out, err))
+        self._process = _fork(oom, lambda ends: _be_program_when_told(order, directory, ends, meanwhile))
         os.close(order)
+
+    def use_time(self) -> None:
+        """Let it do what it can do before it is told its program."""
+        os.write(self._order, _USE_TIME)
 
     def start(self, body: Body, limits: Limits) -> Process:
         """Let it be the program. Plain data copies less of the process's memory than pickled objects would."""
         with os.fdopen(self._order, "wb") as order:
-            order.write(marshal.dumps((isinstance(body, Command), body.to_json(), limits.cpu_seconds)))
+            order.write(_BEGIN + marshal.dumps((isinstance(body, Command), body.to_json(), limits.cpu_seconds)))
         return self._process
 
 
-def _fork(oom: int | None, child: Callable[[int, int], NoReturn]) -> Process:
+def _fork(oom: int | None, child: Callable[[_Ends], NoReturn]) -> Process:
     """Fork a child that gets the writing ends of its streams.
 
     The kernel's memory killer shall choose the program, not the runner. Lowering a score needs privileges, so the
     runner raises its own before the fork, and takes it back: only the child keeps it.
     """
-    out_read, out_write = os.pipe()
-    err_read, err_write = os.pipe()
+    pipes = [os.pipe() for _ in range(3)]
+    ends = _Ends(*(write for _, write in pipes))
     _set_oom_score(oom, OOM_VICTIM)
     pid = os.fork()
     if pid == 0:
-        child(out_write, err_write)
+        child(ends)
     _set_oom_score(oom, OOM_NORMAL)
-    os.close(out_write)
-    os.close(err_write)
-    return Process(pid, os.pidfd_open(pid), out_read, err_read)
+    ends.close()
+    return Process(pid, os.pidfd_open(pid), *(read for read, _ in pipes))
 
 
 def _set_oom_score(oom: int | None, score: bytes) -> None:
@@ -94,19 +127,24 @@ def _set_oom_score(oom: int | None, score: bytes) -> None:
         os.pwrite(oom, score, 0)
 
 
-def _be_program(body: Body, cpu_seconds: int, directory: str, out: int, err: int) -> NoReturn:
+def _be_program(body: Body, cpu_seconds: int, directory: str, ends: _Ends) -> NoReturn:
     try:
-        _become_fresh(out, err)
+        _become_fresh(ends)
         _begin(body, cpu_seconds, directory)
     finally:
         os._exit(126)
 
 
-def _be_program_when_told(order: int, directory: str, out: int, err: int) -> NoReturn:
+def _be_program_when_told(order: int, directory: str, ends: _Ends, meanwhile: Meanwhile | None) -> NoReturn:
     try:
-        _become_fresh(out, err, order)
-        with os.fdopen(order, "rb") as stream:
-            text = stream.read()
+        _become_fresh(ends, order)
+        with os.fdopen(order, "rb", buffering=0) as stream:
+            word = stream.read(1)
+            while word == _USE_TIME:
+                if meanwhile is not None:
+                    meanwhile(order)
+                word = stream.read(1)
+            text = stream.readall() if word == _BEGIN else b""
         if text:
             is_command, data, cpu_seconds = marshal.loads(text)  # noqa: S302  the runner's word, before any program ran
             kind = Command if is_command else warm_python.WarmProgram
@@ -115,11 +153,11 @@ def _be_program_when_told(order: int, directory: str, out: int, err: int) -> NoR
         os._exit(126)
 
 
-def _become_fresh(out: int, err: int, order: int = 256) -> None:
+def _become_fresh(ends: _Ends, order: int | None = None) -> None:
     """Do what needs to know of no program."""
     os.setsid()
     set_dumpable(True)
-    _connect_streams(out, err, order)
+    ends.take(order)
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     warm_python.become_fresh()
@@ -130,14 +168,6 @@ def _begin(body: Body, cpu_seconds: int, directory: str) -> NoReturn:
     # soft below hard: the program gets SIGXCPU, which the runner can tell from a kill
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 5))
     body.run()
-
-
-def _connect_streams(out: int, err: int, order: int) -> None:
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (out, 1), (err, 2)):
-        os.dup2(source, target, inheritable=True)
-    os.closerange(3, order)
-    os.closerange(order + 1, 256)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ import signal
 import sys
 import types
 from dataclasses import dataclass
+from posix import _exit  # the program may put another into ``os``
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from app.runner import figures, forkhooks, spawning, teardown
+from app.runner import figures, forkhooks, leaving, spawning, teardown
 from app.runner.messages import Message, Tool
 
 if TYPE_CHECKING:
@@ -66,7 +67,10 @@ class WarmProgram(Message):
         text = self.source.encode("utf-8", "surrogatepass")
         _remember_lines(self.path, text)
         spawning.install(self.path, self.script)
-        os._exit(_run(text, self.path, self.offer))
+        leaving.keep()
+        code = _run(text, self.path, self.offer)
+        leaving.say()
+        _exit(code)
 
 
 def become_fresh() -> None:

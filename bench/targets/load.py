@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from typing import Any
@@ -13,9 +14,9 @@ from app.runner.endings import Ending
 from app.runner.messages import Limits, Request
 from app.settings import Settings
 from app.wiring import make_engine
-from bench import http, service
-from bench.measure import median, percentile, sample
-from bench.programs import BY_NAME
+from bench import service, wire
+from bench.measure import Sample, median, percentile, sample
+from bench.programs import BY_NAME, IMPORTS
 
 _MOST_TURNS = 3
 _PATIENCE_SECONDS = 30.0
@@ -32,8 +33,8 @@ def measure(burst: int, seconds: float, waves: int) -> dict[str, Any]:
         for _ in range(turns):
             rates["single"].append(_rate(running, 1, seconds))
             rates["eight"].append(_rate(running, 8, seconds))
-        crowds = {str(at_once): _crowd(running, at_once, waves) for at_once in _LEVELS}
-    for _ in range(turns):
+        crowds = _crowds(running, min(_MOST_TURNS, waves), waves)
+    for _ in range(min(_MOST_TURNS, waves)):
         rates["engine_alone"].append(asyncio.run(_engine_alone(8, seconds)))
     typical = {name: median(values) for name, values in rates.items()}
     return {
@@ -46,24 +47,49 @@ def measure(burst: int, seconds: float, waves: int) -> dict[str, Any]:
     }
 
 
-def _print(running: service.Service) -> None:
-    http.run_case(running.port, running.key, BY_NAME["print"])
+class _Callers:
+    """Ask for the same run again and again, each caller on a fresh connection, as LibreChat's clients do."""
+
+    def __init__(self, running: service.Service, at_once: int) -> None:
+        case = BY_NAME["print"]
+        self._request = wire.request(running.key, "POST", "/exec", {"lang": case.lang, "code": case.code})
+        self._expects = json.dumps(f"{case.prints}\n").encode()
+        self._wires = [wire.Wire(running.port, fresh=True) for _ in range(at_once)]
+
+    def call(self, number: int) -> None:
+        """Be one of them. Raises ``Failed`` and ``Refused``."""
+        self._wires[number].ask(self._request, self._expects)
+
+    def sample(self, count: int, cap_seconds: float = _PATIENCE_SECONDS) -> Sample:
+        """Let all of them call."""
+        return sample(self.call, count, len(self._wires), cap_seconds)
 
 
 def _rate(running: service.Service, at_once: int, seconds: float) -> float:
-    taken = sample(lambda _: _print(running), 1 << 30, at_once, seconds)
+    taken = _Callers(running, at_once).sample(1 << 30, seconds)
     return len(taken.times) / taken.elapsed
 
 
-def _crowd(running: service.Service, at_once: int, waves: int) -> dict[str, Any]:
-    count = waves * max(at_once, 32)
-    taken = sample(
-        lambda _: http.run_case(running.port, running.key, BY_NAME["print"]), count, at_once, _PATIENCE_SECONDS
-    )
-    refused = taken.failures.pop("429", 0)
+def _crowds(running: service.Service, turns: int, waves: int) -> dict[str, Any]:
+    """Ask with each number of callers, in turn, so that the machine's moods hit all alike.
+
+    The first answers do not count: until as many came as there are callers, not all of them wait.
+    """
+    taken: dict[int, list[Sample]] = {at_once: [] for at_once in _LEVELS}
+    for _ in range(turns):
+        for at_once in _LEVELS:
+            asked = _Callers(running, at_once).sample(at_once + waves * max(at_once, 32))
+            asked.times = asked.times[at_once:]
+            taken[at_once].append(asked)
+    return {str(at_once): _crowd(samples) for at_once, samples in taken.items()}
+
+
+def _crowd(samples: list[Sample]) -> dict[str, Any]:
+    times = [took for taken in samples for took in taken.times]
     return {
-        "p50_ms": median(taken.times), "p99_ms": percentile(taken.times, 0.99), "refused": refused,
-        "failures": sum(taken.failures.values()), "per_second": len(taken.times) / taken.elapsed,
+        "p50_ms": median(times), "p99_ms": percentile(times, 0.99),
+        "refused": sum(taken.failures.get("429", 0) for taken in samples),
+        "failures": sum(count for taken in samples for reason, count in taken.failures.items() if reason != "429"),
     }  # fmt: skip
 
 
@@ -74,7 +100,7 @@ def _spares_after(running: service.Service, burst: int) -> dict[str, Any]:
     """
     _settle(running)
     before = len(running.account.processes())
-    sample(lambda _: _print(running), burst, burst, _PATIENCE_SECONDS)
+    _Callers(running, burst).sample(burst)
     start = changed = time.monotonic()
     seen = len(running.account.processes())
     while (waited := time.monotonic()) - start < _PATIENCE_SECONDS:
@@ -91,8 +117,8 @@ def _spares_after(running: service.Service, burst: int) -> dict[str, Any]:
 
 
 def _settle(running: service.Service) -> None:
-    for _ in range(4):
-        _print(running)
+    running.execute("py", IMPORTS)
+    _Callers(running, 1).sample(4)
     time.sleep(1.0)
 
 

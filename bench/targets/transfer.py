@@ -1,7 +1,8 @@
 """Measure upload and download of a large file, beside one copy of the same file through one loopback socket.
 
 The copy is what the standard library gives: ``socket.sendfile`` on one side, ``recv_into`` and ``write`` on the other,
-in two processes. Up, the service is the receiving side; down, the sending one.
+in two processes. Up, the service is the receiving side, and writes a new file; down, it is the sending one, and we
+write over a file that is there. Each is beside a copy that does the same: what new pages cost is the machine's mood.
 """
 
 from __future__ import annotations
@@ -31,20 +32,23 @@ def measure(mebibytes: int) -> dict[str, Any]:
     with service.running("transfer", ("bench.scripted",), UPLOAD_MAX_BYTES=limit) as running:
         source = running.store / "source"
         _write(source, mebibytes)
-        seconds: dict[str, list[float]] = {"copy": [], "upload": [], "download": []}
+        target = running.store / "copy"
+        seconds: dict[str, list[float]] = {"copy": [], "copy_over": [], "upload": [], "download": []}
         with Watching(running.account) as watching:
             for _ in range(_TURNS):  # in turn, so that the machine's moods hit all alike
-                seconds["copy"].append(_copy(source, running.store / "copy"))
+                target.unlink(missing_ok=True)
+                seconds["copy"].append(_copy(source, target))
                 took, path = _upload(running, source)
                 seconds["upload"].append(took)
-                seconds["download"].append(_download(running, path, running.store / "copy", source.stat().st_size))
+                seconds["copy_over"].append(_copy(source, target))
+                seconds["download"].append(_download(running, path, target, source.stat().st_size))
                 running.ask("DELETE", path.replace("/download/", "/files/"))
     speed = {name: mebibytes / statistics.median(times) for name, times in seconds.items()}
     return {
         "mebibytes": mebibytes,
         **{f"{name}_mib_per_second": value for name, value in speed.items()},
         "upload_ratio": speed["upload"] / speed["copy"],
-        "download_ratio": speed["download"] / speed["copy"],
+        "download_ratio": speed["download"] / speed["copy_over"],
         "memory_growth_mib": watching.growth_bytes / MiB,
     }
 
@@ -62,11 +66,15 @@ def _copy(source: Path, target: Path) -> float:
         sending.start()
         connection, _ = server.accept()
         start = time.perf_counter()
-        with connection, target.open("wb") as stream:
+        with connection, _open_to_write(target) as stream:
             _receive(connection, stream, source.stat().st_size)
         took = time.perf_counter() - start
         sending.join()
     return took
+
+
+def _open_to_write(target: Path) -> Any:
+    return target.open("r+b" if target.exists() else "wb")
 
 
 def _send(port: int, source: Path) -> None:
@@ -104,7 +112,7 @@ def _upload(running: service.Service, source: Path) -> tuple[float, str]:
 
 def _download(running: service.Service, path: str, target: Path, size: int) -> float:
     start = time.perf_counter()
-    with socket.create_connection(("127.0.0.1", running.port)) as connection, target.open("wb") as stream:
+    with socket.create_connection(("127.0.0.1", running.port)) as connection, _open_to_write(target) as stream:
         connection.sendall(_head(running, "GET", path) + b"\r\n")
         data = b""
         while b"\r\n\r\n" not in data:

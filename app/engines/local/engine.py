@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -30,6 +31,8 @@ ORPHAN_SECONDS = 900.0
 _ANSWER_FIRST_SECONDS = 0.003
 """What recording a run and answering takes."""
 
+_PROCESSORS = len(os.sched_getaffinity(0))
+
 T = TypeVar("T")
 
 
@@ -49,6 +52,9 @@ class LocalEngine:
         self._ending: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
         self._escapes: list[str] = []
+        self.running = 0
+        """How many programs run now; those that wait for tools do not."""
+
         self.io = WorkspaceIO(settings.uid, settings.uid)
 
     @property
@@ -99,6 +105,7 @@ class LocalEngine:
         self._standby = Standby(
             zygotes, self._cgroups, settings.memory_bytes, settings.processes, settings.standby, self._events,
             Egress(parse(settings.egress_hosts)) if settings.egress_hosts else None,
+            lambda: self.running < _PROCESSORS,
         )  # fmt: skip
         self._tending = asyncio.create_task(self._standby.tend())
 
@@ -242,6 +249,6 @@ class LocalEngine:
 
     async def _finish(self, jail: Jail, delay_seconds: float) -> None:
         await asyncio.sleep(delay_seconds)
-        await jail.close()
         if self._standby is not None:
             self._standby.refill()
+        await jail.close()

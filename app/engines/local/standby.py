@@ -12,7 +12,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
@@ -24,11 +24,15 @@ from app.engines.local.egress import Egress
 from app.engines.local.readable import readable
 from app.engines.local.whole import whole
 from app.engines.local.zygotes import Kind, Zygotes
+from app.runner.serve import TIME_ENOUGH, pack
 
 log = logging.getLogger(__name__)
 
 _LONG_RUN_SECONDS = 0.25
 """After so long spares are made beside a run; before, they would only slow it."""
+
+_QUIET_SECONDS = 0.02
+"""When for so long no spare was taken or made, the next ones may use the processors."""
 
 
 @dataclass(slots=True)
@@ -72,13 +76,22 @@ class Jail:
             release.soon(self.group.remove)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Furnished:
     """Hold a jail that is in an empty workspace already, its program's process made: the first run of a session."""
 
     jail: Jail
     ground: int
     root: int
+    has_time: bool = False
+    """Whether it was told that it has time, which it uses to copy the memory that its run will write to."""
+
+    def use_time(self) -> None:
+        """Tell it so, once."""
+        if not self.has_time:
+            self.has_time = True
+            with contextlib.suppress(OSError):  # it has ended, which who takes it will see
+                self.jail.wire.send(pack(TIME_ENOUGH))
 
     def has_ended(self) -> bool:
         """Tell whether the jail is gone."""
@@ -105,6 +118,7 @@ class Standby:
         target: int,
         events: Events,
         egress: Egress | None = None,
+        has_idle_processor: Callable[[], bool] = lambda: True,
     ) -> None:
         self._zygotes = zygotes
         self._cgroups = cgroups
@@ -116,7 +130,9 @@ class Standby:
         self._dead: list[Jail | Furnished] = []
         self._events = events
         self._egress = egress
+        self._has_idle_processor = has_idle_processor
         self._short_since: float | None = None
+        self._quiet: asyncio.TimerHandle | None = None
         self._wanted = asyncio.Event()
         self._wanted.set()
 
@@ -154,6 +170,7 @@ class Standby:
         self._short_since = self._short_since or now
         self._events.tell(PoolTaken(pool, kind, jail is not None, now - jail.made_at if jail else None, left))
         asyncio.get_running_loop().call_later(_LONG_RUN_SECONDS, self.refill)
+        self._wait_for_quiet()
 
     def refill(self) -> None:
         """Say that jails were used; called after a run, so that refilling does not slow it."""
@@ -180,9 +197,22 @@ class Standby:
             while len(ready) < self._target:
                 ready.append(await self._make(kind))
                 self._events.tell(PoolFilled("jail", kind, len(ready)))
+        self._wait_for_quiet()
         if self._short_since is not None and self._is_whole():
             self._events.tell(PoolWhole("jail", time.monotonic() - self._short_since))
             self._short_since = None
+
+    def _wait_for_quiet(self) -> None:
+        if self._quiet is not None:
+            self._quiet.cancel()
+        self._quiet = asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._give_time)
+
+    def _give_time(self) -> None:
+        """Let the next of each kind copy its memory ahead, if that takes nothing from a run."""
+        if self._has_idle_processor():
+            for ready in self._furnished.values():
+                if ready:
+                    ready[0].use_time()
 
     def _is_whole(self) -> bool:
         furnished = all(len(ready) >= self._most_furnished for ready in self._furnished.values())

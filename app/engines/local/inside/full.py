@@ -18,7 +18,7 @@ import os
 import socket
 
 from app.engines.local.inside import syscalls as sys_
-from app.engines.local.inside.limits import JailLimits, offer_font_cache
+from app.engines.local.inside.limits import FontCache, JailLimits
 
 WORKSPACE = "/mnt/data"
 ALIAS = "/workspace"
@@ -37,12 +37,14 @@ class FullGround:
 
     def __init__(self, limits: JailLimits) -> None:
         self._limits = limits
+        self._fonts = FontCache(limits.font_cache)
+        self._filter = sys_.Filter(limits.seccomp)
         self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._own_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
 
     def warm_up(self) -> None:
-        offer_font_cache(self._limits.font_cache, MATPLOTLIB_CONFIG)
+        self._fonts.offer(MATPLOTLIB_CONFIG)
 
     def make_workspace(self) -> list[int]:
         """Mount an empty, size-limited workspace at both of its names (K13), in a namespace of its own; come back."""
@@ -92,7 +94,7 @@ class FullGround:
         sys_.mount("proc", "/proc", "proc", _GUARDED | sys_.MS_NOEXEC)
         sys_.mount("tmpfs", "/tmp", "tmpfs", _GUARDED, f"size={limits.tmp_bytes},nr_inodes=20000,mode=1777")
         sys_.mount("tmpfs", "/dev/shm", "tmpfs", _GUARDED, f"size={limits.shm_bytes},nr_inodes=1000,mode=1777")
-        offer_font_cache(limits.font_cache, MATPLOTLIB_CONFIG)
+        self._fonts.offer(MATPLOTLIB_CONFIG)
 
     def _become_nobody(self) -> None:
         """Give up all power over the namespaces made so far, and every privilege.
@@ -107,5 +109,5 @@ class FullGround:
             os.close(descriptor)
         self._limits.apply()
         sys_.drop_all_capabilities()
-        sys_.install_seccomp(self._limits.seccomp)
+        self._filter.install()
         sys_.set_dumpable(False)

@@ -35,10 +35,17 @@ class JailLimits:
             resource.setrlimit(kind, (most, most))
 
 
-def offer_font_cache(ready_made: str | None, directory: str) -> None:
-    """Link the ready-made matplotlib font cache into a writable directory (building it costs 0.8 s)."""
-    if ready_made is None:
-        return
-    os.makedirs(directory, exist_ok=True)
-    for cache in Path(ready_made).glob("fontlist-*.json"):
-        os.symlink(cache, f"{directory}/{cache.name}")
+class FontCache:
+    """Link the ready-made matplotlib font cache into writable directories (building it costs 0.8 s)."""
+
+    def __init__(self, ready_made: str | None) -> None:
+        """Find its files once: to look for them in each jail would cost 0.4 ms."""
+        found = Path(ready_made).glob("fontlist-*.json") if ready_made is not None else ()
+        self._files = [(str(path), path.name) for path in found]
+
+    def offer(self, directory: str) -> None:
+        """Make the directory, with links to them."""
+        if self._files:
+            os.mkdir(directory)
+        for path, name in self._files:
+            os.symlink(path, f"{directory}/{name}")

@@ -12,7 +12,7 @@ import tempfile
 
 from app.engines.local.inside import landlock
 from app.engines.local.inside import syscalls as sys_
-from app.engines.local.inside.limits import JailLimits, offer_font_cache
+from app.engines.local.inside.limits import FontCache, JailLimits
 
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
@@ -24,12 +24,14 @@ class PlainGround:
 
     def __init__(self, limits: JailLimits, *, home: str, readable: list[str], with_landlock: bool) -> None:
         self._limits = limits
+        self._fonts = FontCache(limits.font_cache)
+        self._filter = sys_.Filter(limits.seccomp)
         self._home = home
         self._readable = readable
         self._with_landlock = with_landlock
 
     def warm_up(self) -> None:
-        offer_font_cache(self._limits.font_cache, f"{self._home}/.matplotlib")
+        self._fonts.offer(f"{self._home}/.matplotlib")
 
     def make_workspace(self) -> list[int]:
         path = tempfile.mkdtemp(dir=self._home, prefix="ws-")
@@ -46,7 +48,7 @@ class PlainGround:
         os.close(descriptor)
         scratch = scratch_of(workspace)
         os.makedirs(scratch, mode=0o700, exist_ok=True)
-        offer_font_cache(self._limits.font_cache, f"{scratch}/.matplotlib")
+        self._fonts.offer(f"{scratch}/.matplotlib")
         oom = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
         self._limits.apply()
         most = self._limits.workspace_bytes
@@ -54,7 +56,7 @@ class PlainGround:
         if self._with_landlock:
             sys_.promise_no_new_privileges()
             landlock.restrict(self._readable, (workspace, scratch, *_DEVICES))
-        sys_.install_seccomp(self._limits.seccomp)
+        self._filter.install()
         sys_.set_dumpable(False)
         return oom
 

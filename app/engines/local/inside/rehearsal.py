@@ -6,6 +6,7 @@ to a program; what would be (open figures, open files) is given up again.
 
 from __future__ import annotations
 
+import inspect
 import io
 import sys
 from typing import Any
@@ -15,10 +16,20 @@ from app.runner import figures
 
 def draw() -> None:
     """Draw and save what plots mostly are made of, if matplotlib is loaded. Raises whatever that raises."""
-    pyplot: Any = sys.modules.get("matplotlib.pyplot")
-    if pyplot is None:
-        return
-    figures.install()  # pyplot asks once how figures are shown
+    if "matplotlib.pyplot" in sys.modules:
+        figures.install()  # pyplot asks once how figures are shown
+        _draw_plots(sys.modules["matplotlib.pyplot"])
+        _forget_open_fonts()
+
+
+def program() -> str:
+    """Give the text of a program that draws the same."""
+    functions = "\n".join(inspect.getsource(function) for function in (_draw_plots, _draw_frame))
+    call = 'if "matplotlib.pyplot" in sys.modules:\n    _draw_plots(sys.modules["matplotlib.pyplot"])\n'
+    return f"from __future__ import annotations\nimport io, sys\n{functions}\n{call}"
+
+
+def _draw_plots(pyplot: Any) -> None:
     figure, axes = pyplot.subplots(1, 2)
     axes[0].plot([0, 1, 2], [0.5, 1, -1], marker="o", label="a")
     axes[0].set(title="title", xlabel="x", ylabel="y")
@@ -29,7 +40,6 @@ def draw() -> None:
     figure.tight_layout()
     figure.savefig(io.BytesIO(), format="png", bbox_inches="tight")
     pyplot.close("all")
-    _forget_open_fonts()
 
 
 def _draw_frame(axes: Any) -> None:

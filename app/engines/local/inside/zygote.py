@@ -30,14 +30,14 @@ from typing import Any, NoReturn, Protocol
 from app.engines.local.inside import rehearsal
 from app.engines.local.inside.full import FullGround
 from app.engines.local.inside.limits import JailLimits
+from app.engines.local.inside.pages import Pages, gather, learn, let_go
 from app.engines.local.inside.plain import PlainGround
-from app.runner import (
-    pythontools,  # noqa: F401  imported here, programs with tools start 40 ms sooner
-    serve,
-    warm_python,
-)
+from app.runner import serve, warm_python
 
 _PACKET = 65536
+_TOOLS = "app.runner.pythontools"
+"""Imported ahead, programs with tools start 40 ms sooner. What it brings (asyncio) is most of the bare kind's memory,
+of which each of its forks pays for the copying."""
 
 
 class Ground(Protocol):
@@ -70,9 +70,10 @@ class Ground(Protocol):
 class Zygote:
     """Answer the service's requests until its end of the socket closes."""
 
-    def __init__(self, control: socket.socket, ground: Ground) -> None:
+    def __init__(self, control: socket.socket, ground: Ground, pages: Pages) -> None:
         self._control = control
         self._ground = ground
+        self._pages = pages
 
     def serve(self) -> None:
         """Say that we are ready, then answer packets; return when the service is gone."""
@@ -122,7 +123,7 @@ class Zygote:
                 door.close()
             _, descriptors, _, _ = socket.recv_fds(wire, 1, 1)
             if descriptors:
-                serve.serve(wire, self._ground.enter(descriptors[0]), self._ground.workspace)
+                serve.serve(wire, self._ground.enter(descriptors[0]), self._ground.workspace, self._pages)
             status = 0
         except BaseException:  # noqa: BLE001  the end of this process either way; the reason belongs in the service's log
             traceback.print_exc()
@@ -143,13 +144,23 @@ def main(arguments: list[str]) -> None:
     kind, other = (bare, loaded)
     if settings["preload"] and os.fork() == 0:
         kind, other = (loaded, bare)
-        _preload(settings["preload"])
+        _preload([*settings["preload"], _TOOLS])
     os.close(other)
     exec(compile("None", "warm-up", "exec"), {})  # noqa: S102  our own text: first use of the compiler costs 1 ms
     warm_python.get_ready()
     gc.collect()
     gc.freeze()
-    Zygote(socket.socket(fileno=kind), ground).serve()
+    gather()
+    pages = _learn(ground, is_loaded=kind == loaded)
+    let_go()
+    Zygote(socket.socket(fileno=kind), ground, pages).serve()
+
+
+def _learn(ground: Ground, *, is_loaded: bool) -> Pages:
+    """See what runs write to; where no spare waits in a workspace, nobody has the time to use it."""
+    if ground.workspace is None:
+        return Pages()
+    return learn(rehearsal.program() if is_loaded else "print(2 + 2)")
 
 
 def _preload(modules: list[str]) -> None:
