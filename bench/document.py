@@ -34,13 +34,12 @@ _METHOD = """
   divided (looked at every 0.3 s).
 - Noise: a fixed piece of interpreter work is timed before every round, while nothing of ours runs.
 - *Own share* is measured with the real application on an engine that answers at once, on one pinned processor.
-  *The engine alone* is the same jails, eight at once, without HTTP, sessions and store. For the figures at 8 and 128 at
-  once each caller sends a request that was written before, on a fresh connection; the answers of the first wave do not
-  count, since not all callers wait then. *A loopback socket* is `socket.sendfile` to `recv_into` and `write` between two
-  processes: into a new file beside an upload, which is one, and over a file that is there beside a download, which is
-  written over one. The Daytona figures come from the emulator in
-  `devtools/`, with 20 ms added to every call; *one call* is the same order to the same sandbox by the SDK itself, in
-  turn with ours.
+  *The engine alone* is the same jails, eight at once, without HTTP, sessions and store. For the figures at 8 and 128
+  at once each caller sends a request that was written before, on a fresh connection; the answers of the first wave do
+  not count, since not all callers wait then. *A loopback socket* is `socket.sendfile` to `recv_into` and `write`
+  between two processes: into a new file beside an upload, which is one, and over a file that is there beside a
+  download, which is written over one. The Daytona figures come from the emulator in `devtools/`, with 20 ms added to
+  every call; *one call* is the same order to the same sandbox by the SDK itself, in turn with ours.
 """
 
 
