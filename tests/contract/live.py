@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -96,5 +97,6 @@ def cmdline(process: Path) -> bytes:
 
 
 def stored(service: LiveService) -> set[Path]:
-    """Name every file in the service's store."""
-    return {path for path in (service.log.parent / "store").rglob("*") if path.is_file()}
+    """Name every file in the service's store, from which others may be removing some."""
+    walk = os.walk(service.log.parent / "store")  # which passes over a directory that is gone, as ``rglob`` does not
+    return {Path(directory, name) for directory, _, names in walk for name in names}

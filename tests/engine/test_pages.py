@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from app.engines.local.engine import LocalEngine
 from app.engines.local.sandbox import LocalSandbox, kind_for
-from app.runner.messages import Limits, Program, Request, Tool
+from app.runner.messages import Limits, Pause, Program, Request, Tool
 from tests.engine.asking import output, python, until
+from tests.engine.conformance.pauses import with_tools
+from tests.engine.conftest import SETTINGS
 from tests.runtime import RUNTIME_PYTHON
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -166,6 +169,20 @@ async def test_a_run_may_come_while_its_jail_uses_its_time(engine: LocalEngine) 
 async def test_who_needs_asyncio_gets_it_from_the_loaded_kind(source: str, kind: str) -> None:
     """The bare kind is small, since each fork pays for its memory; what takes long to import is in the other."""
     assert kind_for(python(source)) == kind
+
+
+async def test_programs_have_tools_where_nothing_is_preloaded() -> None:
+    """With one kind alone, that one has what tools need."""
+    engine = LocalEngine(replace(SETTINGS, preload=()))
+    await engine.open()
+    try:
+        sandbox = await engine.create()
+        request = with_tools(python("print(await get_weather(city='Rome'))"))
+        pause = await sandbox.begin(request)
+        assert isinstance(pause, Pause), pause
+        assert len(pause.calls) == 1
+    finally:
+        await engine.close()
 
 
 async def test_programs_with_tools_are_of_the_loaded_kind(sandbox: LocalSandbox) -> None:

@@ -36,8 +36,8 @@ from app.runner import serve, warm_python
 
 _PACKET = 65536
 _TOOLS = "app.runner.pythontools"
-"""Imported ahead, programs with tools start 40 ms sooner. What it brings (asyncio) is most of the bare kind's memory,
-of which each of its forks pays for the copying."""
+"""What programs with tools need; they are of the loaded kind, where there are two. What it brings (asyncio) would be
+most of the bare kind's memory, of which each of its forks pays for the copying."""
 
 
 class Ground(Protocol):
@@ -144,6 +144,7 @@ def main(arguments: list[str]) -> None:
     kind, other = (bare, loaded)
     if settings["preload"] and os.fork() == 0:
         kind, other = (loaded, bare)
+    if kind == loaded or not settings["preload"]:
         _preload([*settings["preload"], _TOOLS])
     os.close(other)
     exec(compile("None", "warm-up", "exec"), {})  # noqa: S102  our own text: first use of the compiler costs 1 ms
