@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import resource
 import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, NoReturn
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
+from app import process
 from app.api import downloads, execute, health, languages, metrics, programmatic, uploads
 from app.api.application import build
 from app.api.credentials import Credentials
@@ -109,7 +109,8 @@ def _console(parts: Parts, settings: Settings, warnings: list[str]) -> list[APIR
 @contextlib.asynccontextmanager
 async def living(parts: Parts, settings: Settings, warnings: list[str]) -> AsyncIterator[None]:
     """Open the parts, keep them tidy, and close them in order, within a bounded time."""
-    _raise_descriptor_limit()
+    process.raise_descriptor_limit()
+    process.keep_freed_memory()
     try:
         await parts.engine.open()
     except EngineUnfit as error:
@@ -132,13 +133,6 @@ def warnings_of(settings: Settings) -> list[str]:
     if settings.adapter_auth == "none":
         warnings.append("ADAPTER_AUTH=none: anybody who reaches this service can run programs and use every file id")
     return warnings
-
-
-def _raise_descriptor_limit() -> None:
-    """Allow as many descriptors as we may: each idle session holds two, each connection one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def refuse(reason: str) -> NoReturn:

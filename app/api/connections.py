@@ -21,6 +21,11 @@ HEAD_BYTES = 64 * KiB
 _RESERVED_DESCRIPTORS = 4096
 """What stays for sandboxes (two for each session), runs (four each) and the file store."""
 
+_UNREAD_BYTES = 512 * KiB
+"""So much of a body is taken before the application has asked for it."""
+
+_received = memoryview(bytearray(256 * KiB))
+
 _HEADERS = (
     b"content-type: application/json\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n"
     b"connection: close\r\n"
@@ -32,7 +37,7 @@ _WORDS = {
 }
 
 
-class BoundedConnection(HttpToolsProtocol):
+class BoundedConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
     """Close connections that take too long, say too much, or are too many; answer for broken ones in JSON (K42)."""
 
     head_seconds: ClassVar[float] = 20.0
@@ -60,6 +65,14 @@ class BoundedConnection(HttpToolsProtocol):
 
     # --- bytes -------------------------------------------------------------------------------------------------------
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Give where to put what comes; all connections read into the same place, one after the other."""
+        return _received
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Take what came."""
+        self.data_received(_received[:nbytes])  # type: ignore[arg-type]  # the parser takes any buffer
+
     def data_received(self, data: bytes) -> None:
         self._unframed += len(data)
         is_further = self.timeout_keep_alive_task is not None  # the request before is answered
@@ -83,8 +96,15 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        """Hand on a piece of a body, uncopied; uvicorn copies it twice, and stops reading after each."""
         self._unframed = 0
-        super().on_body(body)
+        cycle = self.cycle
+        if cycle.response_complete:
+            return
+        cycle.body = cycle.body + body if cycle.body else body  # type: ignore[assignment]  # bytes will do
+        if len(cycle.body) > _UNREAD_BYTES:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         self._unframed = 0

@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser, MultipartState, parse_options_header
 
 from app.core.errors import BadRequest, TooLarge
 
 MAX_FIELD_BYTES = 64 * 1024
 MAX_HEADER_BYTES = 16 * 1024
 MAX_PARTS = 1000
-_GATHER_BYTES = 1024 * 1024
-"""Chunks are handed on in about this size: the socket's own 64 KiB cost a thread switch each."""
 
 
 @dataclass(slots=True)
@@ -29,17 +27,9 @@ class Part:
     _reader: MultipartReader
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Give the content; what is not taken is skipped before the next part."""
-        gathered: list[bytes] = []
-        size = 0
+        """Give the content in pieces as they come; what is not taken is skipped before the next part."""
         while (data := await self._reader.next_data()) is not None:
-            gathered.append(data)
-            size += len(data)
-            if size >= _GATHER_BYTES:
-                yield b"".join(gathered)
-                gathered, size = [], 0
-        if gathered:
-            yield b"".join(gathered)
+            yield data
 
     async def text(self) -> str:
         """Read a text field. Raises ``TooLarge``."""
@@ -125,11 +115,24 @@ class MultipartReader:
                 chunk = await anext(self._stream)
             except StopAsyncIteration:
                 return None
+            if self._is_all_data(chunk):
+                return "data", chunk
             try:
                 self._parser.write(chunk)
             except FormParserError as error:
                 raise BadRequest("The multipart body is broken.") from error
         return self._seen.events.popleft()
+
+    def _is_all_data(self, chunk: bytes) -> bool:
+        """Tell whether a chunk lies within one part as a whole, so that it need not be looked through and copied.
+
+        The parser's ``index`` is 0 unless what came before ends like the beginning of a delimiter, and ``rfind`` takes
+        a third of the time that ``find`` takes.
+        """
+        parser = self._parser
+        if parser.state is not MultipartState.PART_DATA or parser.index:
+            return False
+        return b"\r" not in chunk[-len(parser.boundary) :] and chunk.rfind(parser.boundary) < 0
 
 
 def _parser(boundary: bytes, seen: _Collected) -> MultipartParser:

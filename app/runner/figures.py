@@ -10,7 +10,7 @@ import types
 from importlib import import_module
 from typing import Any
 
-from app.runner import afterimport
+from app.runner import afterimport, redrawing
 
 _NAME = "plot-{}.png"
 _MARK = "_shows_by_saving"
@@ -41,6 +41,7 @@ def _patch(backend: types.ModuleType) -> None:
                 manager.show()
             figures.destroy_all()
 
+    redrawing.install(backend)
     vars(backend)[_MARK] = True
     vars(backend)["FigureManager"] = SavingManager
     vars(backend)["FigureCanvasAgg"].manager_class = SavingManager

@@ -9,19 +9,20 @@ from __future__ import annotations
 import marshal
 import os
 import resource
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from signal import SIGCHLD, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ
 from typing import Any, NoReturn, Protocol
 
 from app.runner import leaving, warm_python
 from app.runner.messages import Limits, Message
-from app.runner.process import set_dumpable
+from app.runner.process import DEFAULT, set_dumpable, set_handler
 
 Meanwhile = Callable[[int], None]
 """What a process does with its time until a descriptor has something to read."""
 
 _USE_TIME, _BEGIN = b"t", b"b"
+_CHUNK = 1 << 20
 
 OOM_VICTIM = b"1000"
 OOM_NORMAL = b"0"
@@ -138,13 +139,12 @@ def _be_program(body: Body, cpu_seconds: int, directory: str, ends: _Ends) -> No
 def _be_program_when_told(order: int, directory: str, ends: _Ends, meanwhile: Meanwhile | None) -> NoReturn:
     try:
         _become_fresh(ends, order)
-        with os.fdopen(order, "rb", buffering=0) as stream:
-            word = stream.read(1)
-            while word == _USE_TIME:
-                if meanwhile is not None:
-                    meanwhile(order)
-                word = stream.read(1)
-            text = stream.readall() if word == _BEGIN else b""
+        word = os.read(order, 1)
+        while word == _USE_TIME:
+            if meanwhile is not None:
+                meanwhile(order)
+            word = os.read(order, 1)
+        text = _read_all(order) if word == _BEGIN else b""
         if text:
             is_command, data, cpu_seconds = marshal.loads(text)  # noqa: S302  the runner's word, before any program ran
             kind = Command if is_command else warm_python.WarmProgram
@@ -153,13 +153,21 @@ def _be_program_when_told(order: int, directory: str, ends: _Ends, meanwhile: Me
         os._exit(126)
 
 
+def _read_all(descriptor: int) -> bytes:
+    text = b""
+    while chunk := os.read(descriptor, _CHUNK):
+        text += chunk
+    os.close(descriptor)
+    return text
+
+
 def _become_fresh(ends: _Ends, order: int | None = None) -> None:
     """Do what needs to know of no program."""
     os.setsid()
     set_dumpable(True)
     ends.take(order)
-    for number in (signal.SIGCHLD, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
+    for number in (SIGCHLD, SIGTERM):
+        set_handler(number, DEFAULT)
     warm_python.become_fresh()
 
 
@@ -179,8 +187,8 @@ class Command(Message):
 
     def run(self) -> NoReturn:
         """Become the other program."""
-        for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+        for number in (SIGPIPE, SIGXFSZ, SIGINT):
+            set_handler(number, DEFAULT)
         argv = self.argv
         try:
             os.execvpe(argv[0], argv, self.env)  # noqa: S606  a command line of the language table, no shell

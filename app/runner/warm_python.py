@@ -8,15 +8,16 @@ import contextlib
 import io
 import linecache
 import os
-import signal
 import sys
 import types
 from dataclasses import dataclass
 from posix import _exit  # the program may put another into ``os``
+from signal import SIGINT, default_int_handler
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from app.runner import figures, forkhooks, leaving, spawning, teardown
 from app.runner.messages import Message, Tool
+from app.runner.process import set_handler
 
 if TYPE_CHECKING:
     import ast
@@ -25,6 +26,11 @@ _OWN = "app"
 _TOOLS = "app.runner.pythontools"
 _hidden: dict[str, types.ModuleType] = {}
 _packages: list[str] = []
+_environment: dict[str, str] = {}
+"""What ``os.environ`` holds since ``get_ready``."""
+
+_is_ready = False
+"""Whether ``get_ready`` was here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +81,32 @@ class WarmProgram(Message):
 
 def become_fresh() -> None:
     """Leave no trace of the runner in a fork of it: signals, streams, random numbers. Needs to know of no program."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    set_handler(SIGINT, default_int_handler)
     forkhooks.give_back()
-    _open_streams()
+    if not _is_ready:
+        _open_streams()
+        figures.install()
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
     if "random" in sys.modules:
         sys.modules["random"].seed()
-    figures.install()
 
 
 def _take_place(program: WarmProgram) -> None:
     """Do the rest: environment, arguments, module path."""
-    os.environ.clear()
-    os.environ.update(program.env)
+    if program.env != _environment:
+        _set_environment(program.env)
     sys.argv[:] = [os.path.basename(program.path), *program.args]
     sys.orig_argv[:] = [sys.executable, *sys.argv]
     # the interpreter looks along the path for the lines that its own tracebacks show: the script's place comes last
     packages = _packages or [entry for entry in sys.path if _is_not_ours(entry)]
     own = _own_packages(program.env.get("PYTHONPATH", ""))
     sys.path[:] = [os.path.dirname(program.path), *own, *packages, os.path.dirname(program.script)]
+
+
+def _set_environment(environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 def _own_packages(path: str) -> list[str]:
@@ -118,6 +130,21 @@ def _open_streams() -> None:
     names["stderr"] = names["__stderr__"] = _stream(2, "w", "backslashreplace")
 
 
+def _open_streams_ahead() -> None:
+    """Open them while their descriptors are pipes, as they will be: a stream remembers what it was opened on."""
+    kept = [os.dup(descriptor) for descriptor in (1, 2)]
+    reading, writing = os.pipe()
+    for descriptor in (1, 2):
+        os.dup2(writing, descriptor)
+    try:
+        _open_streams()
+    finally:
+        for descriptor, before in zip((1, 2), kept, strict=True):
+            os.dup2(before, descriptor)
+        for descriptor in (reading, writing, *kept):
+            os.close(descriptor)
+
+
 def _stream(descriptor: int, mode: str, errors: str) -> io.TextIOWrapper:
     raw: Any = io.FileIO(descriptor, mode, closefd=False)
     raw.name = ("<stdin>", "<stdout>", "<stderr>")[descriptor]
@@ -130,7 +157,8 @@ def _stream(descriptor: int, mode: str, errors: str) -> io.TextIOWrapper:
 
 def _remember_lines(path: str, text: bytes) -> None:
     """Let ``traceback`` and ``inspect`` show the lines; no file of that name is in the workspace."""
-    lines = io.TextIOWrapper(io.BytesIO(text), encoding="utf-8-sig", errors="replace").readlines()
+    decoded = text.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
+    lines = io.StringIO(decoded, newline=None).readlines()
     linecache.cache[path] = (len(text), None, lines, path)
 
 
@@ -140,7 +168,7 @@ def _main_module(path: str, offer: Offer | None) -> types.ModuleType:
     if offer is not None:
         module.__dict__.update(_pythontools().functions(offer.door, offer.tools))
     if not _hidden:
-        get_ready()
+        _hide_ours()
     return module
 
 
@@ -152,12 +180,23 @@ def _pythontools() -> Any:
     return pythontools
 
 
-def get_ready() -> None:
-    """Hide our own modules from programs, and do what else is the same for all of them.
+def get_ready(environment: dict[str, str] | None = None) -> None:
+    """Do what is the same for all programs, which will most likely have this environment.
 
-    Done while this process is alone: in every fork of it, taking them away would copy the page of each.
+    Done while this process is alone: in every fork of it, each step would copy the pages that it writes to.
     """
-    codecs.lookup("utf-8-sig")  # it is a module, to be found along the path
+    global _is_ready
+    if environment:
+        _set_environment(environment)
+        _environment.update(environment)
+    _open_streams_ahead()
+    figures.install()
+    _hide_ours()
+    _is_ready = True
+
+
+def _hide_ours() -> None:
+    """Hide our own modules from programs."""
     _packages[:] = [entry for entry in sys.path if _is_not_ours(entry)]
     for name in [name for name in sys.modules if name == _OWN or name.startswith(_OWN + ".")]:
         _hidden[name] = sys.modules.pop(name)

@@ -35,6 +35,7 @@ _PART_BYTES = 5 * 1024 * 1024
 """The smallest part that S3 takes; with two at once in flight an upload holds about 15 MiB."""
 
 _PARTS_AT_ONCE = 2
+_GATHER_BYTES = 1024 * 1024
 _READ_BYTES = 1024 * 1024
 
 _ATTEMPTS = 30
@@ -163,10 +164,11 @@ class ObjectFiles:
     async def _put(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Store what fits into one part in one request, and the rest in parts."""
         head = bytearray()
-        async for chunk in chunks:
+        gathered = _gathered(chunks)
+        async for chunk in gathered:
             head += chunk
             if len(head) > _PART_BYTES:
-                parts = _chain(bytes(head), chunks)
+                parts = _chain(bytes(head), gathered)
                 head.clear()
                 await obstore.put_async(self._store, key, parts, chunk_size=_PART_BYTES, max_concurrency=_PARTS_AT_ONCE)
                 return
@@ -316,6 +318,18 @@ class _Counted:
             if self.is_stopped:
                 raise ConnectionAbortedError("the writer was cancelled")
             yield chunk
+
+
+async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Join small chunks, of which each would cost a thread switch."""
+    held: list[bytes] = []
+    async for chunk in chunks:
+        held.append(chunk)
+        if sum(map(len, held)) >= _GATHER_BYTES:
+            yield b"".join(held)
+            held.clear()
+    if held:
+        yield b"".join(held)
 
 
 async def _chain(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

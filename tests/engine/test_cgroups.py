@@ -34,4 +34,4 @@ def test_two_jails_made_at_once_got_one_group(parents: tuple[Path, ...]) -> None
     with ThreadPoolExecutor(8) as threads:
         made = list(threads.map(make, range(400)))
     assert len({group.directories for group in made}) == 400
-    assert all(len({directory.name for directory in group.directories}) == 1 for group in made)
+    assert all(len({Path(directory).name for directory in group.directories}) == 1 for group in made)

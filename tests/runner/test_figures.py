@@ -122,3 +122,60 @@ def test_the_users_line_numbers_stay_true(loaded: Bench) -> None:
     reply = loaded.python(PLOT + "plt.show()\n1 / 0\n")
     assert 'main.py", line 4, in <module>\n    1 / 0' in reply.stderr
     assert [file.path for file in reply.changed] == ["plot-1.png"]
+
+
+_COUNTED = """
+import matplotlib.figure
+drawn, draw = [], matplotlib.figure.Figure.draw
+def counting(figure, *args, **kwargs):
+    drawn.append(figure)
+    return draw(figure, *args, **kwargs)
+matplotlib.figure.Figure.draw = counting
+"""
+
+
+def test_a_saved_figure_is_drawn_once(loaded: Bench) -> None:
+    """pyplot asks for a second drawing after each file, which nobody sees; two files are two drawings."""
+    code = PLOT + _COUNTED + "plt.savefig('a.png')\nplt.savefig('b.png')\nprint(len(drawn))"
+    assert loaded.python(code).stdout == "2\n"
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        "bytes(canvas.buffer_rgba())",
+        "bytes(canvas.tostring_argb())",
+        "bytes(canvas.renderer.buffer_rgba())",
+        "bytes(canvas.get_renderer().buffer_rgba())",
+        "bytes(canvas.copy_from_bbox(figure.bbox))",
+    ],
+)
+@pytest.mark.parametrize("options", ["", ", dpi=50, transparent=True"])
+def test_who_looks_at_the_canvas_after_saving_sees_the_figure_drawn(loaded: Bench, look: str, options: str) -> None:
+    """What a canvas shows after ``savefig`` is what drawing it then gives, whichever way it is looked at."""
+    code = (
+        PLOT
+        + f"""
+figure = plt.gcf()
+canvas = figure.canvas
+plt.savefig('a.png'{options})
+seen = {look}
+canvas.draw()
+print(seen == {look}, len(set(seen)) > 2)
+"""
+    )
+    assert loaded.python(code).stdout == "True True\n"
+
+
+def test_other_requests_to_draw_are_met_at_once(loaded: Bench) -> None:
+    """Also after a file was saved: ``plt.draw`` is how programs have positions worked out."""
+    code = PLOT + _COUNTED + "plt.savefig('a.png')\nplt.draw()\nplt.gcf().canvas.draw_idle()\nprint(len(drawn))"
+    assert loaded.python(code).stdout == "3\n"
+
+
+def test_a_canvas_never_drawn_has_no_picture(loaded: Bench) -> None:
+    """As matplotlib has it."""
+    code = PLOT + "print(hasattr(plt.gcf().canvas, 'renderer'))\nplt.gcf().canvas.buffer_rgba()"
+    reply = loaded.python(code)
+    assert reply.stdout == "False\n"
+    assert "AttributeError: 'FigureCanvasAgg' object has no attribute 'renderer'" in reply.stderr

@@ -3,7 +3,9 @@
 Where it can be had, the ``cpu`` controller shares processor time out by jail: a program with a hundred busy processes
 gets what one with a single one gets (without it, a neighbour's 18 ms took 1.4 s beside a fork bomb).
 Version 2 is tried first, then version 1, then none: then the runner watches memory itself and rlimits bound processes.
-A group for each jail: making one costs 0.1 ms, and a group that is reused would go on paying for its last user's files.
+A group for each jail. Making, filling and removing one costs half a millisecond of processor time, so one that is as
+good as new is used again: nothing ran out of memory in it, and it pays for next to nothing (a workspace's files are
+paid for by the run that wrote them, for as long as they are there).
 """
 
 from __future__ import annotations
@@ -14,14 +16,23 @@ import logging
 import os
 import secrets
 import signal
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+from app.units import MiB
 
 log = logging.getLogger(__name__)
 
 _PREFIX: Final = "adapter-"
 _ROOT: Final = Path("/sys/fs/cgroup")
+_LIKE_NEW_BYTES: Final = MiB
+"""What a group may still pay for, a five-hundredth of the usual limit, and be used again: the kernel's own odds and
+ends."""
+
+_MOST_IDLE: Final = 32
+
 _SHARES_OF_A_PROCESS: Final = 1024
 """The kernel's weight of an ordinary process; all jails together weigh as much as one such on each core."""
 
@@ -30,19 +41,27 @@ _SHARES_OF_A_PROCESS: Final = 1024
 class Group:
     """Hold the control group of one jail: one directory in version 2, one for each controller in version 1."""
 
-    directories: tuple[Path, ...]
-    events: Path
+    directories: tuple[str, ...]
+    events: str
     """The file whose ``oom_kill`` line counts kills."""
+
+    usage: str
+    """The file that tells how much memory it pays for (bytes)."""
+
+    bounds: tuple[int, int]
+    """How much memory (bytes) and how many processes it allows."""
+
+    owner: Cgroups = field(repr=False, compare=False)
 
     def add(self, pid: int) -> None:
         """Put a process, and with it all its future children, into the group."""
         for directory in self.directories:
-            (directory / "cgroup.procs").write_text(str(pid))
+            _write(f"{directory}/cgroup.procs", str(pid))
 
     def ran_out_of_memory(self) -> bool:
         """Tell whether the kernel killed something in the group for its memory."""
         try:
-            lines = self.events.read_text().splitlines()
+            lines = _read(self.events).splitlines()
         except OSError:
             return False
         return any(name == "oom_kill" and count != "0" for name, _, count in (line.partition(" ") for line in lines))
@@ -59,42 +78,75 @@ class Group:
                     os.close(pidfd)
 
     def _members(self) -> set[int]:
-        return {int(pid) for pid in (self.directories[0] / "cgroup.procs").read_text().split()}
+        return {int(pid) for pid in _read(f"{self.directories[0]}/cgroup.procs").split()}
+
+    def give_back(self) -> None:
+        """Let another jail have it if it is as good as new, else remove it."""
+        self.owner.take_back(self)
+
+    def is_like_new(self) -> bool:
+        """Tell whether nothing is left of its last jail."""
+        try:
+            if self._members() or int(_read(self.usage)) > _LIKE_NEW_BYTES:
+                return False
+        except (OSError, ValueError):
+            return False
+        return not self.ran_out_of_memory()
 
     def remove(self) -> None:
         """Remove the group; one that still holds a dying process is left for ``Cgroups.close``."""
         for directory in self.directories:
             try:
-                directory.rmdir()
+                os.rmdir(directory)
             except OSError as error:
-                log.debug("control group %s stays for now: %s", directory.name, error)
+                log.debug("control group %s stays for now: %s", directory, error)
 
 
 class Cgroups:
-    """Make groups below a directory of this process's own."""
+    """Make groups below a directory of this process's own. Threads may ask at once."""
 
     def __init__(self, version: int, parents: tuple[Path, ...]) -> None:
         self.version = version
         self._parents = parents
         self._names = map(str, itertools.count(1))
+        self._idle: deque[Group] = deque()
 
     def make(self, memory_bytes: int, processes: int) -> Group:
-        """Make a group with its limits set; threads may ask at once."""
-        name = next(self._names)
-        directories = tuple(parent / name for parent in self._parents)
+        """Give a group with its limits set."""
+        try:
+            group = self._idle.pop()
+        except IndexError:
+            return self._made((memory_bytes, processes))
+        if group.bounds == (memory_bytes, processes):
+            return group
+        group.remove()
+        return self._made((memory_bytes, processes))
+
+    def _made(self, bounds: tuple[int, int]) -> Group:
+        name, (memory_bytes, processes) = next(self._names), bounds
+        directories = tuple(f"{parent}/{name}" for parent in self._parents)
         for directory in directories:
-            directory.mkdir()
+            os.mkdir(directory)
         memory, pids = directories[0], directories[-1]
         if self.version == 2:
-            (memory / "memory.max").write_text(str(memory_bytes))
-            _write_if_there(memory / "memory.swap.max", "0")
-            _write_if_there(memory / "memory.oom.group", "0")
+            events, usage = f"{memory}/memory.events", f"{memory}/memory.current"
+            _write(f"{memory}/memory.max", str(memory_bytes))
+            _write_if_there(f"{memory}/memory.swap.max", "0")
+            _write_if_there(f"{memory}/memory.oom.group", "0")
         else:
-            (memory / "memory.limit_in_bytes").write_text(str(memory_bytes))
-            _write_if_there(memory / "memory.memsw.limit_in_bytes", str(memory_bytes))
+            events, usage = f"{memory}/memory.oom_control", f"{memory}/memory.usage_in_bytes"
+            _write(f"{memory}/memory.limit_in_bytes", str(memory_bytes))
+            _write_if_there(f"{memory}/memory.memsw.limit_in_bytes", str(memory_bytes))
         # the runner is one process of the group, and a jail that waits is one
-        (pids / "pids.max").write_text(str(processes + 2))
-        return Group(directories, memory / ("memory.events" if self.version == 2 else "memory.oom_control"))
+        _write(f"{pids}/pids.max", str(processes + 2))
+        return Group(directories, events, usage, bounds, self)
+
+    def take_back(self, group: Group) -> None:
+        """Keep a group of an ended jail for the next one if it is as good as new, else remove it."""
+        if len(self._idle) < _MOST_IDLE and group.is_like_new():
+            self._idle.append(group)
+        else:
+            group.remove()
 
     def close(self) -> None:
         """Remove everything made; what is busy stays, empty groups cost nothing."""
@@ -145,7 +197,7 @@ def _version_1() -> tuple[Path, ...] | None:
     for parent in parents:
         _remove_stale(parent.parent)
         parent.mkdir()
-        _write_if_there(parent / "cpu.shares", str(_SHARES_OF_A_PROCESS * (os.cpu_count() or 1)))
+        _write_if_there(f"{parent}/cpu.shares", str(_SHARES_OF_A_PROCESS * (os.cpu_count() or 1)))
     return parents
 
 
@@ -173,8 +225,19 @@ def _version_2() -> tuple[Path, ...] | None:
     return (parent,)
 
 
-def _write_if_there(path: Path, text: str) -> None:
+def _write_if_there(path: str, text: str) -> None:
     try:
-        path.write_text(text)
+        _write(path, text)
     except OSError as error:
-        log.debug("%s: %s", path.name, error)
+        log.debug("%s: %s", path, error)
+
+
+def _write(path: str, text: str) -> None:
+    """Write a file of the kernel's. Raises ``OSError``."""
+    with open(path, "wb", buffering=0) as file:
+        file.write(text.encode())
+
+
+def _read(path: str) -> str:
+    with open(path, "rb", buffering=0) as file:
+        return file.read().decode()

@@ -21,7 +21,6 @@ from app.engines.local.sandbox import LocalSandbox
 from app.engines.local.standby import Furnished, Jail, Standby
 from app.engines.local.workspace_io import WorkspaceIO
 from app.engines.local.zygotes import Kind, Zygotes
-from app.runner.messages import MEMORY
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +82,7 @@ class LocalEngine:
         """Give the environment of programs."""
         if self._zygotes is None:
             raise EngineUnavailable("The sandbox engine is not running.")
-        memory = {MEMORY: str(self._settings.memory_bytes)}
-        return self._zygotes.recipe.program_env(workspace, scratch) | memory
+        return self._zygotes.recipe.program_env(workspace, scratch)
 
     async def open(self) -> None:
         """Start the zygotes and try to get out. Raises ``EngineUnfit`` where this machine cannot isolate."""

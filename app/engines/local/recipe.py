@@ -17,6 +17,7 @@ from app.engines.local import egress, outer
 from app.engines.local.inside import full
 from app.engines.local.inside.limits import JailLimits
 from app.engines.local.seccomp import compile_policy
+from app.runner.messages import MEMORY
 
 Isolation = Literal["full", "degraded", "none"]
 
@@ -62,6 +63,7 @@ class Recipe:
     uid: int
     preload: tuple[str, ...]
     limits: JailLimits
+    memory_bytes: int
     home: Path | None = None
     pip_index_url: str | None = None
     """Set where programs have a proxy."""
@@ -97,6 +99,7 @@ class Recipe:
             "FONTCONFIG_FILE": f"{self.inner_runtime}/share/fonts/fonts.conf",
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
+            MEMORY: str(self.memory_bytes),
             **(egress.program_env(workspace, self.pip_index_url) if self.pip_index_url else {}),
         }
 
@@ -123,7 +126,7 @@ def prepare(settings: LocalSettings, isolation: Isolation, home: Path | None, *,
     limits = _limits(settings, isolation, runtime, has_memory_cgroup=has_memory_cgroup)
     preload = settings.preload if settings.runtime else ()
     index = settings.pip_index_url if settings.egress_hosts else None
-    return Recipe(isolation, bwrap, runtime, base, uid, preload, limits, home, index)
+    return Recipe(isolation, bwrap, runtime, base, uid, preload, limits, settings.memory_bytes, home, index)
 
 
 def make_bare_runtime() -> Path:

@@ -56,7 +56,7 @@ class Place:
     """Name the directories of a sandbox as its programs see them."""
 
     workspace: str = full.WORKSPACE
-    scratch: str = "/tmp"
+    scratch: str = full.SCRATCH
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ class Jail:
         await readable(self.pidfd)
         os.close(self.pidfd)
         if self.group is not None:
-            release.soon(self.group.remove)
+            release.soon(self.group.give_back)
 
 
 @dataclass(slots=True)

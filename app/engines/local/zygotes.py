@@ -20,6 +20,7 @@ from typing import Any, Literal
 from app.core.errors import EngineUnavailable
 from app.core.ports import EngineUnfit
 from app.engines.local import outer
+from app.engines.local.inside import full
 from app.engines.local.recipe import Recipe
 from app.engines.local.whole import whole
 
@@ -147,10 +148,7 @@ class Zygotes:
             kind: socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for kind in ("bare", "loaded")
         }
         jail = outer.Outer(recipe.uid, staging)
-        limits = asdict(recipe.limits) | {"seccomp": recipe.limits.seccomp.hex()}
-        configuration = outer.memory_file(
-            json.dumps({"preload": recipe.preload, "limits": limits, "plain": _plain(recipe)})
-        )
+        configuration = outer.memory_file(json.dumps(_configuration(recipe)))
         inherited = [pair[1].fileno() for pair in pairs.values()] + [configuration]
         command = self._command(jail, inherited)
         try:
@@ -217,6 +215,16 @@ class Zygotes:
             await self._process.wait()
         if self._log_task is not None:
             await self._log_task
+
+
+def _configuration(recipe: Recipe) -> dict[str, Any]:
+    """Say what the zygotes need to know; the environment of programs where it is the same for all."""
+    return {
+        "preload": recipe.preload,
+        "limits": asdict(recipe.limits) | {"seccomp": recipe.limits.seccomp.hex()},
+        "plain": _plain(recipe),
+        "environment": None if recipe.home else recipe.program_env(full.WORKSPACE, full.SCRATCH),
+    }
 
 
 def _plain(recipe: Recipe) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from app.engines.local.inside.limits import FontCache, JailLimits
 
 WORKSPACE = "/mnt/data"
 ALIAS = "/workspace"
+SCRATCH = "/tmp"
 UID = GID = 1000
 MATPLOTLIB_CONFIG = "/tmp/.matplotlib"
 PROXY_PORT = 3128

@@ -20,9 +20,9 @@ import traceback
 from collections.abc import Iterable
 from typing import NoReturn
 
+from app.engines.local.inside import rehearsal
 from app.engines.local.inside import syscalls as sys_
 from app.runner import serve
-from app.runner.messages import Limits, Program, Request
 
 MOST_PAGES = 4608
 """So much memory (8 MiB) a process may take for it; the service with its spares shall stay below 250 MiB."""
@@ -102,8 +102,7 @@ def _rehearse(source: str) -> tuple[list[int], list[int]]:
             _be_runner(theirs, directory)
         theirs.close()
         text = f"{source}\n{inspect.getsource(written)}{_TELL}"
-        request = Request(Program(text, "main.py", "warm"), Limits(), env={}, workspace=directory, scratch=directory)
-        ours.sendall(serve.pack(json.dumps(request.to_json()).encode()))
+        ours.sendall(rehearsal.request(text, directory))
         ours.recv(len(serve.STARTED + serve.REPLY), socket.MSG_WAITALL)
         reply = json.loads(serve.read_message(ours) or b"{}")
         runner = json.loads(serve.read_message(ours) or b"[]")

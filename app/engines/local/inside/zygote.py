@@ -138,9 +138,10 @@ def main(arguments: list[str]) -> None:
         settings = json.load(stream)
     limits = JailLimits(**{**settings["limits"], "seccomp": bytes.fromhex(settings["limits"]["seccomp"])})
     ground: Ground = PlainGround(limits, **settings["plain"]) if settings["plain"] else FullGround(limits)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     ground.warm_up()
+    rehearsal.run()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     kind, other = (bare, loaded)
     if settings["preload"] and os.fork() == 0:
         kind, other = (loaded, bare)
@@ -148,7 +149,7 @@ def main(arguments: list[str]) -> None:
         _preload([*settings["preload"], _TOOLS])
     os.close(other)
     exec(compile("None", "warm-up", "exec"), {})  # noqa: S102  our own text: first use of the compiler costs 1 ms
-    warm_python.get_ready()
+    warm_python.get_ready(settings["environment"])
     gc.collect()
     gc.freeze()
     gather()
