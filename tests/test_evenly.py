@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
 import pytest
 from obstore.store import MemoryStore
@@ -20,13 +21,13 @@ FOREIGN = Record(id=new_id(), scope=Scope(kind="user", tenant="acme", owner="ali
 
 
 class Clock:
-    """Stand for the event loop's clock; to sleep moves it on."""
+    """Stand for the event loop's clock; to sleep moves it on. For that module alone: other tasks sleep, too."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr("app.core.evenly.time.perf_counter", lambda: self.now)
-        monkeypatch.setattr("app.core.evenly.asyncio.sleep", self._sleep)
-        monkeypatch.setattr("app.core.evenly.random.random", lambda: 0.0)
+        monkeypatch.setattr("app.core.evenly.time", SimpleNamespace(perf_counter=lambda: self.now))
+        monkeypatch.setattr("app.core.evenly.asyncio", SimpleNamespace(sleep=self._sleep))
+        monkeypatch.setattr("app.core.evenly.random", SimpleNamespace(random=lambda: 0.0))
 
     async def _sleep(self, seconds: float) -> None:
         self.now += seconds

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import threading
 from typing import ClassVar
 
 import orjson
@@ -24,7 +25,9 @@ _RESERVED_DESCRIPTORS = 4096
 _UNREAD_BYTES = 512 * KiB
 """So much of a body is taken before the application has asked for it."""
 
-_received = memoryview(bytearray(256 * KiB))
+_RECEIVED_BYTES = 256 * KiB
+
+_own = threading.local()
 
 _HEADERS = (
     b"content-type: application/json\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n"
@@ -51,6 +54,7 @@ class BoundedConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         super().connection_made(transport)
+        self._received = _buffer()
         self._unframed = 0  # bytes since the last whole head or piece of a body
         self._is_heading = True
         self._heard_at = self.loop.time()
@@ -66,12 +70,12 @@ class BoundedConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
     # --- bytes -------------------------------------------------------------------------------------------------------
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Give where to put what comes; all connections read into the same place, one after the other."""
-        return _received
+        """Give where to put what comes; all connections of a loop read into the same place, one after the other."""
+        return self._received
 
     def buffer_updated(self, nbytes: int) -> None:
         """Take what came."""
-        self.data_received(_received[:nbytes])  # type: ignore[arg-type]  # the parser takes any buffer
+        self.data_received(self._received[:nbytes])  # type: ignore[arg-type]  # the parser takes any buffer
 
     def data_received(self, data: bytes) -> None:
         self._unframed += len(data)
@@ -98,8 +102,8 @@ class BoundedConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
     def on_body(self, body: bytes) -> None:
         """Hand on a piece of a body, uncopied; uvicorn copies it twice, and stops reading after each."""
         self._unframed = 0
-        cycle = self.cycle
-        if cycle.response_complete:
+        cycle = self._latest()
+        if cycle is None or cycle.response_complete:
             return
         cycle.body = cycle.body + body if cycle.body else body  # type: ignore[assignment]  # bytes will do
         if len(cycle.body) > _UNREAD_BYTES:
@@ -154,6 +158,14 @@ class BoundedConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         if size == 0 or size != self._unsent[0]:
             self._unsent = (size, now)
         return now - self._unsent[1] > self.silence_seconds
+
+
+def _buffer() -> memoryview:
+    """Give the place of this thread's loop to read into."""
+    if not hasattr(_own, "buffer"):
+        _own.buffer = memoryview(bytearray(_RECEIVED_BYTES))
+    buffer: memoryview = _own.buffer
+    return buffer
 
 
 def most_connections() -> int:

@@ -52,14 +52,26 @@ class Echo:
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-    """Read the body to its end, then answer: in short, or below ``/endless`` in 64 MiB."""
+    """Read the body to its end, then answer in short; ``/endless`` in 64 MiB, ``/echo`` with the body.
+
+    ``/deaf`` reads nothing.
+    """
     assert scope["type"] == "http"
+    if scope["path"] == "/deaf":
+        await asyncio.Event().wait()
+    body = b""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return
+        body += message["body"]
         if not message.get("more_body"):
             break
+    if scope["path"] == "/echo":
+        length = (b"content-length", str(len(body)).encode())
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": body})
+        return
     size = ENDLESS if scope["path"] == "/endless" else len(ANSWER)
     length = (b"content-length", str(size).encode())
     await send({"type": "http.response.start", "status": 200, "headers": [length]})

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from app.api.connections import HEAD_BYTES
+from app.api.connections import HEAD_BYTES, BoundedConnection
+from app.units import KiB
 from tests.connections.server import ANSWER, ENDLESS, Echo, Hasty, serving
 from tests.contract import live
 
@@ -188,3 +189,32 @@ def test_connections_took_the_descriptors_that_programs_need(echo: Echo, monkeyp
         for connection in kept:
             connection.sendall(GET)
             assert status_of(connection) == 200
+
+
+def test_a_body_that_nobody_asks_for_is_not_taken(echo: Echo) -> None:
+    """Of what the application does not read, half a mebibyte and one piece are taken; the rest stays in the sockets."""
+    with echo.connected() as connection:
+        connection.sendall(b"POST /deaf HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % ENDLESS)
+        connection.settimeout(1.0)
+        with pytest.raises(TimeoutError):
+            connection.sendall(bytes(ENDLESS))
+        (connected,) = echo.server.server_state.connections
+        assert isinstance(connected, BoundedConnection)
+        assert 0 < len(connected.cycle.body) <= 768 * KiB
+
+
+def test_connections_that_share_a_buffer_do_not_share_bytes(echo: Echo) -> None:
+    """Bodies whose pieces come in turn reach each its own request, whole."""
+    with ExitStack() as stack:
+        connections = [stack.enter_context(echo.connected()) for _ in range(4)]
+        bodies = [bytes([65 + number]) * 300_000 for number in range(4)]
+        for connection, body in zip(connections, bodies, strict=True):
+            connection.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body))
+        for start in range(0, 300_000, 50_000):
+            for connection, body in zip(connections, bodies, strict=True):
+                connection.sendall(body[start : start + 50_000])
+        for connection, body in zip(connections, bodies, strict=True):
+            answered = b""
+            while not answered.endswith(b"\r\n\r\n" + body):
+                answered += (more := connection.recv(1 << 20))
+                assert more, answered[-100:]

@@ -97,6 +97,23 @@ async def test_a_body_without_a_length_is_taken(caller: Caller) -> None:
     assert contents == [b"content", b"x" * 300]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 11, 38, 39, 40, 41, 97, 1000])
+async def test_a_file_survives_however_its_body_is_cut(caller: Caller, size: int) -> None:
+    """K34: also where a piece ends like the beginning of a boundary, or holds nothing but a file's bytes."""
+    headers, _ = form()
+    boundary = b"\r\n--" + headers["Content-Type"].partition("boundary=")[2].encode()
+    endings = b"".join(b"x" * 50 + boundary[:length] for length in range(len(boundary)))
+    contents = [endings, b"\r" * 300, b"y" * 3000, boundary[:-1] + b"\r\n", b""]
+    headers, body = form(*((b'name="file"; filename="%d"' % number, item) for number, item in enumerate(contents)))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), size):
+            yield body[start : start + size]
+
+    answer = (await caller.http.post("/upload", content=pieces(), headers=headers)).json()
+    assert [await caller.content(answer["session_id"], file["id"]) for file in answer["files"]] == contents
+
+
 @pytest.mark.parametrize("name", ["a", "a.exe", "a.unheardof", "a.tar.gz", "Makefile", "a.PHP", "a.svg"])
 async def test_any_extension_is_taken(caller: Caller, name: str) -> None:
     """K36: there is no list of allowed types."""

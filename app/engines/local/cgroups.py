@@ -31,7 +31,8 @@ _LIKE_NEW_BYTES: Final = MiB
 """What a group may still pay for, a five-hundredth of the usual limit, and be used again: the kernel's own odds and
 ends."""
 
-_MOST_IDLE: Final = 32
+MOST_IDLE: Final = 32
+"""How many groups may wait for their next jail."""
 
 _SHARES_OF_A_PROCESS: Final = 1024
 """The kernel's weight of an ordinary process; all jails together weigh as much as one such on each core."""
@@ -143,7 +144,7 @@ class Cgroups:
 
     def take_back(self, group: Group) -> None:
         """Keep a group of an ended jail for the next one if it is as good as new, else remove it."""
-        if len(self._idle) < _MOST_IDLE and group.is_like_new():
+        if len(self._idle) < MOST_IDLE and group.is_like_new():
             self._idle.append(group)
         else:
             group.remove()

@@ -223,12 +223,7 @@ class Standby:
         return await whole(self._furnish_whole(kind), Furnished.close)
 
     async def _furnish_whole(self, kind: Kind) -> Furnished:
-        jail = await self._make(kind)
-        try:
-            ground, root = await self._zygotes.controls["bare"].ask("workspace")
-        except EngineUnavailable:
-            await jail.close()
-            raise
+        jail, (ground, root) = await self._made(kind, "furnished")
         furnished = Furnished(jail, ground, root)
         try:
             socket.send_fds(jail.wire, [b"."], [ground])
@@ -241,10 +236,14 @@ class Standby:
         return await whole(self._make_whole(kind), Jail.close)
 
     async def _make_whole(self, kind: Kind) -> Jail:
+        return (await self._made(kind, "jail"))[0]
+
+    async def _made(self, kind: Kind, what: Literal["jail", "furnished"]) -> tuple[Jail, list[int]]:
+        """Have a jail made, and give what else came with it."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:
-            (pidfd,) = await self._zygotes.controls[kind].ask("jail", [theirs.fileno()])
+            pidfd, *more = await self._zygotes.controls[kind].ask(what, [theirs.fileno()])
         except EngineUnavailable:
             ours.close()
             raise
@@ -256,9 +255,10 @@ class Standby:
             jail.group = await asyncio.to_thread(self._grouped, jail.pid)
             jail.proxy = await self._egress.open(ours) if self._egress is not None else None
         except OSError as error:
+            release.close_soon(*more)
             await jail.close()
             raise EngineUnavailable(f"The limits of a sandbox could not be set: {error}.") from error
-        return jail
+        return jail, more
 
     def _grouped(self, pid: int) -> Group | None:
         """Put the jail's pid 1 into a control group of its own; in a thread, since the kernel may take 20 ms for it."""

@@ -6,8 +6,9 @@ fork with the data stack imported.
 
 Control is one SOCK_SEQPACKET pair for each kind. A request is one JSON packet:
 
-    {"op": "workspace"}          -> {"ok": true} + [ground, workspace directory]
-    {"op": "jail"} + [socket]    -> {"ok": true} + [pidfd of the jail's first process]
+    {"op": "workspace"}               -> {"ok": true} + [ground, workspace directory]
+    {"op": "jail"} + [socket]         -> {"ok": true} + [pidfd of the jail's first process]
+    {"op": "furnished"} + [socket]    -> both: the pidfd first
 
 A jail that has a proxy sends its listening socket. It then waits on its socket for one byte with the ground beside it
 (its mount namespace), enters it and serves one run. How a jail is made is the business of the ground: ``full`` or
@@ -90,7 +91,10 @@ class Zygote:
     def _answer(self, request: dict[str, Any], descriptors: list[int]) -> None:
         made: list[int] = []
         try:
-            made = self._ground.make_workspace() if request["op"] == "workspace" else [self._jail(descriptors[0])]
+            if request["op"] != "workspace":
+                made.append(self._jail(descriptors[0]))
+            if request["op"] != "jail":
+                made += self._ground.make_workspace()
             self._reply({"ok": True}, made)
         except ConnectionError:
             raise
