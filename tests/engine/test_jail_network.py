@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import shlex
 import socket
+import subprocess
+import sys
 
 import pytest
 
+from app.engines.local.engine import LocalEngine
 from app.engines.local.sandbox import LocalSandbox
 from tests.engine.asking import answer, output, python
 from tests.engine.conftest import CANARY
@@ -112,3 +118,83 @@ ends[0].setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 print(json.dumps([all(sizes), ends[0].getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)]))
 """
     assert await answer(sandbox, source) == [True, 1]
+
+
+_COOKIE = "socket.socket(socket.AF_UNIX).getsockopt(socket.SOL_SOCKET, 71, 8).hex()"
+"""``SO_NETNS_COOKIE``: never the same for two namespaces, as numbers of inodes may be."""
+
+_LOOK = f"""
+import json, socket
+counts = {{name: open(f"/proc/net/{{name}}").read() for name in ("dev", "snmp", "snmp6", "udp", "udp6", "unix")}}
+print(json.dumps([{_COOKIE}, counts]))
+"""
+
+_USES = {
+    "IPv4": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))",
+    "IPv6": "socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b'x', ('::1', 9))",
+    "nobody's IPv4": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))",
+    "nobody's IPv6": "socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b'x', ('2001:db8::1', 9))",
+    "a connection": "socket.create_connection(socket.create_server(('127.0.0.1', 0)).getsockname())",
+}
+
+
+async def _namespaces(engine: LocalEngine, runs: int) -> set[str]:
+    """Run programs one after the other until each spare is a newer one; tell which network each had."""
+    seen = set()
+    for _ in range(runs):
+        sandbox = await engine.create()
+        namespace, counts = await answer(sandbox, _LOOK)
+        seen.add(namespace)
+        assert counts == await _fresh_counts(), "somebody was there"
+        await engine.destroy(sandbox.id)
+    return seen
+
+
+@functools.cache
+def _a_fresh_network() -> dict[str, str]:
+    """Count in a network that nobody was in but ``ip``."""
+    names = ("dev", "snmp", "snmp6", "udp", "udp6", "unix")
+    counts = "; ".join(f"cat /proc/self/net/{name}; echo ===" for name in names)
+    program = "import fcntl,socket,struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'lo', 1))"
+    command = ["unshare", "--net", "--", "sh", "-c", f"{sys.executable} -c {shlex.quote(program)}; {counts}"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("===\n")
+    return dict(zip(names, told, strict=False))
+
+
+async def _fresh_counts() -> dict[str, str]:
+    return await asyncio.to_thread(_a_fresh_network)
+
+
+async def test_a_network_that_nobody_used_is_given_again(engine: LocalEngine) -> None:
+    """It cannot be told from a new one; making one takes as long as forking a program."""
+    assert len(await _namespaces(engine, 30)) < 20
+
+
+@pytest.mark.parametrize("use", _USES.values(), ids=_USES)
+async def test_a_network_that_was_used_is_not_given_again(engine: LocalEngine, use: str) -> None:
+    """Not even when all that a program did was to fail: the kernel counts it, and the next one could read that."""
+    source = f"""
+import socket
+try:
+    {use}
+except OSError:
+    pass
+print({_COOKIE})
+"""
+    used = set()
+    for _ in range(3):
+        sandbox = await engine.create()
+        used.add((await output(sandbox, python(source))).strip())
+        await engine.destroy(sandbox.id)
+    assert not used & await _namespaces(engine, 30)
+
+
+async def test_no_two_programs_at_once_have_one_network(engine: LocalEngine) -> None:
+    """Also when there are more of them than networks that are kept."""
+    await _namespaces(engine, 10)
+    sandboxes = [await engine.create() for _ in range(24)]
+    source = f"import socket, time; time.sleep(1.5); print({_COOKIE})"
+    networks = await asyncio.gather(*(output(sandbox, python(source)) for sandbox in sandboxes))
+    assert len(set(networks)) == len(sandboxes)
+    for sandbox in sandboxes:
+        await engine.destroy(sandbox.id)

@@ -4,8 +4,9 @@ This is the one place where mounts are made and privileges given up.
 
 The order matters, and each step says what it needs:
 
-1. ``prepare``, ahead of time: own network, IPC and host name (capabilities of the zygote's namespace). The socket of a
-   proxy, if there is one, is made here and handed to the service: see ``app.engines.local.egress``.
+1. ``fork`` and ``prepare``, ahead of time: own processes, network, IPC and host name (capabilities of the zygote's
+   namespace). The socket of a proxy, if there is one, is made here and handed to the service: see
+   ``app.engines.local.egress``.
 2. ``_enter_mounts``: the sandbox's mount namespace, copied; own view of control groups; own ``/proc``, ``/tmp`` and
    ``/dev/shm`` (same capabilities).
 3. ``_become_nobody``: a user namespace of its own, which owns none of the above, so nothing of it can be undone from
@@ -19,6 +20,7 @@ import socket
 
 from app.engines.local.inside import syscalls as sys_
 from app.engines.local.inside.limits import FontCache, JailLimits
+from app.engines.local.inside.networks import Networks
 
 WORKSPACE = "/mnt/data"
 ALIAS = "/workspace"
@@ -28,7 +30,7 @@ MATPLOTLIB_CONFIG = "/tmp/.matplotlib"
 PROXY_PORT = 3128
 
 _GUARDED = sys_.MS_NOSUID | sys_.MS_NODEV
-_SHUT = sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
+_SHUT = sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
 
 
 class FullGround:
@@ -40,6 +42,7 @@ class FullGround:
         self._limits = limits
         self._fonts = FontCache(limits.font_cache)
         self._filter = sys_.Filter(limits.seccomp)
+        self._networks = Networks()
         self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._own_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
@@ -61,19 +64,30 @@ class FullGround:
             sys_.setns(self._own_mounts, sys_.CLONE_NEWNS)
 
     def fork(self) -> int:
-        """Fork the first process of a new pid namespace; when it ends, the kernel ends all others in there."""
-        sys_.unshare(sys_.CLONE_NEWPID)
-        pid = -1
+        """Fork the first process of a new pid namespace; when it ends, the kernel ends all others in there.
+
+        It is in a network namespace of its own, too.
+        """
+        network, pid = self._networks.enter(), -1
         try:
-            pid = os.fork()
+            sys_.unshare(sys_.CLONE_NEWPID)
+            try:
+                pid = os.fork()
+            finally:
+                if pid != 0:
+                    sys_.setns(self._own_pids, sys_.CLONE_NEWPID)
         finally:
             if pid != 0:
-                sys_.setns(self._own_pids, sys_.CLONE_NEWPID)
+                self._networks.leave()
+        if pid == 0:
+            os.close(network)
+            self._networks.forget()
+        else:
+            self._networks.keep(network, pid)
         return pid
 
     def prepare(self) -> socket.socket | None:
         sys_.unshare(_SHUT)
-        sys_.bring_up_loopback()
         socket.sethostname("sandbox")
         return socket.create_server(("127.0.0.1", PROXY_PORT)) if self._limits.has_proxy else None
 
