@@ -98,6 +98,7 @@ TARGETS = (
     Target("JavaScript: p50 above the runtime's bare start", _over_bare("js"), 10.0, unit="ms"),
     Target("TypeScript: p50 above the runtime's bare start", _over_bare("ts"), 10.0, unit="ms"),
     Target("requests a second at 8 at once: to one at a time", got("load", "eight_over_single"), 1.6, at_least=True),
+    Target("… with no spares made ahead", got("load", "eight_over_single_without_spares"), 1.6, at_least=True),
     Target("… and to the engine alone, without HTTP", got("load", "eight_over_engine_alone"), 0.6, at_least=True),
     Target("128 at once: failures other than 429", _failures_at_128, 0.0),
     Target("128 at once: p50 to 16 × that of 8 at once", got("load", "latency_growth_8_to_128"), 1.1),
