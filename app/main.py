@@ -146,9 +146,11 @@ def _create_or_refuse() -> ASGIApp:
     try:
         settings = load_settings()
         logs.set_up(settings.log_level, settings.log_format)
-        return create_app(settings)
+        made = create_app(settings)
     except (SettingsError, EngineUnfit) as error:
         refuse(str(error))
+    process.spare_the_collector()
+    return made
 
 
 def __getattr__(name: str) -> ASGIApp:

@@ -11,6 +11,8 @@ from typing import Any
 
 import uvicorn
 
+from app import process
+from app.api.connections import BoundedConnection
 from app.core.ids import new_id
 from app.core.ports import Staged
 from app.main import create_app
@@ -83,8 +85,10 @@ def main() -> None:
     settings = load_settings()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     engine: Any = ScriptedEngine()
+    app = create_app(settings, engine)
+    process.spare_the_collector()
     uvicorn.run(
-        create_app(settings, engine), host=settings.host, port=settings.port, log_level="warning", access_log=False
+        app, host=settings.host, port=settings.port, log_level="warning", access_log=False, http=BoundedConnection
     )
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.attack.target import Target
+from app.engines.local.cgroups import in_use
 from app.engines.local.outer import PROJECT
 from app.settings import Settings
 
@@ -145,7 +146,7 @@ class OwnService:
             processes=len(below),
             descriptors=_count(Path(f"/proc/{self.pid}/fd")),
             mounts=sum(_lines(f"/proc/{pid}/mountinfo") for pid in (self.pid, *below[:2])),
-            groups=sum(len(_glob(place, f"**/adapter-{self.pid}-*/*/")) for place in _hierarchies()),
+            groups=sum(in_use(_glob(place, f"**/adapter-{self.pid}-*/*/")) for place in _hierarchies()),
             directories=_count(self.directory / "tmp"),
             shared_memory=_of_uid("/proc/sysvipc/shm", self._uid) + _of_uid("/proc/sysvipc/msg", self._uid),
         )

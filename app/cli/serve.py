@@ -8,6 +8,7 @@ from typing import Any
 
 import uvicorn
 
+from app import process
 from app.api.connections import BoundedConnection
 from app.cli.key import ENV_FILE, ensure_key
 from app.core.ports import EngineUnfit
@@ -32,6 +33,7 @@ def run(_: argparse.Namespace) -> int:
     except (SettingsError, EngineUnfit) as error:
         print(error, file=sys.stderr)
         return EX_CONFIG
+    process.spare_the_collector()
     if made or sys.stdout.isatty():  # the log of a container is no place for a key
         print(welcome(settings, key_was_made=made), flush=True)
     uvicorn.run(

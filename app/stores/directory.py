@@ -65,7 +65,7 @@ class DirectoryFiles(ObjectFiles):
         await write_file(self._path(key), chunks)
 
     async def read(self, session_id: str, file_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """Read a file's bytes in chunks of a mebibyte; one that is erased meanwhile is read to its end."""
+        """Read a file's bytes in chunks; one that is erased meanwhile is read to its end."""
         if not (is_id(session_id) and is_id(file_id)):
             raise NotFound("There is no such file.")
         try:
@@ -95,15 +95,27 @@ async def _in_thread(work: Callable[[], T]) -> T:
 
 
 async def read_file(path: str, start: int, end: int | None) -> AsyncIterator[bytes]:
-    """Read a file's bytes, ``end`` not included. Raises ``OSError``."""
+    """Read a file's bytes, ``end`` not included; what has to come from a disk by a thread. Raises ``OSError``."""
     with await _in_thread(partial(open, path, "rb", buffering=0)) as file:
+        room = memoryview(bytearray(_READ_BYTES if end is None else max(0, min(_READ_BYTES, end - start))))
         while end is None or start < end:
-            size = _READ_BYTES if end is None else min(_READ_BYTES, end - start)
-            chunk = await _in_thread(partial(os.pread, file.fileno(), size, start))
+            wanted = room if end is None else room[: end - start]
+            chunk = _in_memory(file.fileno(), wanted, start) or await _in_thread(
+                partial(os.pread, file.fileno(), len(wanted), start)
+            )
             if not chunk:
                 return
             start += len(chunk)
             yield chunk
+
+
+def _in_memory(descriptor: int, room: memoryview, start: int) -> bytes | None:
+    """Read what the kernel has of a file in its memory, if it has all that there is room for."""
+    try:
+        size = os.preadv(descriptor, [room], start, os.RWF_NOWAIT)
+    except OSError:  # it would have to wait, or its file system cannot tell
+        return None
+    return bytes(room) if size == len(room) else None
 
 
 async def write_file(path: str, chunks: AsyncIterator[bytes]) -> None:
@@ -146,7 +158,8 @@ class _Unfinished:
         """Write on."""
         if self._descriptor < 0:
             self._descriptor = _made(self._name)
-        _write_all(self._descriptor, [piece for piece in pieces if piece])
+        for start in range(0, len(pieces), _MOST_PIECES):
+            _write_all(self._descriptor, [piece for piece in pieces[start : start + _MOST_PIECES] if piece])
 
     def finish(self, pieces: Sequence[bytes]) -> None:
         """Write the last part, and give the file its name."""
@@ -170,7 +183,7 @@ class _Unfinished:
 def _write_all(descriptor: int, pieces: list[bytes]) -> None:
     """Write pieces in as few calls as can be: after each this thread waits its turn to run Python."""
     while pieces:
-        written = os.writev(descriptor, pieces[:_MOST_PIECES])
+        written = os.writev(descriptor, pieces)
         while pieces and written >= len(pieces[0]):
             written -= len(pieces.pop(0))
         if written:

@@ -322,14 +322,14 @@ class _Counted:
 
 async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Join small chunks, of which each would cost a thread switch."""
-    held: list[bytes] = []
+    held = bytearray()
     async for chunk in chunks:
-        held.append(chunk)
-        if sum(map(len, held)) >= _GATHER_BYTES:
-            yield b"".join(held)
+        held += chunk
+        if len(held) >= _GATHER_BYTES:
+            yield bytes(held)
             held.clear()
     if held:
-        yield b"".join(held)
+        yield bytes(held)
 
 
 async def _chain(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

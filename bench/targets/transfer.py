@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import service
+from bench.programs import IMPORTS
 from bench.targets.footprint import Watching
 
 MiB = 1 << 20
@@ -34,7 +35,8 @@ _TURNS = 5
 def measure(mebibytes: int) -> dict[str, Any]:
     """Give speeds in MiB a second, their ratios, and how much the service's memory grew meanwhile."""
     limit = str((mebibytes + 64) * MiB)
-    with service.running("transfer", ("bench.scripted",), UPLOAD_MAX_BYTES=limit) as running:
+    with service.running("transfer", UPLOAD_MAX_BYTES=limit) as running:
+        running.execute("py", IMPORTS)  # what the service starts in the background is there then
         source = running.store / "source"
         _write(source, mebibytes)
         target = running.store / "copy"

@@ -77,3 +77,41 @@ print(json.dumps([clean, sorted(set(sys.modules) - known)]))
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True)
     assert json.loads(done.stdout) == [[True, True, True], []]
     assert done.stderr == b"", "it would stand in the log at each start"
+
+
+_STREAMS = """
+import sys
+for stream in (sys.stdin, sys.stdout, sys.stderr):
+    print(stream.name, stream.mode, stream.encoding, stream.errors, stream.line_buffering, stream.write_through,
+          stream.seekable(), stream.isatty(), stream.closed, stream.newlines, type(stream.buffer).__name__,
+          stream.fileno())
+"""
+
+
+async def test_streams_that_were_opened_ahead_are_a_fresh_interpreters(sandbox: LocalSandbox) -> None:
+    """They were opened in the zygote; what they know of their descriptors is true for the program's."""
+    source = f"""{_STREAMS}
+import subprocess
+subprocess.run([sys.executable, "-u", "-c", {_STREAMS!r}], check=True)
+"""
+    lines = (await output(sandbox, python(source))).splitlines()
+    assert len(lines) == 6
+    assert lines[:3] == lines[3:]
+
+
+async def test_an_environment_that_was_set_ahead_is_a_fresh_interpreters(sandbox: LocalSandbox) -> None:
+    """What Python and what programs that it starts find is what was asked for, and nothing of the zygote's own."""
+    source = """
+import json, os, subprocess
+told = subprocess.run(["/usr/bin/env", "-0"], capture_output=True, text=True, check=True).stdout
+print(json.dumps([dict(os.environ), dict(line.split("=", 1) for line in told.split("\\0")[:-1])]))
+"""
+    seen, inherited = json.loads(await output(sandbox, python(source)))
+    assert seen == inherited == sandbox._engine.program_env("/mnt/data", "/tmp")
+
+
+async def test_a_program_with_another_environment_has_that(sandbox: LocalSandbox) -> None:
+    """Not the one that was set ahead for the others."""
+    request = python("import os; print(os.environ.get('MORE'), os.environ['HOME'])")
+    request.env["MORE"] = "yes"
+    assert await output(sandbox, request) == "yes /mnt/data\n"

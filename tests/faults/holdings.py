@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from app.attack.own_service import descendants
-from app.engines.local.cgroups import MOST_IDLE
+from app.engines.local.cgroups import in_use
 
 _HIERARCHIES = ("memory", "pids", "cpu", "unified", "")
 
@@ -36,20 +36,10 @@ def held_by(pid: int, temporary: Path, pool_port: int | None = None) -> Holdings
     return Holdings(
         processes=len(descendants(pid)),
         descriptors=sum(target not in pooled for target in _descriptors(pid)),
-        groups=sum(_groups_below(group) for group in groups_of(pid)),
+        groups=sum(in_use(parent.glob("*/")) for parent in groups_of(pid)),
         mounts=sum(str(temporary) in line for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()),
         temporary=len(os.listdir(temporary)),
     )
-
-
-def _groups_below(parent: Path) -> int:
-    """Count the groups in use, and the empty ones that are more than may wait to be used again."""
-    members = []
-    for group in parent.glob("*/"):
-        with suppress(OSError):  # it is removed meanwhile
-            members.append((group / "cgroup.procs").read_text())
-    used = sum(map(bool, members))
-    return used + max(0, len(members) - used - MOST_IDLE)
 
 
 def _descriptors(pid: int) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import obstore
@@ -121,3 +123,51 @@ async def test_a_write_whose_writer_left_undid_the_next_one(
     record = await files.load(session_id)
     assert record is not None
     assert (record.user, record.language, left.cancelled()) == ("who left", "py", True)
+
+
+@pytest.mark.parametrize(
+    "answer", [OSError(errno.EAGAIN, "would wait"), OSError(errno.EOPNOTSUPP, "cannot tell"), 0, 1000], ids=str
+)
+async def test_what_is_not_in_memory_is_read_from_the_disk(
+    files: ObjectFiles, monkeypatch: pytest.MonkeyPatch, answer: OSError | int
+) -> None:
+    """Whatever the kernel says to being asked for what it has at hand, if anything: the file comes whole."""
+    session_id, file_id, content = await new_session(files), new_id(), os.urandom(2 * MiB + 7)
+    await files.write(session_id, file_id, text(content))
+
+    def preadv(descriptor: int, buffers: list[memoryview], start: int, flags: int) -> int:
+        assert flags == os.RWF_NOWAIT
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("app.stores.directory.os.preadv", preadv)
+    assert b"".join([chunk async for chunk in files.read(session_id, file_id)]) == content
+    assert b"".join([chunk async for chunk in files.read(session_id, file_id, 5, MiB)]) == content[5:MiB]
+
+
+async def test_writes_in_many_small_pieces_are_whole(files: ObjectFiles) -> None:
+    """More pieces than one call to the kernel takes, some of them empty."""
+    session_id, file_id = await new_session(files), new_id()
+    pieces = [bytes([number % 256]) * (number % 3) for number in range(5000)]
+
+    async def small() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    await files.write(session_id, file_id, small())
+    assert b"".join([chunk async for chunk in files.read(session_id, file_id)]) == b"".join(pieces)
+
+
+async def test_a_write_that_the_kernel_takes_in_part_goes_on(
+    files: ObjectFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it may when a disk is nearly full, or a signal comes."""
+    session_id, file_id, content = await new_session(files), new_id(), os.urandom(3 * MiB)
+
+    def writev(descriptor: int, pieces: list[bytes]) -> int:
+        return os.write(descriptor, pieces[0][:100_003])
+
+    monkeypatch.setattr("app.stores.directory.os.writev", writev)
+    await files.write(session_id, file_id, text(content))
+    assert b"".join([chunk async for chunk in files.read(session_id, file_id)]) == content

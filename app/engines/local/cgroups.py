@@ -17,6 +17,7 @@ import os
 import secrets
 import signal
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -153,6 +154,16 @@ class Cgroups:
         """Remove everything made; what is busy stays, empty groups cost nothing."""
         for parent in self._parents:
             _remove_tree(parent)
+
+
+def in_use(groups: Iterable[Path]) -> int:
+    """Count those of one controller's groups that hold processes, and the empty ones that are more than may wait."""
+    members = []
+    for group in groups:
+        with contextlib.suppress(OSError):  # it is removed meanwhile
+            members.append(_read(f"{group}/cgroup.procs"))
+    used = sum(map(bool, members))
+    return used + max(0, len(members) - used - MOST_IDLE)
 
 
 def open_cgroups() -> Cgroups | None:

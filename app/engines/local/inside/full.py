@@ -42,8 +42,8 @@ class FullGround:
         self._limits = limits
         self._fonts = FontCache(limits.font_cache)
         self._filter = sys_.Filter(limits.seccomp)
-        self._networks = Networks()
         self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._networks = Networks(self._proc)
         self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._own_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
 

@@ -25,8 +25,9 @@ _MOST_KEPT = 16
 class Networks:
     """Keep the namespaces of the latest jails, until they end."""
 
-    def __init__(self) -> None:
-        self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    def __init__(self, proc: int) -> None:
+        """Look below this ``/proc``."""
+        self._proc = proc
         self._own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self._used: dict[int, int] = {}
         """By the pidfd of the jail's first process."""
@@ -57,7 +58,7 @@ class Networks:
 
     def forget(self) -> None:
         """Close everything: a jail must not hold other jails' namespaces."""
-        for descriptor in (self._proc, self._own, *self._used, *self._used.values()):
+        for descriptor in (self._own, *self._used, *self._used.values()):
             os.close(descriptor)
 
     def _entered_again(self) -> int:

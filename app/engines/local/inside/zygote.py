@@ -144,7 +144,7 @@ def main(arguments: list[str]) -> None:
     ground: Ground = PlainGround(limits, **settings["plain"]) if settings["plain"] else FullGround(limits)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     ground.warm_up()
-    rehearsal.run()
+    _rehearse()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     kind, other = (bare, loaded)
     if settings["preload"] and os.fork() == 0:
@@ -160,6 +160,13 @@ def main(arguments: list[str]) -> None:
     pages = _learn(ground, is_loaded=kind == loaded)
     let_go()
     Zygote(socket.socket(fileno=kind), ground, pages).serve()
+
+
+def _rehearse() -> None:
+    try:
+        rehearsal.run()
+    except OSError as error:  # no directory to work in, perhaps; programs start slower then
+        print(f"rehearsal: {error!r}", file=sys.stderr)
 
 
 def _learn(ground: Ground, *, is_loaded: bool) -> Pages:
