@@ -31,9 +31,7 @@ def measure(burst: int, seconds: float, waves: int) -> dict[str, Any]:
     Spares are made while one caller waits for its answers, so one at a time is measured without them, too: then a
     second processor has nothing to do for a caller who is alone.
     """
-    rates: dict[str, list[float]] = {
-        name: [] for name in ("single", "eight", "single_bare", "eight_bare", "engine_alone")
-    }
+    rates: dict[str, list[float]] = {name: [] for name in _RATES}
     turns = min(_MOST_TURNS, 1 + waves)
     with service.running("load") as running:
         spares = _spares_after(running, burst)
