@@ -198,3 +198,41 @@ async def test_no_two_programs_at_once_have_one_network(engine: LocalEngine) -> 
     assert len(set(networks)) == len(sandboxes)
     for sandbox in sandboxes:
         await engine.destroy(sandbox.id)
+
+
+_FAILING = """
+import os
+from app.engines.local.inside import full, networks
+
+ground = object.__new__(full.FullGround)
+ground._proc = os.open("/proc", os.O_PATH)
+ground._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
+ground._networks = networks.Networks(ground._proc)
+
+def fail(*_):
+    raise BlockingIOError(11, "no more processes")
+
+def held():
+    return os.readlink("/proc/self/ns/net"), len(os.listdir("/proc/self/fd"))
+
+before, told = held(), []
+for module, name in ((os, "fork"), (networks.Networks, "_counts"), (full.sys_, "bring_up_loopback")):
+    usual = getattr(module, name)
+    setattr(module, name, fail)
+    ground._networks._fresh = []
+    for _ in range(3):
+        try:
+            ground.fork()
+        except BlockingIOError:
+            told.append(held() == before)
+    setattr(module, name, usual)
+print(told)
+"""
+
+
+async def test_a_fork_that_fails_leaves_nothing_in_the_zygote() -> None:
+    """Neither a descriptor for each attempt, nor the zygote in a network that was meant for a jail."""
+    shut = ("--user", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc")
+    command = ["unshare", *shut, "--", sys.executable, "-c", _FAILING]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == (str([True] * 9), "")

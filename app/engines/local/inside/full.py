@@ -70,20 +70,27 @@ class FullGround:
         """
         network, pid = self._networks.enter(), -1
         try:
-            sys_.unshare(sys_.CLONE_NEWPID)
-            try:
-                pid = os.fork()
-            finally:
-                if pid != 0:
-                    sys_.setns(self._own_pids, sys_.CLONE_NEWPID)
+            pid = self._fork()
         finally:
             if pid != 0:
                 self._networks.leave()
+            if pid < 0:
+                os.close(network)
         if pid == 0:
             os.close(network)
             self._networks.forget()
         else:
             self._networks.keep(network, pid)
+        return pid
+
+    def _fork(self) -> int:
+        sys_.unshare(sys_.CLONE_NEWPID)
+        pid = -1
+        try:
+            pid = os.fork()
+        finally:
+            if pid != 0:
+                sys_.setns(self._own_pids, sys_.CLONE_NEWPID)
         return pid
 
     def prepare(self) -> socket.socket | None:

@@ -36,9 +36,13 @@ class Networks:
         self._fresh: list[bytes] = []
 
     def enter(self) -> int:
-        """Enter a namespace that no living jail has, and give its descriptor."""
-        namespace = self._entered_again()
-        return self._new() if namespace < 0 else namespace
+        """Enter a namespace that no living jail has, and give its descriptor; after an ``OSError`` be in our own."""
+        try:
+            namespace = self._entered_again()
+            return self._new() if namespace < 0 else namespace
+        except OSError:
+            self.leave()
+            raise
 
     def leave(self) -> None:
         """Go back to our own."""
@@ -64,11 +68,15 @@ class Networks:
     def _entered_again(self) -> int:
         """Enter one that is as good as new, if there is one; close the others whose jails have ended."""
         for pidfd, _ in self._ended.poll(0):
-            namespace = self._let_go(pidfd)
-            sys_.setns(namespace, sys_.CLONE_NEWNET)
-            if self._counts() == self._fresh:
+            namespace, is_fresh = self._let_go(pidfd), False
+            try:
+                sys_.setns(namespace, sys_.CLONE_NEWNET)
+                is_fresh = self._counts() == self._fresh
+            finally:
+                if not is_fresh:
+                    os.close(namespace)
+            if is_fresh:
                 return namespace
-            os.close(namespace)
         return -1
 
     def _let_go(self, pidfd: int) -> int:
