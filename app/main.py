@@ -25,6 +25,7 @@ from app.console.overview import Bounds, Overview
 from app.console.sessions import Sessions
 from app.core.ports import Engine, EngineUnfit
 from app.core.tasks import end
+from app.server import lengthen_keep_alive, running_server
 from app.settings import Settings, SettingsError, load_settings
 from app.stopping import Drain, stopping_gently
 from app.telemetry import logs
@@ -41,6 +42,10 @@ EX_CONFIG = 78
 """Exit code for what only the operator can mend: a bad setting, a machine that cannot isolate (sysexits.h)."""
 
 
+MAX_LIBRECHAT_QUEUE_SECONDS = 10
+"""LibreChat's file helpers wait 15 s in all: for a place, the sandbox, their files and the program (K24)."""
+
+
 def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
     """Build the whole service. Raises ``SettingsError`` and ``EngineUnfit``."""
     parts = assemble(settings, engine)
@@ -53,6 +58,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        lengthen_keep_alive(running_server())
         async with living(parts, settings, warnings), stopping_gently(drain), traces or contextlib.nullcontext():
             for warning in (*warnings, *parts.engine.warnings):
                 app.description += f"\n\n**Warning:** {warning}"
@@ -132,6 +138,11 @@ def warnings_of(settings: Settings) -> list[str]:
     warnings = []
     if settings.adapter_auth == "none":
         warnings.append("ADAPTER_AUTH=none: anybody who reaches this service can run programs and use every file id")
+    if settings.queue_timeout_seconds > MAX_LIBRECHAT_QUEUE_SECONDS:
+        warnings.append(
+            f"QUEUE_TIMEOUT_SECONDS is above {MAX_LIBRECHAT_QUEUE_SECONDS}: LibreChat's file helpers give up before"
+            " they are told that the service is busy"
+        )
     return warnings
 
 

@@ -7,7 +7,6 @@ and the source of the JWT names is contract K7.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app import capacity
 from app.setting_rules import rules
 from app.units import GiB, KiB, MiB, parse_bytes
 
@@ -25,6 +25,17 @@ LIBRECHAT_RUNS = 40  # K42: within 30 seconds
 
 _RUNS_ON_DAYTONA = 64
 """As many as there may be sandboxes by default; one replica would take a hundred and more (docs/scaling.md)."""
+
+
+LEAST_STDOUT_BYTES = 10 * MiB + 1
+"""One byte more than LibreChat's edit_file accepts of a file (its ``MAX_AUTHORING_BYTES``)."""
+
+_RUNS_FOR_A_LIMIT = 4
+"""Programs for the memory of one program's limit: most take far less, and none starts when memory is short."""
+
+
+def _computing_runs() -> int:
+    return 2 * capacity.processors()
 
 
 class SettingsError(Exception):
@@ -225,7 +236,19 @@ class Settings(BaseSettings):
         64 * MiB, "Largest JSON body; code carries files as base64, 20 MiB and more (K24).", "bytes", ge=KiB
     )
     max_concurrent_runs: int = _request(
-        0, "Runs at one time; 0 is twice the cores, or 64 on Daytona, where the service only waits.", "runs", ge=0
+        0,
+        "Programs at one time, those that sleep or wait included; 0 is 64 on Daytona, and else four for"
+        " each `SANDBOX_MEMORY_BYTES` of memory, at most `MAX_SANDBOXES`. An eighth of them is kept for users who run"
+        " nothing yet.",
+        "programs",
+        ge=0,
+    )
+    max_computing_runs: int = _request(
+        0,
+        "Programs at one time that use a processor; 0 is twice the cores. More wait for a place; one that sleeps or"
+        " waits does not count. Daytona computes elsewhere, so it does not count there.",
+        "programs",
+        ge=0,
     )
     max_queued_runs: int = _request(256, "Runs that may wait for a place; beyond it a 429.", "runs", ge=0)
     max_paused_runs: int = _request(
@@ -250,16 +273,23 @@ class Settings(BaseSettings):
         "runs",
         ge=0,
     )
-    queue_timeout_seconds: int = _request(15, "How long a run waits for a place; then a 429 (K42).", "seconds", ge=0)
+    queue_timeout_seconds: int = _request(
+        10,
+        "How long a run waits for its session and for a place; then a 429 (K42). LibreChat's file helpers give up after"
+        " 15 seconds in all, so with more than 10 they do not receive the 429.",
+        "seconds",
+        ge=0,
+    )
 
     run_timeout_seconds: int = _run(60, "Time limit of a run that names none.", "seconds", ge=1)
     run_timeout_max_seconds: int = _run(300, "Longest time limit that a request may name.", "seconds", ge=1)
     stdout_max_bytes: Bytes = _run(
-        10 * MiB,
-        "Limit of stdout; beyond it the run ends and says so. LibreChat's edit_file reads files through"
-        " `cat`: below 10 MiB it fails on files that it could edit (K23).",
+        11 * MiB,
+        "Limit of stdout; beyond it the run ends and says so. It has to be above 10 MiB: LibreChat's edit_file reads"
+        " a file through `cat`, takes up to 10 MiB, and writes back what it has read, so a lower limit would cut"
+        " users' files (K23).",
         "bytes",
-        ge=KiB,
+        ge=LEAST_STDOUT_BYTES,
     )
     stderr_max_bytes: Bytes = _run(10 * MiB, "Limit of stderr; beyond it the run ends and says so.", "bytes", ge=KiB)
 
@@ -330,11 +360,20 @@ class Settings(BaseSettings):
 
     @property
     def concurrent_runs(self) -> int:
-        """Count the runs at one time: ``MAX_CONCURRENT_RUNS``, its 0 resolved to what the engine takes."""
+        """Programs at one time: ``MAX_CONCURRENT_RUNS``, its 0 resolved to what the engine takes."""
+        if self.max_concurrent_runs:
+            return self.max_concurrent_runs
         if self.engine == "daytona":
-            return self.max_concurrent_runs or _RUNS_ON_DAYTONA
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return self.max_concurrent_runs or 2 * cores
+            return _RUNS_ON_DAYTONA
+        by_memory = _RUNS_FOR_A_LIMIT * capacity.total_memory() // self.sandbox_memory_bytes
+        return max(_computing_runs(), min(by_memory, self.max_sandboxes))
+
+    @property
+    def computing_runs(self) -> int:
+        """Programs at one time that use a processor of this machine: ``MAX_COMPUTING_RUNS``, its 0 resolved."""
+        if self.engine == "daytona":
+            return self.concurrent_runs
+        return min(self.max_computing_runs or _computing_runs(), self.concurrent_runs)
 
     @property
     def egress_hosts(self) -> tuple[str, ...]:

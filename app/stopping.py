@@ -11,7 +11,6 @@ import asyncio
 import logging
 import os
 import signal
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import FrameType
@@ -22,6 +21,7 @@ from app.api.traffic import Traffic
 from app.core.admission import Admission
 from app.core.paused import PausedRuns
 from app.core.tasks import end
+from app.server import running_server
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class Signals:
 @asynccontextmanager
 async def stopping_gently(drain: Drain) -> AsyncIterator[None]:
     """Drain at the first signal to stop, or at the end of the block where signals are somebody else's."""
-    server = _server()
+    server = running_server()
     signals = Signals(server, drain) if server is not None else None
     if signals is not None:
         signals.take()
@@ -145,11 +145,3 @@ async def stopping_gently(drain: Drain) -> AsyncIterator[None]:
         await drain.run()
         if signals is not None:
             await signals.release()
-
-
-def _server() -> Server | None:
-    """Find the server whose signals we would take; another program's are its own."""
-    if threading.current_thread() is not threading.main_thread():
-        return None
-    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
-    return server if isinstance(server, Server) else None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from obstore.exceptions import BaseError
 
+from app import capacity
 from app.core.admission import Admission
 from app.core.choose import SessionChooser
 from app.core.events import Events
@@ -20,6 +21,7 @@ from app.core.rates import LimitedRuns, Rates
 from app.core.readiness import Prober
 from app.core.runs import RunPolicy, Runs
 from app.core.sandboxes import PAUSE_SECONDS, Sandboxes
+from app.core.slots import ProcessorMeter, RunSlots, SlotLimits
 from app.core.tickets import Tickets
 from app.core.toolchains import Toolchains
 from app.leases.memory import MemoryLeases
@@ -32,6 +34,9 @@ from app.stores.watched import WatchedFiles
 
 if TYPE_CHECKING:  # the engine that is not chosen is not imported
     from app.engines.daytona.account import DaytonaSettings
+
+_RESERVED_SHARE = 8
+"""One of so many slots is for callers who run nothing yet; with fewer slots than that, none is."""
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -62,8 +67,9 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
     files = WatchedFiles(store, events)
     sandboxes = Sandboxes(engine, leases, settings.max_sandboxes)
     binds = settings.session_language_policy == "bound"
-    chooser = SessionChooser(files, leases, wait_seconds=settings.queue_timeout_seconds, binds_language=binds)
-    admission = Admission(settings.concurrent_runs, settings.max_queued_runs, settings.queue_timeout_seconds)
+    chooser = SessionChooser(files, leases, binds_language=binds)
+    max_present = settings.concurrent_runs + settings.max_queued_runs
+    admission = Admission(make_slots(settings, engine), max_present, settings.queue_timeout_seconds)
     tickets = Tickets(_shared_secret(settings), PAUSE_SECONDS)
     paused_runs = PausedRuns(files, sandboxes, leases, admission, tickets, settings.max_paused_runs, events)
     runs_of = (files, sandboxes, chooser, admission, _policy(settings), paused_runs, events)
@@ -86,6 +92,15 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
         prober=Prober(engine, store, stock),
         toolchains=Toolchains(engine),
     )  # fmt: skip
+
+
+def make_slots(settings: Settings, engine: Engine) -> RunSlots:
+    """Bound the programs at one time by what the engine can say of them."""
+    limits = SlotLimits(settings.concurrent_runs, settings.computing_runs, settings.concurrent_runs // _RESERVED_SHARE)
+    meter = engine if isinstance(engine, ProcessorMeter) else None
+    if settings.engine == "daytona":
+        return RunSlots(limits, meter)
+    return RunSlots(limits, meter, lambda: capacity.available_memory() >= settings.sandbox_memory_bytes)
 
 
 def _shared_secret(settings: Settings) -> str | None:

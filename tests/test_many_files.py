@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from types import FrameType
 from typing import Any
 
@@ -17,16 +18,18 @@ from app.core.outputs import Delivery, Output, note_in_record
 from app.core.paths import Occupied
 from app.core.ports import Lease
 from app.core.session import FileRecord, Record, now
-from app.core.staging import Input, Inputs
+from app.core.staging import Input, References
 
 FEW, MANY = 100, 1000
+MADE = now()
 ROOM = 1.5
 """For what does not grow at all, and for what grows with the logarithm."""
 
 
-def file_at(path: str) -> FileRecord:
-    """Describe a file."""
-    return FileRecord(id=new_id(), path=path, size=1, modified=now(), etag="", content_type="text/plain")
+def file_at(path: str, minutes: int = 0) -> FileRecord:
+    """Describe a file made so many minutes after the others."""
+    modified = MADE + timedelta(minutes=minutes)
+    return FileRecord(id=new_id(), path=path, size=1, modified=modified, etag="", content_type="text/plain")
 
 
 def path_of(number: int) -> str:
@@ -63,7 +66,7 @@ def follow_up(count: int) -> Callable[[], object]:
     record, lease = record_of(count), Lease("session", "box")
 
     def work() -> None:
-        inputs = staging.with_session_files(record, Inputs())
+        inputs = staging.select_inputs(References(), record)
         staging.forget_replaced(lease, [item.path for item in inputs.by_path.values()])
         staging.note_placed(lease, inputs)
         staging.forget_replaced(lease, [item.path for item in inputs.by_path.values()])
@@ -91,15 +94,30 @@ def test_ten_thousand_files_made_each_run_take_sixteen_seconds(kind: Callable[[i
     assert steps_of(kind(MANY)) < steps_of(kind(FEW)) * MANY / FEW * ROOM
 
 
-@given(st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join), max_size=12))
+NAMES = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
+
+
+@given(st.lists(st.tuples(NAMES, st.integers(0, 3)), max_size=12))
+def test_what_is_placed_is_what_a_comparison_of_all_finds(files: list[tuple[str, int]]) -> None:
+    """A file is placed unless a newer one that is placed is the same path, above or below; of one time the later."""
+    found = [Input(name, "s", file_at(name, minutes)) for name, minutes in files]
+    newest_first = sorted(range(len(files)), key=lambda index: (files[index][1], index), reverse=True)
+    expected = list[int]()
+    for index in newest_first:
+        if not any(_conflicts(files[index][0], files[other][0]) for other in expected):
+            expected.append(index)
+    inputs = staging.select_inputs(References(found))
+    assert inputs.by_path == {files[index][0]: found[index] for index in expected}
+    told = {name for index, (name, _) in enumerate(files) if index not in expected}
+    assert {name for name in told if repr(name) not in "".join(inputs.notes)} == set()
+    assert len(inputs.notes) == (1 if told else 0)
+
+
+@given(st.lists(NAMES, max_size=12))
 def test_what_is_in_the_way_is_what_a_comparison_of_all_finds(names: list[str]) -> None:
-    """A path has to go if it is the same, above or below; whoever comes last stays."""
-    inputs, expected = Inputs(), list[str]()
-    for name in names:
-        inputs.place(Input(name, "s", file_at(name)))
-        expected = [other for other in expected if not _conflicts(name, other)] + [name]
-    assert sorted(inputs.by_path) == sorted(expected)
-    assert sorted(Occupied(expected).in_the_way_of("a")) == sorted(name for name in expected if _conflicts("a", name))
+    """A path is in the way if it is the same, above or below."""
+    there = set(names)
+    assert sorted(Occupied(there).in_the_way_of("a")) == sorted(name for name in there if _conflicts("a", name))
 
 
 def _conflicts(one: str, other: str) -> bool:

@@ -115,12 +115,13 @@ def test_defaults_of_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_defaults_keep_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
-    """K12 files live over 24 h, K17 bound, K21 100 MiB and 50 files, K23 10 MiB, K24 bodies over 20 MiB."""
+    """K12 24 h, K17 bound, K21 100 MiB and 50 files, K23 over 10 MiB, K24 bodies over 20 MiB."""
     settings = load(monkeypatch)
     assert settings.file_ttl_seconds >= 86400
     assert settings.session_language_policy == "bound"
     assert (settings.artifact_max_bytes, settings.artifact_max_files) == (100 * MiB, 50)
-    assert settings.stdout_max_bytes >= 10 * MiB
+    assert settings.stdout_max_bytes > 10 * MiB
+    assert settings.queue_timeout_seconds <= 10
     assert settings.request_body_max_bytes > 20 * MiB
     assert settings.concurrent_runs >= 2
 
@@ -227,7 +228,7 @@ def test_human_bytes() -> None:
         ("FILE_STORE_URL", "ftp://files"),
         ("FILE_TTL_SECONDS", "86399"),
         ("RUN_TIMEOUT_SECONDS", "301"),
-        ("STDOUT_MAX_BYTES", "1023"),
+        ("STDOUT_MAX_BYTES", "10MiB"),
         ("SANDBOX_UID", "0"),
         ("SANDBOX_PRELOAD", "os; import sys"),
         ("SANDBOX_MIN_ISOLATION", "some"),

@@ -16,7 +16,7 @@ from app.api.errors import json_response
 from app.api.gate import principal_of
 from app.api.wire import ERRORS, Deleted
 from app.core.files import Files
-from app.core.session import FileRecord, iso
+from app.core.session import FileRecord, Record, iso, last_modified
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _SAFE_HEADERS = {
@@ -35,19 +35,17 @@ def router(files: Files) -> APIRouter:
     async def listing(session_id: str, request: Request, detail: str = "summary") -> Response:
         record = await files.session(principal_of(request), session_id)
         shape = _SHAPES.get(detail, _full)
-        return Response(
-            orjson.dumps([shape(session_id, file) for file in record.current()]), media_type="application/json"
-        )
+        return Response(orjson.dumps([shape(record, file) for file in record.current()]), media_type="application/json")
 
     @routes.get("/sessions/{session_id}/objects/{file_id}", summary="Probe a file")
     async def probe(session_id: str, file_id: str, request: Request) -> Response:
-        file = await files.find(principal_of(request), session_id, file_id)
+        record, file = await files.find(principal_of(request), session_id, file_id)
         return json_response(
             {
-                "name": _object_name(session_id, file),
+                "name": _object_name(record, file),
                 "originalFilename": file.path,
                 "size": file.size,
-                "lastModified": iso(file.modified),
+                "lastModified": iso(last_modified(record, file)),
                 "etag": file.etag,
                 "contentType": file.content_type,
                 "readOnly": file.read_only,
@@ -56,7 +54,7 @@ def router(files: Files) -> APIRouter:
 
     @routes.get("/download/{session_id}/{file_id}", summary="Download a file", response_class=StreamingResponse)
     async def download(session_id: str, file_id: str, request: Request) -> Response:
-        file = await files.find(principal_of(request), session_id, file_id)
+        _, file = await files.find(principal_of(request), session_id, file_id)
         return await _stream(files, session_id, file, request.headers.get("range"))
 
     @routes.delete("/files/{session_id}/{file_id}", response_model=Deleted, summary="Delete a file")
@@ -68,24 +66,24 @@ def router(files: Files) -> APIRouter:
     return routes
 
 
-def _object_name(session_id: str, file: FileRecord) -> str:
+def _object_name(record: Record, file: FileRecord) -> str:
     """Name the object as the official server does; clients cut the file id out of it (K38)."""
-    return f"{session_id}/{file.id}{os.path.splitext(file.path)[1]}"
+    return f"{record.id}/{file.id}{os.path.splitext(file.path)[1]}"
 
 
-def _full(session_id: str, file: FileRecord) -> dict[str, Any]:
+def _full(record: Record, file: FileRecord) -> dict[str, Any]:
     return {
-        "name": _object_name(session_id, file), "id": file.id, "fileId": file.id,
-        "session_id": session_id, "storage_session_id": session_id, "filename": file.path, "size": file.size,
-        "lastModified": iso(file.modified), "etag": file.etag, "contentType": file.content_type,
+        "name": _object_name(record, file), "id": file.id, "fileId": file.id,
+        "session_id": record.id, "storage_session_id": record.id, "filename": file.path, "size": file.size,
+        "lastModified": iso(last_modified(record, file)), "etag": file.etag, "contentType": file.content_type,
         "metadata": {"content-type": file.content_type, "original-filename": file.path},
     }  # fmt: skip
 
 
-def _normalized(session_id: str, file: FileRecord) -> dict[str, Any]:
+def _normalized(record: Record, file: FileRecord) -> dict[str, Any]:
     return {
-        "id": file.id, "name": file.path, "storage_session_id": session_id, "size": file.size,
-        "contentType": file.content_type, "lastModified": iso(file.modified),
+        "id": file.id, "name": file.path, "storage_session_id": record.id, "size": file.size,
+        "contentType": file.content_type, "lastModified": iso(last_modified(record, file)),
     }  # fmt: skip
 
 

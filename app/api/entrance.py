@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.signs import LIBRECHAT
 from app.core import trail
 from app.core.events import Answered, Events
 from app.core.ids import new_number
@@ -39,7 +40,12 @@ _PAGE: tuple[Header, ...] = (
 )
 """Put on every answer that has no such header of its own; data, or a page for a browser and what belongs to it."""
 
-_OURS = frozenset(name for name, _ in _PAGE + _DATA)
+_CLOSE: Header = (b"connection", b"close")
+"""Ends the connection after the answer. LibreChat v0.7.7 to v0.8.3 sets a timer of five seconds that destroys the
+socket of a liveness probe, even if another request uses that socket by then (K2)."""
+
+_OURS = frozenset(name for name, _ in (*_PAGE, *_DATA, _CLOSE))
+_LIBRECHAT = LIBRECHAT.encode("ascii")
 _FIRST_NAME = re.compile(r"/*(?:v1/+)?([a-z.]*)")
 _PAGES = frozenset({"docs", "swagger", "console"})
 ROUTES = _PAGES | {
@@ -62,9 +68,11 @@ class Entrance:
             return
         began = time.perf_counter()
         request_id = _asked_id(scope["headers"]) or new_number()
+        headers = _PAGE if (route := first_name(scope["path"])) in _PAGES else _DATA
+        if is_librechat(scope["headers"]):
+            headers = (*headers, _CLOSE)
         trail.begin(request_id)
-        route = first_name(scope["path"])
-        answer = _Answer(send, request_id, _PAGE if route in _PAGES else _DATA)
+        answer = _Answer(send, request_id, headers)
         try:
             await self.app(scope, receive, answer)
         finally:
@@ -92,6 +100,11 @@ class _Answer:
             ours = [header for header in self._headers if header[0] not in names] if names else self._headers
             message["headers"] = [*there, *ours, (REQUEST_ID, self._request_id.encode("ascii"))]
         await self._send(message)
+
+
+def is_librechat(headers: Iterable[Header]) -> bool:
+    """Whether a request says that LibreChat sent it."""
+    return any(name == b"user-agent" and value.startswith(_LIBRECHAT) for name, value in headers)
 
 
 def _asked_id(headers: Iterable[Header]) -> str:

@@ -30,7 +30,7 @@ _HANDED_ON = re.compile("sandbox_|(run|stdout|stderr|artifact)_")
 QUICK = {
     "SANDBOX_MEMORY_BYTES": "160MiB", "SANDBOX_PROCESSES": "64", "SANDBOX_WORKSPACE_BYTES": "24MiB",
     "SANDBOX_WORKSPACE_FILES": "3000", "SANDBOX_TMP_BYTES": "16MiB", "SANDBOX_SHM_BYTES": "8MiB",
-    "STDOUT_MAX_BYTES": "1MiB", "STDERR_MAX_BYTES": "1MiB", "ARTIFACT_MAX_BYTES": "4MiB", "SANDBOX_PRELOAD": "numpy",
+    "STDERR_MAX_BYTES": "1MiB", "ARTIFACT_MAX_BYTES": "4MiB", "SANDBOX_PRELOAD": "numpy",
     "UPLOAD_MAX_BYTES": "2MiB",
 }  # fmt: skip
 """Small limits, so that the bombs go off quickly."""

@@ -1,31 +1,50 @@
-"""Let a bounded number of runs in at once, and a bounded number wait for a bounded time; end them when told to."""
+"""Bound the runs in progress and those that wait, and end them when the service stops."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from app.core.errors import Busy, Draining, ServiceError
+from app.core.slots import RunSlots, Slot
 from app.runner.endings import Ending
 from app.runner.messages import Reply
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A time on the event loop's clock, in seconds."""
+
+    at: float
+
+    @property
+    def seconds_left(self) -> float:
+        """The time until then; 0 once it is over."""
+        return max(0.0, self.at - asyncio.get_running_loop().time())
+
+
 class Admission:
     """Count who is inside and who waits; everybody else hears 429 with a time to come again (K42)."""
 
-    def __init__(self, max_runs: int, max_queued: int, wait_seconds: float) -> None:
+    def __init__(self, slots: RunSlots, max_present: int, wait_seconds: float) -> None:
         self.wait_seconds = wait_seconds
-        self._slots = asyncio.Semaphore(max_runs)
-        self._limit = max_runs + max_queued
+        self._slots = slots
+        self._limit = max_present
+        self._slot_of: dict[asyncio.Task[object] | None, Slot] = {}
         self._cuts: dict[asyncio.Task[object] | None, asyncio.Timeout] = {}
         self._is_cut = False
         self.present = 0
-        self.running = 0
         self.is_draining = False
+
+    @property
+    def running(self) -> int:
+        """The number of programs that have a slot."""
+        return self._slots.running
 
     @asynccontextmanager
     async def enter(self, *, goes_on: bool = False) -> AsyncIterator[None]:
@@ -51,29 +70,30 @@ class Admission:
             self._cuts.pop(task, None)
             self.present -= 1
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Wait for a place to run. Raises ``Busy`` when none is free in time."""
-        try:
-            async with asyncio.timeout(self.wait_seconds if self._slots.locked() else None):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise Busy("All places to run are taken.", retry_after_seconds=3) from error
-        self.running += 1
-        try:
-            yield
-        finally:
-            self.running -= 1
-            self._slots.release()
+    def time_to_wait(self) -> Deadline:
+        """Start the time that one request may wait, for its session and its slot together (K24)."""
+        return Deadline(asyncio.get_running_loop().time() + self.wait_seconds)
 
-    async def program(self, begin: Callable[[], Awaitable[T]]) -> T | Reply:
-        """Let a program run; one that is cut off ends with ``CANCELLED``, and goes on from there to its answer.
+    @asynccontextmanager
+    async def slot(self, owner: str | None, deadline: Deadline) -> AsyncIterator[None]:
+        """Hold a slot to run. Raises ``Busy`` when none is free in time."""
+        async with self._slots.slot(owner, deadline.seconds_left) as slot:
+            task = asyncio.current_task()
+            self._slot_of[task] = slot
+            try:
+                yield
+            finally:
+                del self._slot_of[task]
+
+    async def program(self, begin: Callable[[], Awaitable[T]], sandbox_id: str) -> T | Reply:
+        """Let a program run in a sandbox; one that is cut off ends with ``CANCELLED``, and goes on to its answer.
 
         Raises ``Draining`` when it may not begin any more, and what ``begin`` raises: it has not begun then.
         """
         if self._is_cut:
             raise _draining()
         task = asyncio.current_task()
+        self._slot_of[task].sandbox_id = sandbox_id
         around = self._cuts.pop(task)
         try:
             async with asyncio.timeout(None) as cut:

@@ -14,7 +14,7 @@ from app.core.languages import Language
 from app.core.ports import FileStore, Hold, Leases
 from app.core.principal import Principal
 from app.core.session import Record
-from app.core.staging import Inputs
+from app.core.staging import References
 
 log = logging.getLogger(__name__)
 
@@ -43,28 +43,28 @@ class Chosen:
 class SessionChooser:
     """Find the session of a run and hold it while the run lasts."""
 
-    def __init__(self, store: FileStore, leases: Leases, *, wait_seconds: float, binds_language: bool) -> None:
+    def __init__(self, store: FileStore, leases: Leases, *, binds_language: bool) -> None:
         self._store = store
         self._leases = leases
-        self._wait_seconds = wait_seconds
         self._binds_language = binds_language
 
     @asynccontextmanager
-    async def choose(self, wish: Wish, inputs: Inputs) -> AsyncIterator[Chosen]:
+    async def choose(self, wish: Wish, references: References, wait_seconds: float) -> AsyncIterator[Chosen]:
         """Yield the session, one run at a time in it.
 
-        An explicit session is waited for; a session that we only suppose to be the right one is taken when it is idle.
+        An explicit session is waited for, ``wait_seconds`` at most; a session that we only suppose to be the right one
+        is taken when it is idle.
         Raises ``LanguageConflict`` (K17) and ``Busy``.
         """
         explicit = await self._live(wish, wish.session_id)
         if explicit is not None:
             self._check_language(wish, explicit)
-            async with self._leases.hold(explicit.id, self._wait_seconds) as hold:
+            async with self._leases.hold(explicit.id, wait_seconds) as hold:
                 explicit = await self._live(wish, explicit.id) or explicit
                 self._check_language(wish, explicit)  # the run that we waited for may have bound it
                 yield Chosen(explicit, hold, is_new=False)
             return
-        for session_id in [] if wish.session_id else await self._supposed(wish, inputs):
+        for session_id in [] if wish.session_id else await self._supposed(wish, references):
             record = await self._live(wish, session_id)
             if record is None:
                 continue
@@ -98,14 +98,14 @@ class SessionChooser:
             f"This session runs '{record.language}'; start a new session for '{wish.language.name}'."
         )
 
-    async def _supposed(self, wish: Wish, inputs: Inputs) -> list[str]:
+    async def _supposed(self, wish: Wish, references: References) -> list[str]:
         """List sessions that it most likely continues: the conversation's, else its user's latest among the refs."""
         supposed: list[str] = []
         if wish.hint:
             remembered = await self._leases.hint(hint_key(wish.principal, wish.hint))
             supposed += [remembered] if remembered else []
         if wish.principal.user:
-            mine = [record for record in inputs.records.values() if self._is_mine(wish.principal, record)]
+            mine = [record for record in references.records.values() if self._is_mine(wish.principal, record)]
             mine.sort(key=lambda record: max((file.modified for file in record.files.values()), default=record.created))
             supposed += [record.id for record in reversed(mine)]
         return supposed

@@ -16,7 +16,7 @@ from app.core.ids import new_number
 from app.core.outputs import Delivery
 from app.core.ports import Staged
 from app.core.principal import Principal
-from app.core.staging import Inputs
+from app.core.staging import References
 from app.runner.endings import Ending
 from app.runner.messages import Reply
 
@@ -53,10 +53,10 @@ class Course:
         self._seconds[step] += now - self._lap
         self._lap = now
 
-    def chose(self, chosen: Chosen, inputs: Inputs) -> None:
+    def chose(self, chosen: Chosen, references: References) -> None:
         """Note the session, and whether a run went before: in the session, or in one whose files it brings."""
         self._trail.session_id = chosen.record.id
-        before = inputs.records.values() if chosen.is_new else (*inputs.records.values(), chosen.record)
+        before = references.records.values() if chosen.is_new else (*references.records.values(), chosen.record)
         self._is_follow_up = any(record.origin == "exec" for record in before)
 
     def resumed(self, session_id: str, rounds: int) -> None:

@@ -119,15 +119,17 @@ class Files:
                 raise NotFound(_VIEWED)
         return await touched(self._store, record)
 
-    async def find(self, principal: Principal, session_id: str, file_id: str) -> FileRecord:
-        """Give a file's description. Raises ``NotFound``, in the same words whatever is missing."""
+    async def find(self, principal: Principal, session_id: str, file_id: str) -> tuple[Record, FileRecord]:
+        """Return a session and a file of it; this counts as a use of the session (K12).
+
+        Raises ``NotFound``, in the same words whatever is missing.
+        """
         async with evenly_refused():
             record = await self._store.load(session_id)
             file = record.files.get(file_id) if record is not None and may_read(principal, record) else None
             if record is None or file is None:
                 raise NotFound(_NO_FILE)
-        await touched(self._store, record)
-        return file
+        return await touched(self._store, record), file
 
     def read(self, session_id: str, file_id: str, start: int = 0, end: int | None = None) -> Chunks:
         """Read the bytes of a file that ``find`` gave."""

@@ -129,7 +129,11 @@ class PausedRuns:
         ticket, results = _within_limits(ticket, results)
         with Course(self._events, principal, ticket.language, run_id=ticket.run_id) as course:
             course.resumed(ticket.session_id, ticket.number)
-            async with self._admission.enter(goes_on=True), self._alone(ticket) as hold, self._admission.slot():
+            async with (
+                self._admission.enter(goes_on=True),
+                self._alone(ticket) as hold,
+                self._admission.slot(principal.user, self._admission.time_to_wait()),
+            ):
                 course.lap("queue")
                 sandbox = await self._sandboxes.engine.find(ticket.sandbox_id)
                 if sandbox is None:
@@ -157,7 +161,7 @@ class PausedRuns:
         is_kept = False
         try:
             given = Results(ticket.number, list(results), ticket.key)
-            answer = await self._admission.program(partial(sandbox.resume, given))
+            answer = await self._admission.program(partial(sandbox.resume, given), sandbox.id)
             course.lap("run")
             if isinstance(answer, Pause):
                 await self._leases.keep(hold, lease)
@@ -210,8 +214,8 @@ class PausedRuns:
             found = await staging.resolve(self._store, principal, refs)
         except StoreUnavailable as error:
             log.warning("session %s: the inputs of a run that ended are not known: %s", ticket.session_id, error)
-            found = Inputs()
-        return Inputs(found.by_path, found.records, ticket.notes)
+            return Inputs(notes=ticket.notes)
+        return Inputs({item.path: item for item in found.found}, found.records, ticket.notes)
 
     async def _record_if_possible(self, principal: Principal, ticket: Ticket, delivery: Delivery) -> Delivery:
         try:

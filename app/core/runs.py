@@ -13,6 +13,7 @@ from app.core.choose import Chosen, SessionChooser, Wish
 from app.core.course import Course
 from app.core.errors import EngineLimited, EngineUnavailable, LeasesUnavailable, NotFound, StoreUnavailable
 from app.core.events import Events
+from app.core.file_reads import reads_one_file
 from app.core.languages import Language
 from app.core.outputs import Delivery
 from app.core.paused import Paused, PausedRuns
@@ -102,12 +103,16 @@ class Runs:
         async with self.admission.enter():
             if order.tools is not None:
                 await self._paused_runs.check_room()
-            referred = await staging.resolve(self._store, order.principal, order.refs)
+            references = await staging.resolve(self._store, order.principal, order.refs)
             course.lap("lookup")
-            async with self._chooser.choose(wish, referred) as chosen, self.admission.slot():
+            deadline = self.admission.time_to_wait()
+            async with (
+                self._chooser.choose(wish, references, deadline.seconds_left) as chosen,
+                self.admission.slot(order.principal.user, deadline),
+            ):
                 course.lap("queue")
-                course.chose(chosen, referred)
-                inputs = staging.with_session_files(chosen.record, referred)
+                course.chose(chosen, references)
+                inputs = staging.select_inputs(references, chosen.record)
                 result = await self._run_held(order, chosen, inputs, course)
                 await self._chooser.remember(wish, chosen.record.id)
                 course.lap("record")
@@ -139,7 +144,8 @@ class Runs:
         finally:
             if not is_true_copy:  # cancelled, lost or failed: files may lie there that nobody collected
                 await self._sandboxes.discard(hold)
-        return result_of(session_id, order.language.name, reply, inputs, delivery)
+        is_read = reads_one_file(order.language, order.source, order.args)
+        return result_of(session_id, order.language.name, reply, inputs, delivery, reads_one_file=is_read)
 
     async def _exchange(
         self, order: RunOrder, chosen: Chosen, inputs: Inputs, course: Course
@@ -164,7 +170,7 @@ class Runs:
             staging.forget_replaced(lease, (item.path for item in missing))
             refused = await self._put(sandbox, missing, inputs)
             for path, reason in refused.items():
-                inputs.remove(path)
+                inputs.by_path.pop(path, None)
                 inputs.notes.append(f"The file {path!r} could not be placed in the workspace: {reason}.")
             staging.note_placed(lease, inputs)
             course.staged(missing)
@@ -179,7 +185,7 @@ class Runs:
         if chosen.hold.is_lost():
             raise LeasesUnavailable("The session was lost to another replica before the program started.")
         begin = sandbox.exchange if order.tools is None else sandbox.begin
-        reply = await self.admission.program(partial(begin, request))
+        reply = await self.admission.program(partial(begin, request), sandbox.id)
         course.lap("run")
         return sandbox, lease, reply
 

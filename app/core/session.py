@@ -83,6 +83,14 @@ class Record(BaseModel):
         return before
 
 
+def last_modified(record: Record, file: FileRecord) -> datetime:
+    """Return what clients are told: the later of the file's creation and its session's last use (K12).
+
+    A client stops using a file 23 hours after this time, and uploads it again or loses it.
+    """
+    return max(file.modified, record.used)
+
+
 def now() -> datetime:
     """Give the current time in UTC, in milliseconds as LibreChat's own times are (K12)."""
     time = datetime.now(UTC)

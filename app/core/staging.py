@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from app.core import paths
@@ -11,6 +11,9 @@ from app.core.ports import Chunks, FileStore, Lease, Staged
 from app.core.principal import Principal
 from app.core.session import FileRecord, Record
 from app.core.touch import touched
+
+MAX_NAMED_FILES = 20
+"""File names in one note, so that a note stays a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,61 +40,81 @@ class Input:
 
 
 @dataclass(slots=True)
+class References:
+    """The stored files that a request refers to, the session records read for them, and notes on what is missing."""
+
+    found: list[Input] = field(default_factory=list)
+    """In the order of the request."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Inputs:
-    """Hold the inputs of a run by path, the records met on the way, and notes for the model on what is missing."""
+    """The inputs of a run by path, the records read for them, and notes for the model on what is missing."""
 
     by_path: dict[str, Input] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    _placed: paths.Occupied = field(default_factory=paths.Occupied)
-
-    def place(self, item: Input) -> None:
-        """Add an input; whatever lies in its way gives way, so that the last ref wins (K15)."""
-        if item.path not in self.by_path:
-            for path in self._placed.in_the_way_of(item.path):
-                self._placed.remove(path)
-                del self.by_path[path]
-            self._placed.add(item.path)
-        self.by_path[item.path] = item
-
-    def remove(self, path: str) -> None:
-        """Take an input away, if it is there."""
-        if self.by_path.pop(path, None) is not None:
-            self._placed.remove(path)
 
 
-async def resolve(store: FileStore, principal: Principal, refs: Iterable[Ref]) -> Inputs:
+async def resolve(store: FileStore, principal: Principal, refs: Iterable[Ref]) -> References:
     """Look the refs up. What is missing, expired, foreign or misnamed becomes a note; nothing fails the run (K15)."""
-    inputs = Inputs()
+    references = References()
     for ref in refs:
         path = paths.clean(ref.name)
-        file = await _find(store, principal, ref, inputs)
+        file = await _find(store, principal, ref, references)
         if path is None:
-            inputs.notes.append(f"The file {ref.name!r} was skipped: this cannot be a name in the workspace.")
+            references.notes.append(f"The file {ref.name!r} was skipped: this cannot be a name in the workspace.")
         elif file is None:
-            inputs.notes.append(f"The file {ref.name!r} was not found or has expired; it is not in the workspace.")
+            references.notes.append(f"The file {ref.name!r} was not found or has expired; it is not in the workspace.")
         else:
-            inputs.place(Input(path, ref.session_id, file))
-    return inputs
+            references.found.append(Input(path, ref.session_id, file))
+    return references
 
 
-async def _find(store: FileStore, principal: Principal, ref: Ref, inputs: Inputs) -> FileRecord | None:
-    record = inputs.records.get(ref.session_id) or await store.load(ref.session_id)
+async def _find(store: FileStore, principal: Principal, ref: Ref, references: References) -> FileRecord | None:
+    record = references.records.get(ref.session_id) or await store.load(ref.session_id)
     if record is None or not may_read(principal, record):
         return None
-    if ref.session_id not in inputs.records:
-        record = inputs.records[ref.session_id] = await touched(store, record)
+    if ref.session_id not in references.records:
+        record = references.records[ref.session_id] = await touched(store, record)
     return record.files.get(ref.file_id)
 
 
-def with_session_files(record: Record, inputs: Inputs) -> Inputs:
-    """Put the session's own files below the refs: a ref of the same name wins."""
-    merged = Inputs(records=inputs.records, notes=inputs.notes)
-    for file in record.current():
-        merged.place(Input(file.path, record.id, file))
-    for item in inputs.by_path.values():
-        merged.place(item)
-    return merged
+def select_inputs(references: References, record: Record | None = None) -> Inputs:
+    """Choose what lies where: of the session's files and the refs that want one place, the newest (K15)."""
+    own = [Input(file.path, record.id, file) for file in record.current()] if record is not None else []
+    selected, replaced = _newest([*own, *references.found])
+    notes = [*references.notes, *([_replaced_note(replaced)] if replaced else [])]
+    return Inputs(selected, references.records, notes)
+
+
+def _newest(candidates: Sequence[Input]) -> tuple[dict[str, Input], list[Input]]:
+    """Split candidates into those that are placed, by path, and those that give way to a newer one.
+
+    Two files conflict if their paths are equal or one is a directory of the other. LibreChat names what is attached
+    now first and old uploads last, so the order of a request says nothing. It decides between files of one time: the
+    later one is placed.
+    """
+    selected: dict[str, Input] = {}
+    replaced: list[Input] = []
+    occupied = paths.Occupied()
+    for _, item in sorted(enumerate(candidates), key=lambda pair: (pair[1].file.modified, pair[0]), reverse=True):
+        if not occupied.in_the_way_of(item.path):
+            occupied.add(item.path)
+            selected[item.path] = item
+        elif item.path not in selected or selected[item.path].key != item.key:
+            replaced.append(item)
+    return selected, replaced
+
+
+def _replaced_note(replaced: Sequence[Input]) -> str:
+    names = list(dict.fromkeys(item.path for item in replaced))
+    shown = ", ".join(map(repr, names[:MAX_NAMED_FILES]))
+    more = f" and {len(names) - MAX_NAMED_FILES} more" if len(names) > MAX_NAMED_FILES else ""
+    return f"Older versions were not placed, because a newer file takes their place: {shown}{more}."
 
 
 def missing_from(lease: Lease, inputs: Inputs, store: FileStore) -> list[Staged]:

@@ -39,7 +39,7 @@ class Limits(Message):
 
     wall_seconds: float = 60.0
     cpu_seconds: int = 120
-    stdout_bytes: int = 10 * 1024 * 1024
+    stdout_bytes: int = 11 * 1024 * 1024
     stderr_bytes: int = 10 * 1024 * 1024
     artifact_bytes: int = 100 * 1024 * 1024
     artifact_files: int = 50
@@ -197,6 +197,9 @@ class Reply(Message):
 
     stdout: str = ""
     stderr: str = ""
+    stdout_is_utf8: bool = True
+    """Whether ``stdout`` is exactly what the program wrote; if not, U+FFFD stands for what is not UTF-8."""
+
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory_bytes: int = 0

@@ -104,6 +104,8 @@ def _run_with_tools(
     started = start(_body_with_tools(request, source, tool_calls.door.path))
     try:
         watch(started, seen, request.limits, deadline, tool_calls)
+        for line in tool_calls.unseen_failures(seen.stderr.data):
+            seen.stderr.say(line)
     finally:
         started.close()
         tool_calls.close()
@@ -137,6 +139,7 @@ def _reply(seen: Watched, wall_seconds: float) -> Reply:
     reply = _ending(seen)
     reply.overflowed = next((stream.name for stream in (seen.stdout, seen.stderr) if stream.overflowed), None)
     reply.stdout, reply.stderr = seen.stdout.text, seen.stderr.text
+    reply.stdout_is_utf8 = "\N{REPLACEMENT CHARACTER}" not in reply.stdout or seen.stdout.is_utf8
     reply.wall_seconds = wall_seconds
     reply.cpu_seconds, reply.peak_memory_bytes = leaving.usage(seen.left)
     return reply

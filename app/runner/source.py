@@ -6,6 +6,7 @@ import contextlib
 import os
 from dataclasses import dataclass
 
+from app.runner import stdin_program
 from app.runner.messages import Program, Request
 from app.runner.workspace import make_usable
 
@@ -48,8 +49,9 @@ def place(request: Request) -> Source:
     with contextlib.suppress(FileExistsError):
         os.mkdir(apart, 0o700)
     path = os.path.join(apart, os.path.basename(shown) if program.place == "warm" else program.filename)
+    text = stdin_program.read_from_file(program.source, apart) if program.language == "bash" else program.source
     with open(path, "wb", buffering=0) as stream:
-        stream.write(program.source.encode("utf-8", "surrogatepass"))
+        stream.write(text.encode("utf-8", "surrogatepass"))
     return Source(path, shown)
 
 

@@ -23,6 +23,8 @@ _LOOK_SECONDS = 0.001
 _LONGEST_LOOK_SECONDS = 0.02
 _SHOWN_BYTES = 64 * 1024
 _REASON_CHARS = 2000
+_MAX_FAILURES = 20
+_FAILED = "The tool failed."
 
 
 class Link(Protocol):
@@ -64,6 +66,7 @@ class ToolCalls:
         self._patience = Patience()
         self._paused_until: float | None = None
         self._deadline = 0.0
+        self._failures: list[tuple[str, str]] = []
 
     # --- what ``watch`` asks -----------------------------------------------------------------------------------------
 
@@ -81,6 +84,17 @@ class ToolCalls:
         for caller in self._waiting.values():
             self._forget(caller)
         self._waiting.clear()
+
+    def unseen_failures(self, stderr: bytearray) -> list[str]:
+        """Return a line for each failed call of a shell whose message the program kept away from stderr.
+
+        A shell goes on after a failed call unless the program says otherwise, so nothing else would show the failure.
+        """
+        lines = []
+        for name, message in self._failures[:_MAX_FAILURES]:
+            if message.encode("utf-8", "replace") not in stderr:
+                lines.append(f"The tool {name!r} failed: {' '.join(message.split())[:_REASON_CHARS]}")
+        return lines
 
     def close(self) -> None:
         """Let the door go."""
@@ -183,6 +197,8 @@ class ToolCalls:
 
     def _answer(self, call_id: str, result: Result) -> None:
         caller = self._waiting[call_id]
+        if result.is_error and caller.wants_text:
+            self._failures.append((self._tools[caller.function].name, result.error_message or _FAILED))
         caller.answer(_body(caller, result), is_error=result.is_error)
         self._send(call_id)
 
@@ -243,7 +259,7 @@ def _finite(text: str) -> float:
 def _body(caller: Caller, result: Result) -> bytes:
     """Write what the caller reads: JSON for Python; for a shell, text as it is and everything else as compact JSON."""
     if result.is_error:
-        text = result.error_message or "The tool failed."
+        text = result.error_message or _FAILED
     elif caller.wants_text and isinstance(result.result, str):
         text = result.result
     else:

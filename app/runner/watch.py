@@ -42,6 +42,15 @@ class Stream:
         self.data += f"[sandbox] {line}\n".encode()
 
     @property
+    def is_utf8(self) -> bool:
+        """Whether ``text`` is exactly what was written."""
+        try:
+            self.data.decode()
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    @property
     def text(self) -> str:
         """Give the stream as text; bytes that are not UTF-8 show as the replacement character."""
         return self.data.decode("utf-8", "replace")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from app.core.errors import EngineUnavailable
 from app.core.ports import Engine, Staged
+from app.core.session import Record, now
 from app.settings import DAY_SECONDS
-from tests.contract.caller import Caller, Json, names, refs_to
+from tests.contract.caller import Caller, Json, Ref, names, refs_to
 from tests.contract.conftest import Serve
 from tests.contract.engines import Borrowed, Dying
 from tests.contract.service import Service
@@ -176,6 +178,93 @@ async def test_a_file_that_runs_refer_to_is_in_use(serve: Serve) -> None:
         await caller.exec("cat a.txt", "bash", files=[ref])
         await service.parts.keeper.tidy()
         assert await is_there(caller, ref["session_id"])
+
+
+Use = Callable[[Caller, Ref], Awaitable[object]]
+
+
+async def made_yesterday(service: Service) -> Ref:
+    """Upload a file and date it back by 23.5 hours, as the next day finds it."""
+    ref = await service.caller().upload_one("a.txt")
+    then = now() - timedelta(hours=23.5)
+
+    def apply(record: Record) -> None:
+        record.used = then
+        record.files = {key: file.model_copy(update={"modified": then}) for key, file in record.files.items()}
+
+    await service.parts.store.change(ref["session_id"], apply)
+    age(service, ref["session_id"], 23.5 * 3600)
+    return ref
+
+
+def hours_old(time: str) -> float:
+    """Return how long ago a time on the wire is."""
+    return (now() - datetime.fromisoformat(time)).total_seconds() / 3600
+
+
+@pytest.mark.parametrize("detail", ["summary", "full", "normalized"])
+async def test_a_listing_counts_as_a_use_before_it_is_answered(service: Service, detail: str) -> None:
+    """K12: the liveness check of LibreChat <= v0.8.5 finds its file younger than 23 h, so it uploads nothing again."""
+    ref = await made_yesterday(service)
+    [file] = await service.caller().listing(ref["session_id"], detail=detail)
+    assert hours_old(file["lastModified"]) < 23
+
+
+async def test_a_probe_counts_as_a_use_before_it_is_answered(service: Service) -> None:
+    """K12: so does the liveness check of LibreChat >= v0.8.6."""
+    ref = await made_yesterday(service)
+    answer = await service.caller().http.get(f"/sessions/{ref['session_id']}/objects/{ref['id']}")
+    assert hours_old(answer.json()["lastModified"]) < 23
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda caller, ref: caller.listing(ref["session_id"]),
+        lambda caller, ref: caller.http.get(f"/sessions/{ref['session_id']}/objects/{ref['id']}"),
+        lambda caller, ref: caller.content(ref["session_id"], ref["id"]),
+        lambda caller, ref: caller.exec("true", "bash", files=[ref]),
+        lambda caller, ref: caller.exec("true", "bash", session_id=ref["session_id"]),
+        lambda caller, ref: caller.upload_one("b.txt", session_id=ref["session_id"]),
+    ],
+    ids=["listing", "probe", "download", "ref", "run", "upload"],
+)
+async def test_every_use_of_a_session_keeps_all_its_files(serve: Serve, use: Use) -> None:
+    """K12: after it they live for their whole time again, and are told to be as young."""
+    async with serve(file_ttl_seconds=DAY_SECONDS) as service:
+        ref = await made_yesterday(service)
+        await use(service.caller(), ref)
+        (record,) = service.store.glob(f"records/{ref['session_id']}*")
+        assert time.time() - record.stat().st_mtime < 3600
+        files = await service.caller().listing(ref["session_id"])
+        assert all(hours_old(file["lastModified"]) < 1 for file in files)
+
+
+async def test_a_session_in_use_every_day_is_never_too_old(service: Service) -> None:
+    """K12: a file over the upload limit could not be uploaded again; seen daily, it need not be."""
+
+    def a_day_later(record: Record) -> None:
+        record.used -= timedelta(hours=22.9)
+
+    ref = await made_yesterday(service)
+    for _ in range(3):
+        [file] = await service.caller().listing(ref["session_id"])
+        assert hours_old(file["lastModified"]) < 23
+        await service.parts.store.change(ref["session_id"], a_day_later)
+
+
+async def test_a_file_made_after_the_last_use_has_its_own_time(service: Service) -> None:
+    """K12: the later of the two is told."""
+    ref = await service.caller().upload_one("a.txt")
+
+    def used_before(record: Record) -> None:
+        record.used -= timedelta(minutes=30)
+
+    await service.parts.store.change(ref["session_id"], used_before)
+    record = await service.parts.store.load(ref["session_id"])
+    [file] = await service.caller().listing(ref["session_id"])
+    assert record is not None
+    assert datetime.fromisoformat(file["lastModified"]) == record.files[ref["id"]].modified
 
 
 async def test_files_may_be_kept_for_ever(serve: Serve) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.settings import Settings
+from app.settings import LEAST_STDOUT_BYTES
 from app.units import MiB
 from tests.contract.caller import Caller, Json, names
 from tests.contract.conftest import Serve
@@ -95,26 +95,26 @@ async def test_output_that_is_not_utf8_is_shown_all_the_same(caller: Caller) -> 
 
 
 async def test_ten_mebibytes_of_stdout_arrive_whole(caller: Caller) -> None:
-    """K23: LibreChat's edit_file reads through cat and writes back what it saw: no byte may be missing."""
-    text = ("é" * 31 + "\n").encode() * (10 * MiB // 63)
+    """K23: LibreChat's edit_file reads through cat, takes 10 MiB, and writes back what it saw: no byte is missing."""
+    text = ("é" * 31 + "\n").encode() * (10 * MiB // 63) + b"x" * (10 * MiB % 63)
+    assert len(text) == 10 * MiB
     ref = await caller.upload_one("big.txt", text)
     answer = await caller.exec("cat big.txt", "bash", files=[ref])
     assert (answer.get("status"), answer["stderr"]) == (None, "")
     assert answer["stdout"].encode() == text
-    defaults = Settings.model_fields
-    assert defaults["stdout_max_bytes"].default >= 10 * MiB
 
 
 @pytest.mark.parametrize(("redirect", "stream"), [("", "stdout"), (" >&2", "stderr")])
 async def test_more_output_than_the_cap_ends_the_program(serve: Serve, redirect: str, stream: str) -> None:
     """K23: status OL, the message and stderr say which stream; what fits is kept, nothing is cut in silence."""
-    async with serve(stdout_max_bytes=5000, stderr_max_bytes=5000) as service:
+    cap = LEAST_STDOUT_BYTES + 1
+    async with serve(stdout_max_bytes=cap, stderr_max_bytes=cap) as service:
         answer = await service.caller().exec(f"yes{redirect}", "bash", timeout=20_000)
-        at_cap = await service.caller().exec(f"yes | head -c 5000{redirect}", "bash")
+        at_cap = await service.caller().exec(f"yes | head -c {cap}{redirect}", "bash")
     assert (answer["status"], answer["message"]) == ("OL", f"{stream} length exceeded")
     assert f"[sandbox] {stream} length exceeded" in answer["stderr"]
-    assert answer[stream].startswith("y\n" * 2500)
-    assert (at_cap.get("status"), at_cap[stream]) == (None, "y\n" * 2500)
+    assert answer[stream].startswith("y\n" * (cap // 2))
+    assert (at_cap.get("status"), at_cap[stream]) == (None, "y\n" * (cap // 2))
 
 
 async def test_bodies_of_20_mebibytes_and_more_are_taken(caller: Caller) -> None:

@@ -337,6 +337,34 @@ async def test_a_failed_tool_is_exit_code_one(caller: Caller) -> None:
     assert (end["status"], end["error"], end["stdout"]) == ("error", "Sandbox exited with code 1", "")
 
 
+@pytest.mark.parametrize("strict", ["", "set -e; "])
+@pytest.mark.parametrize(
+    "code",
+    ["t '{}' 2>/dev/null || true", "x=$(t '{}' 2>&1) || x=", "t '{}' 2>/dev/null | wc -c", "t '{}' 2>/dev/null & wait"],
+)
+async def test_a_failed_tool_is_told_whatever_the_program_does_with_its_message(
+    caller: Caller, strict: str, code: str
+) -> None:
+    """K30: the program may handle the failure and go on; the model reads of it all the same, once."""
+
+    def fail(_: Json) -> None:
+        raise ToolFailed("no such city")
+
+    end = (await play(caller, f"{strict}{code}\necho after", tools("t"), lang="bash", tool=fail)).end
+    assert end["status"] == "completed" and end["stdout"].endswith("after\n")
+    assert end["stderr"] == "[sandbox] The tool 't' failed: no such city\n"
+
+
+async def test_a_program_that_does_not_look_at_a_failure_goes_on(caller: Caller) -> None:
+    """K30: as with any command of bash; what went wrong is on stderr, without a second line about it."""
+
+    def fail(_: Json) -> None:
+        raise ToolFailed("no such city")
+
+    end = (await play(caller, "t '{}'\nx=$(t '{}')\necho after", tools("t"), lang="bash", tool=fail)).end
+    assert (end["status"], end["stdout"], end["stderr"]) == ("completed", "after\n", "no such city\n" * 2)
+
+
 @pytest.mark.parametrize(
     "argument", ["'{bad'", "'[1]'", "'{\"a\": NaN}'", "'{\"a\": 1e999}'", "'{}' more", "'\"text\"'"]
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
 from app.core.errors import EngineUnavailable
@@ -16,6 +16,7 @@ from app.engines.local import canary, release
 from app.engines.local.cgroups import Cgroups, open_cgroups
 from app.engines.local.egress import Egress, parse
 from app.engines.local.isolate import remove_tree, start_isolated
+from app.engines.local.processor_time import processor_seconds
 from app.engines.local.recipe import LocalSettings
 from app.engines.local.sandbox import LocalSandbox
 from app.engines.local.standby import Furnished, Jail, Standby
@@ -183,6 +184,12 @@ class LocalEngine:
     async def find(self, sandbox_id: str) -> LocalSandbox | None:
         """Give a live sandbox again."""
         return self._sandboxes.get(sandbox_id) if self._zygotes and self._zygotes.is_alive else None
+
+    async def processor_seconds(self, sandbox_ids: Collection[str]) -> dict[str, float]:
+        """Return the processor time of the programs that run in these sandboxes."""
+        runners = {name: self._sandboxes[name].runner_pids for name in sandbox_ids if name in self._sandboxes}
+        used = await asyncio.to_thread(processor_seconds, {pid for pids in runners.values() for pid in pids})
+        return {name: sum(used[pid] for pid in pids) for name, pids in runners.items() if used.keys() >= set(pids)}
 
     async def destroy(self, sandbox_id: str) -> None:
         """Free a workspace."""

@@ -83,12 +83,17 @@ class LocalSandbox:
         self._on_host = False
         self._place = Place()
         self._paused: _Paused | None = None
-        self._running = 0
+        self._jails: list[Jail] = []
         self._used_at = time.monotonic()
 
     def unused_seconds(self) -> float:
         """Tell for how long nothing has run here."""
-        return 0.0 if self._running else time.monotonic() - self._used_at
+        return 0.0 if self._jails else time.monotonic() - self._used_at
+
+    @property
+    def runner_pids(self) -> list[int]:
+        """The first process of each jail in which a program runs now, as the host sees it."""
+        return [jail.pid for jail in self._jails]
 
     @property
     def has_workspace(self) -> bool:
@@ -170,7 +175,7 @@ class LocalSandbox:
         self, jail: Jail, hearing: Coroutine[Any, Any, Reply | Pause], wall_seconds: float
     ) -> Reply | Pause:
         """Keep the jail of a run that pauses; end any other."""
-        self._running += 1
+        self._jails.append(jail)
         self._engine.running += 1
         try:
             answer = await hearing
@@ -178,7 +183,7 @@ class LocalSandbox:
                 self._paused = _Paused(jail, answer.number, wall_seconds)
             return answer
         finally:
-            self._running -= 1
+            self._jails.remove(jail)
             self._engine.running -= 1
             self._used_at = time.monotonic()
             if self._paused is None:

@@ -1,0 +1,50 @@
+"""Large Python programs on a shell's here-document, given to Python in a way that it reads fast.
+
+LibreChat's create_file and edit_file send ``python3 - <<'PY'`` with the whole file as one line of base64. CPython's
+tokenizer extends its buffer piece by piece when it reads a program from stdin, so its time grows with the square of
+the line: 17 MB take 4 to 26 seconds. ``compile`` takes the same text in a third of a second.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+
+MIN_BYTES = 1024 * 1024
+"""Shorter programs stay as they are: reading them costs less than 0.1 s."""
+
+_FIRST_LINE = re.compile(r"[ \t]*python3[ \t]+-[ \t]+<<[ \t]*'(\w+)'[ \t]*")
+_LOADER = (
+    '__import__("sys").argv[0] = "-"; '
+    'exec(compile(__import__("sys").stdin.buffer.read(), "<stdin>", "exec", dont_inherit=True))'
+)
+"""What ``python3 -`` does: the program is the main module, stdin is at its end, and tracebacks say ``<stdin>``."""
+
+
+def read_from_file(source: str, directory: str) -> str:
+    """Return a bash program that does the same with its here-document as a file; most are returned as they are.
+
+    Only a program that is nothing but one quoted here-document for ``python3 -`` is changed: the shell expands nothing
+    in it. Raises ``OSError`` when the file cannot be written to ``directory``.
+    """
+    if len(source) < MIN_BYTES:
+        return source
+    first, _, rest = source.partition("\n")
+    opening = _FIRST_LINE.fullmatch(first)
+    body = _body(rest, opening[1]) if opening is not None else None
+    if body is None:
+        return source
+    path = os.path.join(directory, "stdin")
+    with open(path, "wb", buffering=0) as file:
+        file.write(body.encode("utf-8", "surrogatepass"))
+    return f"python3 -c {shlex.quote(_LOADER)} < {shlex.quote(path)}\n"
+
+
+def _body(rest: str, tag: str) -> str | None:
+    """Return the here-document, or ``None`` if anything but blank lines follows it."""
+    end = 0 if rest.startswith(f"{tag}\n") or rest == tag else rest.find(f"\n{tag}\n") + 1
+    if end == 0 and rest.endswith(f"\n{tag}"):
+        end = len(rest) - len(tag)
+    body, after = rest[:end], rest[end + len(tag) :]
+    return body if end and not after.strip() else None

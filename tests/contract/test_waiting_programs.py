@@ -1,0 +1,54 @@
+"""Programs that sleep or wait take no place from others (K24)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.contract.service import Service, until
+
+SLEEP = "echo begun; sleep 600"
+
+
+@asynccontextmanager
+async def sleepers(service: Service, count: int, **body: str) -> AsyncIterator[None]:
+    """Keep so many sleeping programs in the sandboxes meanwhile; their callers leave at the end."""
+    caller = service.caller()
+    before = service.parts.runs.admission.running
+    tasks = [asyncio.ensure_future(caller.exec(SLEEP, "bash", timeout=300_000, **body)) for _ in range(count)]
+    try:
+        await until(lambda: service.parts.runs.admission.running == before + count)
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await until(lambda: service.parts.runs.admission.present == 0)
+
+
+@pytest.mark.parametrize("count", [4, 40])
+@pytest.mark.parametrize("user", ["sleeper", "another"])
+async def test_a_program_runs_beside_sleeping_ones(service: Service, count: int, user: str) -> None:
+    """K24: four and forty sleeping programs of one user refuse nobody, another user or the same one."""
+    async with sleepers(service, count, user_id="sleeper"):
+        ran = await service.caller().exec("echo hi", "bash", user_id=user)
+    assert ran["stdout"] == "hi\n"
+
+
+async def test_a_program_runs_beside_anothers_computing_ones(service: Service) -> None:
+    """K24: where one user's programs keep all processors busy, another's still starts."""
+    busy = [
+        asyncio.ensure_future(service.caller().exec("while :; do :; done", "bash", timeout=20_000, user_id="busy"))
+        for _ in range(12)
+    ]
+    try:
+        await until(lambda: service.parts.runs.admission.present == 12)
+        ran = await service.caller().exec("echo hi", "bash", user_id="another")
+    finally:
+        for task in busy:
+            task.cancel()
+        await asyncio.wait(busy)
+    assert ran["stdout"] == "hi\n"
