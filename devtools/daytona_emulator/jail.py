@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from app.engines.local.isolate import remove_tree
-from app.engines.local.outer import PROJECT, Outer, memory_file
+from app.engines.local.outer import ETC_NAMES, PROJECT, Outer, memory_file
 from app.engines.local.readable import readable
 from app.engines.local.recipe import find_bwrap, read_policy
 from app.engines.local.seccomp import compile_policy
@@ -24,16 +24,6 @@ SHARED: Final = "/shared"
 _UID: Final = 1000
 _CODE: Final = "/opt/emulator"
 _RUNTIME: Final = "/opt/sandbox"
-_ETC = (
-    "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
-    "alternatives",
-    "fonts",
-    "localtime",
-    "ssl/certs",
-    "ssl/openssl.cnf",
-)
 _PASSWD = f"root:x:0:0:root:/root:/usr/sbin/nologin\ndaytona:x:{_UID}:{_UID}::{HOME}:/bin/bash\n"
 _GROUP = f"root:x:0:\ndaytona:x:{_UID}:\n"
 _HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost\n"
@@ -220,9 +210,8 @@ def _describe(outer: Outer, root: Path, runtime: Path) -> None:
     for path in (Path("/bin"), Path("/sbin"), Path("/lib"), Path("/lib64"), Path("/lib32")):
         if path.is_dir() and not path.is_symlink():
             outer.bind(path)
-    for path in (Path("/etc", name) for name in _ETC):
-        if path.exists():
-            outer.bind(path.resolve(), str(path))
+    for path in (path for name in ETC_NAMES for path in Path("/etc").glob(name) if path.exists()):
+        outer.bind(path.resolve(), str(path))
     for text, target in ((_PASSWD, "/etc/passwd"), (_GROUP, "/etc/group"), (_HOSTS, "/etc/hosts")):
         outer.write(text, target)
     outer.bind(runtime, _RUNTIME)

@@ -16,11 +16,13 @@ from app.engines.local.inside import full
 PROJECT = Path(__file__).resolve().parents[3]
 CODE = "/opt/adapter"
 RUNTIME = "/opt/sandbox"
-_ETC = (
+ETC_NAMES = (
     *("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime"),
     *("ssl/certs", "ssl/openssl.cnf", "ca-certificates"),
     *("java-*-openjdk", "php", "R", "ldc2.conf", "ImageMagick-*", "libreoffice"),
 )
+"""What programs see of the host's ``/etc``, as patterns."""
+
 _PASSWD = f"root:x:0:0:root:/root:/usr/sbin/nologin\nsandbox:x:{full.UID}:{full.GID}::{full.WORKSPACE}:/bin/bash\n"
 _GROUP = f"root:x:0:\nsandbox:x:{full.GID}:\n"
 _HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost\n"
@@ -95,7 +97,7 @@ def build(outer: Outer, code: Path, runtime: Path, base: Path, env: dict[str, st
             outer.arguments += ["--symlink", os.readlink(link), str(link)]
         elif link.is_dir():
             outer.bind(link)
-    for name in _ETC:
+    for name in ETC_NAMES:
         for path in Path("/etc").glob(name):
             if path.exists():  # else a link into nowhere
                 outer.bind(path.resolve(), str(path))
