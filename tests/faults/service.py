@@ -122,10 +122,11 @@ class Process:
         return descendants(self.pid)
 
     def client(self) -> httpx.AsyncClient:
-        """Make a client with the key."""
+        """Make a client with the key, which keeps no connection: an idle one is a descriptor of the service."""
         return httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{self.port}", headers={"X-API-Key": API_KEY}, timeout=READY_WITHIN_SECONDS
-        )
+            base_url=f"http://127.0.0.1:{self.port}", headers={"X-API-Key": API_KEY}, timeout=READY_WITHIN_SECONDS,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )  # fmt: skip
 
     def tail(self) -> str:
         """Give the end of its log."""

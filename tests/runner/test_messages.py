@@ -37,7 +37,8 @@ REQUEST = Request(
 )  # fmt: skip
 REPLY = Reply(
     Ending.SIGNAL, code=137, signal="SIGKILL", overflowed="stderr", stdout="o\0\ufffd", stderr="e", wall_seconds=1.5,
-    cpu_seconds=2.5, peak_memory_bytes=3, changed=[ChangedFile("a", 1, "eA=="), ChangedFile("b", 2)], deleted=["c"],
+    stdout_is_utf8=False, cpu_seconds=2.5, peak_memory_bytes=3, deleted=["c"],
+    changed=[ChangedFile("a", 1, "eA=="), ChangedFile("b", 2)],
     left_out=[LeftOut("d", "why", is_limit=True), LeftOut("e", "because")], nonce="n",
 )  # fmt: skip
 

@@ -26,6 +26,13 @@ function makeTools(params) {
     .map(([name, factory]) => require(toolFile(name))[factory](params));
 }
 
+/** What a tool takes from the model. Its schema is zod's until 3.0, JSON Schema from 3.1 on. */
+function describe({ schema }) {
+  const parameters = schema.shape ?? schema.properties;
+  const languages = parameters.lang?.options ?? parameters.lang?.enum ?? [];
+  return { parameters: Object.keys(parameters), languages };
+}
+
 function loadToolNode() {
   return require(toolFile('ToolNode')).ToolNode;
 }
@@ -35,4 +42,4 @@ function loadAIMessage() {
   return projectRequire()('@langchain/core/messages').AIMessage;
 }
 
-module.exports = { makeTools, loadToolNode, loadAIMessage };
+module.exports = { makeTools, describe, loadToolNode, loadAIMessage };

@@ -14,11 +14,15 @@ const baseURL = process.env.LIBRECHAT_CODE_BASEURL;
 const MAX_FILE_BYTES = 150 * 1024 * 1024;
 const UPLOAD_TIMEOUT_MS = 120_000;
 
-/** Old releases send their key; new ones a JWT or nothing, say what sandbox they expect, and keep no connection. */
+/**
+ * Old releases send their key, if they have one: builds between v0.8.5 and v0.8.6-rc1 do not. New ones send a JWT or
+ * nothing, say what sandbox they expect, and keep no connection.
+ */
 function commonOptions({ generation, authHeaders }) {
   const userAgent = { 'User-Agent': 'LibreChat/1.0' };
   if (generation === 'old') {
-    return { headers: { ...userAgent, 'X-API-Key': process.env.LIBRECHAT_CODE_API_KEY } };
+    const key = process.env.LIBRECHAT_CODE_API_KEY;
+    return { headers: { ...userAgent, ...(key ? { 'X-API-Key': key } : {}) } };
   }
   return {
     headers: { ...userAgent, ...authHeaders, 'X-CodeAPI-Expected-Profile': 'default' },

@@ -3,12 +3,12 @@
 // keeps the session between turns. Only the model is faked.
 //
 // Job: {params?, authHeaders?, sessions?, threadId?, abortAfterMs?, agentTools?, turns: [[{name, args}]]}
-// Result: {turns: [[{status, text, artifact}]], sessions, sent, called}
+// Result: {turns: [[{status, text, artifact}]], sessions, sent, called, offered: {tool: {parameters, languages}}}
 
 const { run } = require('./io.cjs');
 const wire = require('./wire.cjs');
-const { makeTools, loadToolNode, loadAIMessage } = require('./client.cjs');
-const { makeAgentTool, definitionOf, calls } = require('./tools.cjs');
+const { makeTools, describe, loadToolNode, loadAIMessage } = require('./client.cjs');
+const { makeAgentTool, definitionOf, calls, resetCalls } = require('./tools.cjs');
 
 /** A model up to 3.0 copies the session id out of the text it was shown. */
 function lastSessionId(turns) {
@@ -38,6 +38,8 @@ const runConfig = (job) => ({
 });
 
 run(async (job) => {
+  wire.reset();
+  resetCalls();
   const AIMessage = loadAIMessage();
   const ToolNode = loadToolNode();
   const params = { ...job.params, ...(job.authHeaders ? { authHeaders: async () => job.authHeaders } : {}) };
@@ -55,5 +57,6 @@ run(async (job) => {
     const answer = await node.invoke({ messages: [message] }, runConfig(job));
     turns.push(answer.messages.map(outcomeOf));
   }
-  return { turns, sessions: Object.fromEntries(sessions), sent: wire.sent, called: calls };
+  const offered = Object.fromEntries(codeTools.map((tool) => [tool.name, describe(tool)]));
+  return { turns, sessions: Object.fromEntries(sessions), sent: wire.sent, called: calls, offered };
 });

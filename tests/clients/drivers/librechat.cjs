@@ -6,7 +6,7 @@
 // Result: {value | error: {status, data, message}, sent}
 
 const { run } = require('./io.cjs');
-const { sent } = require('./wire.cjs');
+const wire = require('./wire.cjs');
 const { send, upload, identity } = require('./codeapi.cjs');
 
 const PROBE_TIMEOUT_MS = 5_000;
@@ -85,10 +85,11 @@ async function errorBody(data) {
 }
 
 run(async (job) => {
+  wire.reset();
   try {
-    return { value: (await verbs[job.op](job)) ?? null, sent };
+    return { value: (await verbs[job.op](job)) ?? null, sent: wire.sent };
   } catch (error) {
     const { status, data } = error.response ?? {};
-    return { error: { status: status ?? null, data: (await errorBody(data)) ?? null, message: error.message }, sent };
+    return { error: { status: status ?? null, data: (await errorBody(data)) ?? null, message: error.message }, sent: wire.sent };
   }
 });

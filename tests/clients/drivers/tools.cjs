@@ -44,4 +44,8 @@ const definitionOf = ({ name, description, schema }) => ({
   allowed_callers: ['code_execution'],
 });
 
-module.exports = { makeAgentTool, definitionOf, calls };
+const resetCalls = () => {
+  calls.length = 0;
+};
+
+module.exports = { makeAgentTool, definitionOf, calls, resetCalls };

@@ -1,6 +1,7 @@
 'use strict';
 // Notes every request that leaves this process, so that a test can assert what a client really sends:
 // {method, path, headers, body, json}, of a large body the first 64 KiB.
+// A driver that runs several jobs calls reset() before each.
 
 const http = require('node:http');
 const { subscribe } = require('node:diagnostics_channel');
@@ -48,4 +49,8 @@ subscribe('undici:request:create', ({ request: { method, path, headers } }) => {
   sent.push({ method, path, headers: plain(Object.fromEntries(pairs)), body: '', json: null });
 });
 
-module.exports = { sent };
+const reset = () => {
+  sent.length = 0;
+};
+
+module.exports = { sent, reset };
