@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 
 from app.api.errors import json_response
 from app.api.gate import principal_of
-from app.api.multipart import MultipartReader, Part
+from app.api.multipart import Part, parts_of
 from app.api.wire import ERRORS, BatchResponse, UploadedFile, UploadResponse
 from app.core.errors import BadRequest, ClientLeft, TooLarge
 from app.core.files import Files, Purpose, Upload
@@ -95,7 +95,7 @@ class Taking:
     async def take_all(self, request: Request) -> Upload:
         """Read the body to its end and make its files visible. Raises ``BadRequest``, ``TooLarge``, ``NotFound``."""
         try:
-            async for part in MultipartReader(request).parts():
+            async for part in parts_of(request):
                 await self._take(part)
             if self._upload is None:
                 raise BadRequest("file: the form holds no file.")

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 from app.core import paths
 from app.core.access import may_change, may_read, may_run, private_scope, shared_scope
+from app.core.content_types import UNKNOWN, content_type_of
 from app.core.errors import BadRequest, Conflict, NotFound
 from app.core.evenly import evenly_refused
 from app.core.ids import new_id
 from app.core.ports import Chunks, FileStore
 from app.core.principal import Principal
-from app.core.session import FileRecord, Record, Scope, content_type_of, now
+from app.core.session import FileRecord, Record, Scope, now
 from app.core.touch import touched
 
 _VIEWED = "There is no such session."
@@ -61,7 +62,7 @@ class Upload:
         guessed = content_type_of(path)
         file = FileRecord(
             id=file_id, path=path, size=written.size, modified=now(), etag=written.etag,
-            content_type=guessed if guessed != "application/octet-stream" else content_type or guessed,
+            content_type=guessed if guessed != UNKNOWN else content_type or guessed,
         )  # fmt: skip
         self.files.append(file)
         return file

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from app.core import paths
+from app.core.content_types import content_type_of
 from app.core.errors import StoreUnavailable
 from app.core.ids import new_id
 from app.core.ports import FileStore, Lease, Sandbox
-from app.core.session import FileRecord, Record, content_type_of, now
+from app.core.session import FileRecord, Record, now
 from app.core.staging import Input, Inputs, note_placed
 from app.runner.messages import ChangedFile, LeftOut, Reply
 

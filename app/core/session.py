@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
-import os
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -100,12 +98,3 @@ def now() -> datetime:
 def iso(time: datetime) -> str:
     """Write a time as ISO 8601 in UTC ending in ``Z`` (K12)."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
-
-
-def content_type_of(path: str) -> str:
-    """Guess a content type from the name; unknown endings are plain bytes."""
-    return _TYPES.guess_type(os.path.basename(path))[0] or "application/octet-stream"
-
-
-_TYPES = mimetypes.MimeTypes()
-"""Python's own table alone, so that answers do not depend on the machine's ``/etc/mime.types``."""

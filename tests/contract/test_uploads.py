@@ -208,3 +208,48 @@ async def test_an_unknown_kind_is_malformed(service: Service, caller: Caller) ->
     answer = await caller.http.post("/upload", data={"kind": "galaxy", "id": "x"}, files={"file": ("a.txt", b"a")})
     assert (answer.status_code, "kind" in answer.json()["message"]) == (400, True)
     assert service.stored() == before
+
+
+async def test_each_file_of_a_form_has_its_own_content_type(caller: Caller) -> None:
+    """K34: whatever the pieces are in which the body arrives, a file keeps the type that its part names."""
+    headers, body = form(
+        (b'name="file"; filename="a.zzz"\r\nContent-Type: application/x-first', b"first"),
+        (b'name="file"; filename="b.zzz"\r\nContent-Type: application/x-second', b"second"),
+        (b'name="file"; filename="c.zzz"', b"third"),
+    )
+    types = ["application/x-first", "application/x-second", "application/octet-stream"]
+    for size in range(1, len(body) + 1):
+
+        async def pieces(size: int = size) -> AsyncIterator[bytes]:
+            for start in range(0, len(body), size):
+                yield body[start : start + size]
+
+        answer = await caller.http.post("/upload", content=pieces(), headers=headers)
+        listed = await caller.listing(answer.json()["session_id"])
+        assert [file["contentType"] for file in listed] == types, f"in pieces of {size} bytes"
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type"),
+    [
+        ("report.xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        ("report.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        ("slides.PPTX", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+        ("notes.md", "text/markdown"),
+        ("photo.webp", "image/webp"),
+        ("data.parquet", "application/vnd.apache.parquet"),
+        ("rows.jsonl", "application/jsonl"),
+        ("book.ipynb", "application/x-ipynb+json"),
+        ("config.yaml", "application/yaml"),
+        ("plots/hist.png", "image/png"),
+        ("archive.tar.gz", "application/gzip"),
+        ("no-extension", "application/octet-stream"),
+    ],
+)
+async def test_an_output_has_the_content_type_of_its_name(caller: Caller, name: str, content_type: str) -> None:
+    """K38, K40: on every Python the same, in listing and download."""
+    ran = await caller.exec(f"mkdir -p plots; echo x > '{name}'", "bash")
+    [file] = await caller.listing(ran["session_id"])
+    answer = await caller.http.get(f"/download/{ran['session_id']}/{file['id']}")
+    assert file["contentType"] == content_type
+    assert answer.headers["content-type"].partition(";")[0] == content_type
