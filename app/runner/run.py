@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 
-from app.runner import leaving, process, shelltools, workspace
+from app.runner import process, shelltools, workspace
 from app.runner.endings import Ending
 from app.runner.messages import MEMORY, Reply, Request
 from app.runner.source import Source, place
@@ -141,7 +142,8 @@ def _reply(seen: Watched, wall_seconds: float) -> Reply:
     reply.stdout, reply.stderr = seen.stdout.text, seen.stderr.text
     reply.stdout_is_utf8 = "\N{REPLACEMENT CHARACTER}" not in reply.stdout or seen.stdout.is_utf8
     reply.wall_seconds = wall_seconds
-    reply.cpu_seconds, reply.peak_memory_bytes = leaving.usage(seen.left)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    reply.cpu_seconds, reply.peak_memory_bytes = used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
     return reply
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from signal import SIGCHLD, SIGINT, SIGPIPE, SIGTERM, SIGXFSZ
 from typing import Any, NoReturn, Protocol
 
-from app.runner import leaving, warm_python
+from app.runner import warm_python
 from app.runner.messages import Limits, Message
 from app.runner.process import DEFAULT, set_dumpable, set_handler
 
@@ -23,6 +23,8 @@ Meanwhile = Callable[[int], None]
 
 _USE_TIME, _BEGIN = b"t", b"b"
 _CHUNK = 1 << 20
+_MAX_DESCRIPTOR = 256
+"""More descriptors than the runner ever holds."""
 
 OOM_VICTIM = b"1000"
 OOM_NORMAL = b"0"
@@ -42,41 +44,37 @@ class Body(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Hold a started program: its pid, a pidfd, and the reading ends of its streams and of what ``leaving`` says."""
+    """A started program: its pid, a pidfd, and the reading ends of its streams."""
 
     pid: int
     pidfd: int
     stdout: int
     stderr: int
-    leaving: int
 
     def close(self) -> None:
-        """Close the descriptors."""
-        for descriptor in (self.pidfd, self.stdout, self.stderr, self.leaving):
+        for descriptor in (self.pidfd, self.stdout, self.stderr):
             os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """Hold the other ends."""
+    """The writing ends of a program's streams."""
 
     stdout: int
     stderr: int
-    leaving: int
 
     def take(self, order: int | None) -> None:
         """Make them the descriptors that a program expects; of all others only ``order`` stays."""
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (self.stdout, 1), (self.stderr, 2)):
             os.dup2(source, target, inheritable=True)
-        os.dup2(self.leaving, leaving.NUMBER, inheritable=False)
-        os.closerange(3, leaving.NUMBER if order is None else order)
+        os.closerange(3, _MAX_DESCRIPTOR if order is None else order)
         if order is not None:
-            os.closerange(order + 1, leaving.NUMBER)
+            os.closerange(order + 1, _MAX_DESCRIPTOR)
 
     def close(self) -> None:
         """Close them, in the runner."""
-        for descriptor in (self.stdout, self.stderr, self.leaving):
+        for descriptor in (self.stdout, self.stderr):
             os.close(descriptor)
 
 
@@ -112,7 +110,7 @@ def _fork(oom: int | None, child: Callable[[_Ends], NoReturn]) -> Process:
     The kernel's memory killer shall choose the program, not the runner. Lowering a score needs privileges, so the
     runner raises its own before the fork, and takes it back: only the child keeps it.
     """
-    pipes = [os.pipe() for _ in range(3)]
+    pipes = [os.pipe() for _ in range(2)]
     ends = _Ends(*(write for _, write in pipes))
     _set_oom_score(oom, OOM_VICTIM)
     pid = os.fork()

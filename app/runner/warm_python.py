@@ -15,7 +15,7 @@ from posix import _exit  # the program may put another into ``os``
 from signal import SIGINT, default_int_handler
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from app.runner import figures, forkhooks, leaving, spawning, teardown
+from app.runner import figures, forkhooks, spawning, teardown
 from app.runner.messages import Message, Tool
 from app.runner.process import set_handler
 
@@ -73,9 +73,7 @@ class WarmProgram(Message):
         text = self.source.encode("utf-8", "surrogatepass")
         _remember_lines(self.path, text)
         spawning.install(self.path, self.script)
-        leaving.keep()
         code = _run(text, self.path, self.offer)
-        leaving.say()
         _exit(code)
 
 

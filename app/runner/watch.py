@@ -8,7 +8,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 
-from app.runner import leaving, memory, reap
+from app.runner import memory, reap
 from app.runner.endings import Ending
 from app.runner.messages import Limits
 from app.runner.spawn import Process
@@ -64,8 +64,6 @@ class Watched:
     stderr: Stream
     status: int = 0
     stopped: Ending | None = None
-    left: leaving.Left | None = None
-    """How the program's process ended, when that was certain before it was gone."""
 
 
 def watch(
@@ -77,26 +75,19 @@ def watch(
         selector.register(process.stderr, selectors.EVENT_READ, into.stderr)
         selector.register(process.pidfd, selectors.EVENT_READ, None)
         if tool_calls is None:
-            selector.register(process.leaving, selectors.EVENT_READ, process)
             _until_ended_or_stopped(selector, into, limits, deadline)
         else:
             tool_calls.start(selector, deadline)
             _until_ended_or_gone(selector, into, limits, tool_calls)
             tool_calls.stop()
-        for other in (process.pidfd, process.leaving):
-            if other in selector.get_map():
-                selector.unregister(other)
-        if into.left is not None and into.stopped is None:
-            into.status = into.left.status
-            _empty(selector, into)
-        else:
-            _end(process, into)
-            _drain(selector, into)
+        if process.pidfd in selector.get_map():
+            selector.unregister(process.pidfd)
+        _end(process, into)
+        _drain(selector, into)
 
 
 def _end(process: Process, into: Watched) -> None:
     """Wait for the end of the program's process, after a kill if it was stopped, and kill what it left."""
-    into.left = None
     if into.stopped is not None:
         signal.pidfd_send_signal(process.pidfd, signal.SIGKILL)
     _, into.status = os.waitpid(process.pid, 0)
@@ -142,10 +133,6 @@ def _take_ready(selector: selectors.BaseSelector, into: Watched, wait: float) ->
             ended = True
         elif isinstance(key.data, Stream):
             _take(selector, key, into)
-        elif isinstance(key.data, Process):
-            selector.unregister(key.fd)
-            into.left = leaving.heard(key.fd, key.data.pid)
-            ended = ended or into.left is not None
         elif key.fd in selector.get_map():  # else what was handled before it made it void
             key.data(key.fd)
     return ended
@@ -159,13 +146,6 @@ def _take(selector: selectors.BaseSelector, key: selectors.SelectorKey, into: Wa
     key.data.take(chunk)
     if key.data.overflowed:
         into.stopped = into.stopped or Ending.OUTPUT
-
-
-def _empty(selector: selectors.BaseSelector, into: Watched) -> None:
-    """Read what is in the pipes, of which a process that exits may still hold the other ends."""
-    while ready := selector.select(0):
-        for key, _ in ready:
-            _take(selector, key, into)
 
 
 def _drain(selector: selectors.BaseSelector, into: Watched) -> None:

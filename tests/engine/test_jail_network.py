@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import shlex
 import socket
-import subprocess
-import sys
 
 import pytest
 
@@ -123,116 +119,22 @@ print(json.dumps([all(sizes), ends[0].getsockopt(socket.SOL_SOCKET, socket.SO_KE
 _COOKIE = "socket.socket(socket.AF_UNIX).getsockopt(socket.SOL_SOCKET, 71, 8).hex()"
 """``SO_NETNS_COOKIE``: never the same for two namespaces, as numbers of inodes may be."""
 
-_LOOK = f"""
-import json, socket
-counts = {{name: open(f"/proc/net/{{name}}").read() for name in ("dev", "snmp", "snmp6", "udp", "udp6", "unix")}}
-print(json.dumps([{_COOKIE}, counts]))
-"""
 
-_USES = {
-    "IPv4": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))",
-    "IPv6": "socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b'x', ('::1', 9))",
-    "nobody's IPv4": "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))",
-    "nobody's IPv6": "socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b'x', ('2001:db8::1', 9))",
-    "a connection": "socket.create_connection(socket.create_server(('127.0.0.1', 0)).getsockname())",
-}
-
-
-async def _namespaces(engine: LocalEngine, runs: int) -> set[str]:
-    """Run programs one after the other until each spare is a newer one; tell which network each had."""
-    seen = set()
-    for _ in range(runs):
+async def test_every_program_has_a_network_namespace_that_no_other_had(engine: LocalEngine) -> None:
+    """What a program leaves in its own, as IPv6 flow labels, reaches no later one."""
+    seen = []
+    for _ in range(10):
         sandbox = await engine.create()
-        namespace, counts = await answer(sandbox, _LOOK)
-        seen.add(namespace)
-        assert counts == await _fresh_counts(), "somebody was there"
+        seen.append((await output(sandbox, python(f"import socket; print({_COOKIE})"))).strip())
         await engine.destroy(sandbox.id)
-    return seen
-
-
-@functools.cache
-def _a_fresh_network() -> dict[str, str]:
-    """Count in a network that nobody was in but ``ip``."""
-    names = ("dev", "snmp", "snmp6", "udp", "udp6", "unix")
-    counts = "; ".join(f"cat /proc/self/net/{name}; echo ===" for name in names)
-    program = "import fcntl,socket,struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'lo', 1))"
-    command = ["unshare", "--net", "--", "sh", "-c", f"{sys.executable} -c {shlex.quote(program)}; {counts}"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("===\n")
-    return dict(zip(names, told, strict=False))
-
-
-async def _fresh_counts() -> dict[str, str]:
-    return await asyncio.to_thread(_a_fresh_network)
-
-
-async def test_a_network_that_nobody_used_is_given_again(engine: LocalEngine) -> None:
-    """It cannot be told from a new one; making one takes as long as forking a program."""
-    assert len(await _namespaces(engine, 30)) < 20
-
-
-@pytest.mark.parametrize("use", _USES.values(), ids=_USES)
-async def test_a_network_that_was_used_is_not_given_again(engine: LocalEngine, use: str) -> None:
-    """Not even when all that a program did was to fail: the kernel counts it, and the next one could read that."""
-    source = f"""
-import socket
-try:
-    {use}
-except OSError:
-    pass
-print({_COOKIE})
-"""
-    used = set()
-    for _ in range(3):
-        sandbox = await engine.create()
-        used.add((await output(sandbox, python(source))).strip())
-        await engine.destroy(sandbox.id)
-    assert not used & await _namespaces(engine, 30)
+    assert len(set(seen)) == len(seen)
 
 
 async def test_no_two_programs_at_once_have_one_network(engine: LocalEngine) -> None:
-    """Also when there are more of them than networks that are kept."""
-    await _namespaces(engine, 10)
+    """Also when there are more of them than jails that wait."""
     sandboxes = [await engine.create() for _ in range(24)]
     source = f"import socket, time; time.sleep(1.5); print({_COOKIE})"
     networks = await asyncio.gather(*(output(sandbox, python(source)) for sandbox in sandboxes))
     assert len(set(networks)) == len(sandboxes)
     for sandbox in sandboxes:
         await engine.destroy(sandbox.id)
-
-
-_FAILING = """
-import os
-from app.engines.local.inside import full, networks
-
-ground = object.__new__(full.FullGround)
-ground._proc = os.open("/proc", os.O_PATH)
-ground._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
-ground._networks = networks.Networks(ground._proc)
-
-def fail(*_):
-    raise BlockingIOError(11, "no more processes")
-
-def held():
-    return os.readlink("/proc/self/ns/net"), len(os.listdir("/proc/self/fd"))
-
-before, told = held(), []
-for module, name in ((os, "fork"), (networks.Networks, "_counts"), (full.sys_, "bring_up_loopback")):
-    usual = getattr(module, name)
-    setattr(module, name, fail)
-    ground._networks._fresh = []
-    for _ in range(3):
-        try:
-            ground.fork()
-        except BlockingIOError:
-            told.append(held() == before)
-    setattr(module, name, usual)
-print(told)
-"""
-
-
-async def test_a_fork_that_fails_leaves_nothing_in_the_zygote() -> None:
-    """Neither a descriptor for each attempt, nor the zygote in a network that was meant for a jail."""
-    shut = ("--user", "--map-root-user", "--net", "--pid", "--fork", "--mount-proc")
-    command = ["unshare", *shut, "--", sys.executable, "-c", _FAILING]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
-    assert (done.stdout.strip(), done.stderr) == (str([True] * 9), "")

@@ -20,7 +20,6 @@ import socket
 
 from app.engines.local.inside import syscalls as sys_
 from app.engines.local.inside.limits import FontCache, JailLimits
-from app.engines.local.inside.networks import Networks
 
 WORKSPACE = "/mnt/data"
 ALIAS = "/workspace"
@@ -30,7 +29,7 @@ MATPLOTLIB_CONFIG = "/tmp/.matplotlib"
 PROXY_PORT = 3128
 
 _GUARDED = sys_.MS_NOSUID | sys_.MS_NODEV
-_SHUT = sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
+_SHUT = sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
 
 
 class FullGround:
@@ -43,7 +42,6 @@ class FullGround:
         self._fonts = FontCache(limits.font_cache)
         self._filter = sys_.Filter(limits.seccomp)
         self._proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._networks = Networks(self._proc)
         self._own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self._own_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
 
@@ -64,26 +62,7 @@ class FullGround:
             sys_.setns(self._own_mounts, sys_.CLONE_NEWNS)
 
     def fork(self) -> int:
-        """Fork the first process of a new pid namespace; when it ends, the kernel ends all others in there.
-
-        It is in a network namespace of its own, too.
-        """
-        network, pid = self._networks.enter(), -1
-        try:
-            pid = self._fork()
-        finally:
-            if pid != 0:
-                self._networks.leave()
-            if pid < 0:
-                os.close(network)
-        if pid == 0:
-            os.close(network)
-            self._networks.forget()
-        else:
-            self._networks.keep(network, pid)
-        return pid
-
-    def _fork(self) -> int:
+        """Fork the first process of a new pid namespace. When it ends, the kernel kills all others in there."""
         sys_.unshare(sys_.CLONE_NEWPID)
         pid = -1
         try:
@@ -95,6 +74,7 @@ class FullGround:
 
     def prepare(self) -> socket.socket | None:
         sys_.unshare(_SHUT)
+        sys_.bring_up_loopback()
         socket.sethostname("sandbox")
         return socket.create_server(("127.0.0.1", PROXY_PORT)) if self._limits.has_proxy else None
 
