@@ -17,7 +17,7 @@ from app.core.files import Files
 from app.core.keeper import Keeper
 from app.core.paused import PausedRuns
 from app.core.ports import Engine, EngineUnfit, Leases, Stock
-from app.core.rates import LimitedRuns, Rates
+from app.core.rates import Rates
 from app.core.readiness import Prober
 from app.core.runs import RunPolicy, Runs
 from app.core.sandboxes import PAUSE_SECONDS, Sandboxes
@@ -72,15 +72,16 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
     admission = Admission(make_slots(settings, engine), max_present, settings.queue_timeout_seconds)
     tickets = Tickets(_shared_secret(settings), PAUSE_SECONDS)
     paused_runs = PausedRuns(files, sandboxes, leases, admission, tickets, settings.max_paused_runs, events)
-    runs_of = (files, sandboxes, chooser, admission, _policy(settings), paused_runs, events)
-    rates = make_rates(settings, leases)
+    runs = Runs(
+        files, sandboxes, chooser, admission, _policy(settings), paused_runs, events, make_rates(settings, leases)
+    )
     return Parts(
         events=events,
         engine=engine,
         leases=leases,
         store=store,
         files=Files(files, settings.upload_max_bytes),
-        runs=Runs(*runs_of) if rates is None else LimitedRuns(rates, *runs_of),
+        runs=runs,
         paused_runs=paused_runs,
         sandboxes=sandboxes,
         keeper=Keeper(

@@ -8,7 +8,6 @@ from app.core import paths
 from app.core.access import may_change, may_read, may_run, private_scope, shared_scope
 from app.core.content_types import UNKNOWN, content_type_of
 from app.core.errors import BadRequest, Conflict, NotFound
-from app.core.evenly import evenly_refused
 from app.core.ids import new_id
 from app.core.ports import Chunks, FileStore
 from app.core.principal import Principal
@@ -106,18 +105,16 @@ class Files:
         if not session_id:
             record = Record(id=new_id(), origin="upload", user=principal.user)
             return Upload(self._store, record, is_new=True, max_bytes=self._max_bytes)
-        async with evenly_refused():
-            found = await self._store.load(session_id)
-            if found is None or not may_run(principal, found):
-                raise NotFound(_VIEWED)
+        found = await self._store.load(session_id)
+        if found is None or not may_run(principal, found):
+            raise NotFound(_VIEWED)
         return Upload(self._store, found, is_new=False, max_bytes=self._max_bytes)
 
     async def session(self, principal: Principal, session_id: str) -> Record:
         """Give a session that the caller may see. Raises ``NotFound``."""
-        async with evenly_refused():
-            record = await self._store.load(session_id)
-            if record is None or not may_read(principal, record):
-                raise NotFound(_VIEWED)
+        record = await self._store.load(session_id)
+        if record is None or not may_read(principal, record):
+            raise NotFound(_VIEWED)
         return await touched(self._store, record)
 
     async def find(self, principal: Principal, session_id: str, file_id: str) -> tuple[Record, FileRecord]:
@@ -125,11 +122,10 @@ class Files:
 
         Raises ``NotFound``, in the same words whatever is missing.
         """
-        async with evenly_refused():
-            record = await self._store.load(session_id)
-            file = record.files.get(file_id) if record is not None and may_read(principal, record) else None
-            if record is None or file is None:
-                raise NotFound(_NO_FILE)
+        record = await self._store.load(session_id)
+        file = record.files.get(file_id) if record is not None and may_read(principal, record) else None
+        if record is None or file is None:
+            raise NotFound(_NO_FILE)
         return await touched(self._store, record), file
 
     def read(self, session_id: str, file_id: str, start: int = 0, end: int | None = None) -> Chunks:
@@ -138,10 +134,9 @@ class Files:
 
     async def delete(self, principal: Principal, session_id: str, file_id: str) -> None:
         """Delete a file for good. Raises ``NotFound``, also the second time (K41)."""
-        async with evenly_refused():
-            record = await self._store.load(session_id)
-            if record is None or not may_change(principal, record) or file_id not in record.files:
-                raise NotFound(_NO_FILE)
+        record = await self._store.load(session_id)
+        if record is None or not may_change(principal, record) or file_id not in record.files:
+            raise NotFound(_NO_FILE)
 
         def apply(current: Record) -> None:
             if current.files.pop(file_id, None) is None:

@@ -200,11 +200,6 @@ class Hold(Protocol):
         ...
 
     @property
-    def fence(self) -> int:
-        """Number this hold; whoever holds the same session later has a greater number."""
-        ...
-
-    @property
     def lease(self) -> Lease | None:
         """Give the session's lease: the one found with the lock, then what this hold kept or dropped."""
         ...

@@ -1,31 +1,15 @@
-"""Bound how many programs one user, or one tenant, starts; made only when there is such a limit."""
+"""Limits on how many programs one user, or one tenant, starts in a time."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
-from app.core.course import Course
-from app.core.paused import Paused
 from app.core.principal import Principal
-from app.core.results import RunResult
-from app.core.runs import RunOrder, Runs
 
 
 class Rates(Protocol):
-    """Count the programs that a caller starts."""
+    """Counts the programs that callers start."""
 
     async def admit(self, principal: Principal) -> None:
-        """Count one more. Raises ``Busy``, and counts nothing, when it is one too many."""
+        """Count one more. Raises ``Busy``, and counts nothing, when it is over a limit."""
         ...
-
-
-class LimitedRuns(Runs):
-    """Run programs, of each caller no more than the rates allow; to go on with one that waited is no new one."""
-
-    def __init__(self, rates: Rates, *parts: Any) -> None:
-        super().__init__(*parts)
-        self._rates = rates
-
-    async def _begin(self, order: RunOrder, course: Course) -> RunResult | Paused:
-        await self._rates.admit(order.principal)
-        return await super()._begin(order, course)

@@ -19,6 +19,7 @@ from app.core.outputs import Delivery
 from app.core.paused import Paused, PausedRuns
 from app.core.ports import FileStore, Lease, Sandbox, Staged
 from app.core.principal import Principal
+from app.core.rates import Rates
 from app.core.results import RunResult, result_of
 from app.core.sandboxes import Sandboxes
 from app.core.session import Record, now
@@ -77,7 +78,7 @@ class Runs:
 
     def __init__(
         self, store: FileStore, sandboxes: Sandboxes, chooser: SessionChooser, admission: Admission, policy: RunPolicy,
-        paused_runs: PausedRuns, events: Events,
+        paused_runs: PausedRuns, events: Events, rates: Rates | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._sandboxes = sandboxes
@@ -85,6 +86,7 @@ class Runs:
         self._policy = policy
         self._paused_runs = paused_runs
         self._events = events
+        self._rates = rates
         self.admission = admission
 
     async def run(self, order: RunOrder) -> RunResult:
@@ -99,6 +101,8 @@ class Runs:
             return await self._begin(order, course)
 
     async def _begin(self, order: RunOrder, course: Course) -> RunResult | Paused:
+        if self._rates is not None:
+            await self._rates.admit(order.principal)
         wish = Wish(order.principal, order.language, order.session_id, order.hint, order.may_be_refused)
         async with self.admission.enter():
             if order.tools is not None:

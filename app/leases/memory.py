@@ -26,7 +26,6 @@ class _Hold:
     """Hold a session; within one process nobody can take it away, so it is lost only by its end."""
 
     session_id: str
-    fence: int
     lease: Lease | None
     is_over: bool = False
 
@@ -41,7 +40,6 @@ class MemoryLeases:
         self._leases: OrderedDict[str, Lease] = OrderedDict()
         self._locks: dict[str, _Lock] = {}
         self._hints: OrderedDict[str, str] = OrderedDict()
-        self._fence = 0
 
     @asynccontextmanager
     async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[Hold]:
@@ -50,8 +48,7 @@ class MemoryLeases:
         entry.users += 1
         try:
             await self._acquire(entry.lock, wait_seconds)
-            self._fence += 1
-            hold = _Hold(session_id, self._fence, self._leases.get(session_id))
+            hold = _Hold(session_id, self._leases.get(session_id))
             try:
                 yield hold
             finally:

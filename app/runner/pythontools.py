@@ -46,8 +46,6 @@ def _function(door: str, tool: Tool) -> Function:
             known = ", ".join(f"{key}=..." for key in arguments.properties(tool.parameters)) or "name=..."
             raise TypeError(f"{name}() takes keyword arguments only: {name}({known})")
         text = _json_of(name, named)
-        if (wrong := arguments.problem(tool.parameters, json.loads(text))) is not None:
-            raise TypeError(f"{name}() {wrong}")
         return _knock(door, tool, text)
 
     call.__name__ = call.__qualname__ = name

@@ -155,9 +155,6 @@ class ToolCalls:
             values = _object(caller.arguments)
         except ValueError as error:
             return f"{tool.function}: {error}"
-        wrong = arguments.problem(tool.parameters, values)
-        if wrong is not None:
-            return f"{tool.function}() {wrong}"
         self._taken_bytes += len(caller.arguments or b"")
         if self._taken_bytes > self._limits.tool_inputs_bytes:
             return f"the arguments of all calls of a run can take {self._limits.tool_inputs_bytes} bytes at most"

@@ -38,7 +38,9 @@ TOOLS: list[Json] = [
 ]
 PYTHON: dict[str, str] = {
     "a langchain tool": "print((await get_weather(city='Rome'))['city'])",
-    "what a schema forbids": "try:\n    await get_weather(town='Rome')\nexcept TypeError as error:\n    print(error)",
+    "what a schema forbids": (
+        "try:\n    await get_weather(town='Rome')\nexcept ToolExecutionError as error:\n    print(error)"
+    ),
     "mcp content": "print((await mcpsearch_docs(query='x'))['from'])",
     "a leading digit": "print(await _2nd_opinion(on='this', of='that'))",
     "a keyword": "print((await class_tool())['rows'][0]['of']['deep'], (await class_tool())['total'])",
@@ -127,10 +129,10 @@ def test_python_programs_get_what_the_tools_give(python: tuple[Client, Played]) 
 
 
 def test_python_programs_meet_failures_as_their_own(python: tuple[Client, Played]) -> None:
-    """K29, K31: ToolExecutionError, TypeError before any call; an uncaught one reaches the model with its traceback."""
+    """K29, K31: ToolExecutionError, also for what a schema forbids; uncaught, its traceback reaches the model."""
     _, played = python
     assert played.outcomes["a failure"].text.startswith("stdout:\ncaught no such city")
-    assert "get_weather() missing 1 required argument: 'city'" in played.outcomes["what a schema forbids"].text
+    assert "did not match expected schema" in played.outcomes["what a schema forbids"].text
     assert {"name": "get-weather", "input": {"town": "Rome"}} not in played.conversation.called
     uncaught = played.outcomes["an uncaught failure"].text
     for words in ("exited with code 1", "line 2", "ToolExecutionError: no such city", "before"):

@@ -224,13 +224,8 @@ async def test_one_failure_of_several_spares_the_others(caller: Caller) -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        ("get_weather()", "missing 1 required argument: 'city'"),
         ("get_weather('Rome')", "keyword arguments only"),
-        ("get_weather(city=3)", "argument 'city' must be string, not 3"),
-        ("get_weather(city='Rome', days='two')", "argument 'days' must be integer, not 'two'"),
         ("get_weather(city='Rome', days=1e999)", "not JSON"),
-        ("get_weather(city='Rome', unit='K')", "one of ['C', 'F']"),
-        ("get_weather(city='Rome', country='IT')", "unexpected argument 'country'"),
         ("get_weather(city=object())", "not JSON"),
     ],
 )

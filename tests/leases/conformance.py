@@ -49,22 +49,20 @@ class LeasesConformance:
         assert order == ["first", "second"]
 
     async def test_one_at_a_time(self, leases: Leases) -> None:
-        """Of twenty who want the same session, each gets it, none beside another, with growing fences."""
-        session, inside, most, fences = new_id(), 0, 0, []
+        """Of twenty who want the same session, each gets it, none beside another."""
+        session, inside, most, holds = new_id(), 0, 0, 0
 
         async def work() -> None:
-            nonlocal inside, most
-            async with leases.hold(session, PLENTY_SECONDS) as hold:
+            nonlocal inside, most, holds
+            async with leases.hold(session, PLENTY_SECONDS):
                 inside += 1
                 most = max(most, inside)
-                fences.append(hold.fence)
+                holds += 1
                 await asyncio.sleep(0.001)
                 inside -= 1
 
         await asyncio.gather(*(work() for _ in range(20)))
-        assert most == 1
-        assert fences == sorted(set(fences))
-        assert len(fences) == 20
+        assert (most, holds) == (1, 20)
 
     async def test_a_cancelled_holder_and_a_cancelled_waiter_leave_the_session_free(self, leases: Leases) -> None:
         """Cancelling frees what was held and what was about to be."""
