@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, NoReturn
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from app import process
-from app.api import downloads, execute, health, languages, metrics, programmatic, uploads
+from app import process_tuning
+from app.api import exec, files, health, languages, metrics, programmatic, uploads
 from app.api.application import build
-from app.api.credentials import Credentials
-from app.api.entrance import Entrance
-from app.api.gate import Gate
-from app.api.traffic import Traffic
+from app.api.auth import Credentials
+from app.api.in_flight import Traffic
+from app.api.middleware import Gate
+from app.api.request_id import Entrance
 from app.console import routes as console
 from app.console.overview import Bounds, Overview
 from app.console.sessions import Sessions
-from app.core.ports import Engine, EngineUnfit
+from app.core.protocols import Engine, EngineUnfit
 from app.core.tasks import end
 from app.server import lengthen_keep_alive, running_server
 from app.settings import Settings, SettingsError, load_settings
-from app.stopping import Drain, stopping_gently
+from app.shutdown import Drain, stopping_gently
 from app.telemetry import logs
 from app.telemetry.audit import AuditLog
 from app.telemetry.metrics import Metrics
@@ -69,11 +69,11 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
         [
             *_metrics(parts, settings, credentials),
             *_console(parts, settings, warnings),
-            execute.router(parts.runs, parts.events),
+            exec.router(parts.runs, parts.events),
             programmatic.router(parts.runs, parts.paused_runs),
             languages.router(parts.toolchains),
             uploads.router(parts.files),
-            downloads.router(parts.files),
+            files.router(parts.files),
             health.router(parts.prober, parts.runs.admission, parts.engine, warnings),
         ],
         lifespan,
@@ -115,8 +115,8 @@ def _console(parts: Parts, settings: Settings, warnings: list[str]) -> list[APIR
 @contextlib.asynccontextmanager
 async def living(parts: Parts, settings: Settings, warnings: list[str]) -> AsyncIterator[None]:
     """Open the parts, keep them tidy, and close them in order, within a bounded time."""
-    process.raise_descriptor_limit()
-    process.keep_freed_memory()
+    process_tuning.raise_descriptor_limit()
+    process_tuning.keep_freed_memory()
     try:
         await parts.engine.open()
     except EngineUnfit as error:
@@ -160,7 +160,7 @@ def _create_or_refuse() -> ASGIApp:
         made = create_app(settings)
     except (SettingsError, EngineUnfit) as error:
         refuse(str(error))
-    process.spare_the_collector()
+    process_tuning.spare_the_collector()
     return made
 
 

@@ -437,7 +437,7 @@ class Settings(BaseSettings):
 def load_settings(env_file: str | Path | None = ".env", *, serving: bool = True) -> Settings:
     """Read the settings of this process, or raise SettingsError with one line for the operator.
 
-    The public keys of tokens are read by ``app.api.credentials.Credentials``, with the same exception.
+    The public keys of tokens are read by ``app.api.auth.Credentials``, with the same exception.
     ``serving=False`` (doctor, one program on the command line) does without a credential (section 2 of the
     contract: the service refuses to start with none configured).
     """

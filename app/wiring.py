@@ -11,26 +11,26 @@ from obstore.exceptions import BaseError
 
 from app import capacity
 from app.core.admission import Admission
-from app.core.choose import SessionChooser
+from app.core.cleanup import Keeper
+from app.core.continuation_tokens import Tickets
 from app.core.events import Events
 from app.core.files import Files
-from app.core.keeper import Keeper
-from app.core.paused import PausedRuns
-from app.core.ports import Engine, EngineUnfit, Leases, Stock
-from app.core.rates import Rates
+from app.core.protocols import Engine, EngineUnfit, Leases, Stock
+from app.core.rate_limits import Rates
 from app.core.readiness import Prober
-from app.core.runs import RunPolicy, Runs
-from app.core.sandboxes import PAUSE_SECONDS, Sandboxes
+from app.core.run_service import RunPolicy, Runs
+from app.core.sandbox_leases import PAUSE_SECONDS, Sandboxes
+from app.core.session_selection import SessionChooser
 from app.core.slots import ProcessorMeter, RunSlots, SlotLimits
-from app.core.tickets import Tickets
+from app.core.tool_pauses import PausedRuns
 from app.core.toolchains import Toolchains
 from app.leases.memory import MemoryLeases
-from app.leases.memory_stock import MemoryStock
+from app.leases.memory_pool import MemoryStock
 from app.runner.messages import Limits
 from app.settings import DAY_SECONDS, Settings, SettingsError
 from app.stores.directory import open_files
 from app.stores.objects import ObjectFiles
-from app.stores.watched import WatchedFiles
+from app.stores.timed import WatchedFiles
 
 if TYPE_CHECKING:  # the engine that is not chosen is not imported
     from app.engines.daytona.account import DaytonaSettings
@@ -169,8 +169,8 @@ def make_engine(settings: Settings, stock: Stock | None = None, events: Events |
         shared = daytona_settings(settings)
         alone = replace(shared, warm_sandboxes=0, has_shared_leases=False)
         return DaytonaEngine(shared, stock, events) if stock else DaytonaEngine(alone, MemoryStock())
+    from app.engines.local.config import LocalSettings
     from app.engines.local.engine import LocalEngine
-    from app.engines.local.recipe import LocalSettings
 
     return LocalEngine(
         LocalSettings(

@@ -11,10 +11,10 @@ from typing import Any
 
 import uvicorn
 
-from app import process
-from app.api.connections import BoundedConnection
+from app import process_tuning
+from app.api.connection_limits import BoundedConnection
 from app.core.ids import new_id
-from app.core.ports import Staged
+from app.core.protocols import Staged
 from app.main import create_app
 from app.runner.endings import Ending
 from app.runner.messages import Reply, Request
@@ -86,7 +86,7 @@ def main() -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     engine: Any = ScriptedEngine()
     app = create_app(settings, engine)
-    process.spare_the_collector()
+    process_tuning.spare_the_collector()
     uvicorn.run(
         app, host=settings.host, port=settings.port, log_level="warning", access_log=False, http=BoundedConnection
     )

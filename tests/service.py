@@ -83,7 +83,7 @@ def _free_port() -> int:
 
 def _command(service: LiveService) -> list[str]:
     host, port = service.host.split(":")
-    bounds = "app.api.connections:BoundedConnection"
+    bounds = "app.api.connection_limits:BoundedConnection"
     return [sys.executable, "-m", "uvicorn", "app.main:app", "--http", bounds, "--host", host, "--port", port]
 
 

@@ -166,7 +166,7 @@ def test_a_health_check_imports_no_framework_and_no_engine(tmp_path: Path) -> No
     )
     loaded = set(done.stdout.split())
     assert "app.cli.doctor" in loaded, done.stderr
-    assert loaded & {"fastapi", "uvicorn", "obstore", "app.wiring", "app.core.runs"} == set()
+    assert loaded & {"fastapi", "uvicorn", "obstore", "app.wiring", "app.core.run_service"} == set()
 
 
 def test_no_key_is_made_where_it_could_not_be_kept(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 from starlette.datastructures import Headers
 
-from app.api.credentials import Credentials
+from app.api.auth import Credentials
 from app.api.jwt_keys import read_keys
 from app.core.errors import Unauthorized
 from app.core.principal import Principal

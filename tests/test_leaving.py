@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi import Request
 
-from app.api.leaving import while_connected
+from app.api.disconnect import while_connected
 from app.core.errors import ClientLeft, LeasesUnavailable
 
 

@@ -12,13 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import staging
 from app.core.ids import new_id
+from app.core.inputs import Input, References, forget_replaced, note_placed, select_inputs, stale_in
 from app.core.outputs import Delivery, Output, note_in_record
 from app.core.paths import Occupied
-from app.core.ports import Lease
+from app.core.protocols import Lease
 from app.core.session import FileRecord, Record, now
-from app.core.staging import Input, References
 
 FEW, MANY = 100, 1000
 MADE = now()
@@ -66,11 +65,11 @@ def follow_up(count: int) -> Callable[[], object]:
     record, lease = record_of(count), Lease("session", "box")
 
     def work() -> None:
-        inputs = staging.select_inputs(References(), record)
-        staging.forget_replaced(lease, [item.path for item in inputs.by_path.values()])
-        staging.note_placed(lease, inputs)
-        staging.forget_replaced(lease, [item.path for item in inputs.by_path.values()])
-        assert staging.stale_in(lease, record, inputs) == []
+        inputs = select_inputs(References(), record)
+        forget_replaced(lease, [item.path for item in inputs.by_path.values()])
+        note_placed(lease, inputs)
+        forget_replaced(lease, [item.path for item in inputs.by_path.values()])
+        assert stale_in(lease, record, inputs) == []
 
     return work
 
@@ -106,7 +105,7 @@ def test_what_is_placed_is_what_a_comparison_of_all_finds(files: list[tuple[str,
     for index in newest_first:
         if not any(_conflicts(files[index][0], files[other][0]) for other in expected):
             expected.append(index)
-    inputs = staging.select_inputs(References(found))
+    inputs = select_inputs(References(found))
     assert inputs.by_path == {files[index][0]: found[index] for index in expected}
     told = {name for index, (name, _) in enumerate(files) if index not in expected}
     assert {name for name in told if repr(name) not in "".join(inputs.notes)} == set()

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from app import __version__
 from app.api.errors import json_response
 from app.core.admission import Admission
-from app.core.ports import Engine
+from app.core.protocols import Engine
 from app.core.readiness import Prober
 
 

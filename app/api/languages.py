@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from app.api.errors import json_response
-from app.api.wire import ERRORS, LanguageInfo, LanguagesResponse
+from app.api.schemas import ERRORS, LanguageInfo, LanguagesResponse
 from app.core.toolchains import Toolchain, Toolchains
 
 

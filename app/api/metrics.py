@@ -7,8 +7,8 @@ from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 
-from app.api.credentials import Credentials, holds
-from app.api.wire import ERRORS
+from app.api.auth import Credentials, holds
+from app.api.schemas import ERRORS
 from app.core.errors import Unauthorized
 
 Page = Callable[[str], Awaitable[tuple[bytes, str]]]

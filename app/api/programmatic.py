@@ -10,12 +10,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from app.api.client_fingerprint import LIBRECHAT
+from app.api.disconnect import while_connected
 from app.api.errors import json_response
-from app.api.execute import MAX_HINT_CHARS, answer_of, ref_of
-from app.api.gate import principal_of
-from app.api.leaving import while_connected
-from app.api.signs import LIBRECHAT
-from app.api.wire import (
+from app.api.exec import MAX_HINT_CHARS, answer_of, ref_of
+from app.api.middleware import principal_of
+from app.api.schemas import (
     ERRORS,
     Cancelled,
     CancelRequest,
@@ -26,13 +26,13 @@ from app.api.wire import (
     WireResult,
     WireTool,
 )
+from app.core.continuation_tokens import owner_of
 from app.core.errors import BadRequest, ClientLeft, NotFound
 from app.core.languages import Language, find_language
-from app.core.paused import Paused, PausedRuns
 from app.core.principal import Principal
 from app.core.results import RunResult
-from app.core.runs import RunOrder, Runs
-from app.core.tickets import owner_of
+from app.core.run_service import RunOrder, Runs
+from app.core.tool_pauses import Paused, PausedRuns
 from app.core.tools import Offered, functions
 from app.runner.endings import Ending
 from app.runner.messages import Reply, Result

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.requests import ClientDisconnect
 
 from app.api.errors import json_response
-from app.api.gate import principal_of
+from app.api.middleware import principal_of
 from app.api.multipart import Part, parts_of
-from app.api.wire import ERRORS, BatchResponse, UploadedFile, UploadResponse
+from app.api.schemas import ERRORS, BatchResponse, UploadedFile, UploadResponse
 from app.core.errors import BadRequest, ClientLeft, TooLarge
 from app.core.files import Files, Purpose, Upload
 from app.core.principal import Principal

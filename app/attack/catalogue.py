@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from app.engines.local.recipe import read_policy
+from app.engines.local.config import read_policy
 from app.engines.local.syscall_numbers import NUMBERS
 
 PROGRAMS = Path(__file__).with_name("programs")

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.attack.target import Target
+from app.engines.local.bubblewrap import PROJECT
 from app.engines.local.cgroups import in_use
-from app.engines.local.outer import PROJECT
 from app.settings import Settings
 
 _READY_SECONDS = 120.0
@@ -93,7 +93,7 @@ class OwnService:
             "ATTACK_SECRET": self.secrets["environment"],
         }
         command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(self.target.port)]
-        command += ["--http", "app.api.connections:BoundedConnection"]
+        command += ["--http", "app.api.connection_limits:BoundedConnection"]
         with (self.directory / "log").open("wb") as log:
             return subprocess.Popen(command, cwd=self.directory, env=environment, stdout=log, stderr=log)
 

@@ -13,10 +13,10 @@ from typing import Any
 from app.core.errors import ServiceError
 from app.core.files import Purpose
 from app.core.languages import find_language
-from app.core.ports import EngineUnfit
 from app.core.principal import Principal
+from app.core.protocols import EngineUnfit
 from app.core.results import RunResult
-from app.core.runs import RunOrder
+from app.core.run_service import RunOrder
 from app.main import EX_CONFIG
 from app.settings import Settings, SettingsError, load_settings
 from app.wiring import Parts, assemble

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from app.core.errors import ServiceError
 from app.core.languages import ALWAYS, Language
-from app.core.ports import Engine, EngineUnfit
+from app.core.protocols import Engine, EngineUnfit
 from app.core.readiness import WrongAnswer, compute
 from app.core.toolchains import look
 from app.settings import Settings, SettingsError
@@ -34,7 +34,7 @@ async def findings(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding("ok", "python", sys.version.split()[0])
     yield _credentials(settings)
     if settings.engine == "local":
-        from app.engines.local.machine import examine
+        from app.engines.local.doctor import examine
 
         for mark, what, text in examine(runtime_of(settings)):
             yield Finding(mark, what, text)

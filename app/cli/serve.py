@@ -8,10 +8,10 @@ from typing import Any
 
 import uvicorn
 
-from app import process
-from app.api.connections import BoundedConnection
+from app import process_tuning
+from app.api.connection_limits import BoundedConnection
 from app.cli.key import ENV_FILE, ensure_key
-from app.core.ports import EngineUnfit
+from app.core.protocols import EngineUnfit
 from app.main import EX_CONFIG, create_app
 from app.settings import Settings, SettingsError, load_settings
 from app.telemetry import logs
@@ -33,7 +33,7 @@ def run(_: argparse.Namespace) -> int:
     except (SettingsError, EngineUnfit) as error:
         print(error, file=sys.stderr)
         return EX_CONFIG
-    process.spare_the_collector()
+    process_tuning.spare_the_collector()
     if made or sys.stdout.isatty():  # the log of a container is no place for a key
         print(welcome(settings, key_was_made=made), flush=True)
     uvicorn.run(

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app import __version__
-from app.console.callers import Callers
-from app.console.hour import Hour, Minute, quantile
+from app.console.clients import Callers
+from app.console.history import Hour, Minute, quantile
 from app.console.pools import Pools
-from app.console.wire import (
+from app.console.schemas import (
     ConsoleData,
     HourFigures,
     LastRun,
@@ -25,7 +25,7 @@ from app.core.admission import Admission
 from app.core.errors import LeasesUnavailable
 from app.core.events import Events, FinishedRun
 from app.core.ids import is_paused_run
-from app.core.ports import Engine, Leases
+from app.core.protocols import Engine, Leases
 
 SHOWN_RUNS = 50
 

@@ -8,11 +8,11 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 
 from app.api.errors import json_response
-from app.api.gate import principal_of
-from app.api.wire import ERRORS
+from app.api.middleware import principal_of
+from app.api.schemas import ERRORS
 from app.console.overview import Overview
+from app.console.schemas import ConsoleData, ConsoleSessions
 from app.console.sessions import Sessions
-from app.console.wire import ConsoleData, ConsoleSessions
 from app.core.errors import NotFound, Unauthorized
 from app.settings import Settings
 

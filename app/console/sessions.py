@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 
-from app.console.wire import ConsoleSession, ConsoleSessions, SessionFile
+from app.console.schemas import ConsoleSession, ConsoleSessions, SessionFile
 from app.core.access import may_read
 from app.core.errors import LeasesUnavailable
-from app.core.ports import FileStore, Leases, Retention
 from app.core.principal import Principal
+from app.core.protocols import FileStore, Leases, Retention
 from app.core.session import FileRecord, Record
 
 SHOWN_SESSIONS = 50

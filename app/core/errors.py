@@ -1,6 +1,6 @@
 """Name everything that can go wrong with a request, the credential or the infrastructure.
 
-How a *program* ends is not here: that is a value, ``app.core.endings.Ending``.
+How a *program* ends is not here: that is a value, ``app.runner.endings.Ending``.
 
     ServiceError
     ├── BadRequest            400  the request is malformed; the text names the field

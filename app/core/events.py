@@ -163,7 +163,7 @@ class LibreChatSpoke(NamedTuple):
     """Empty where only the body of a request that was told of already shows more."""
 
     signs: tuple[str, ...]
-    """Of a few; see ``app.api.signs``."""
+    """Of a few; see ``app.api.client_fingerprint``."""
 
 
 class Refused(NamedTuple):

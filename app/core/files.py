@@ -9,8 +9,8 @@ from app.core.access import may_change, may_read, may_run, private_scope, shared
 from app.core.content_types import UNKNOWN, content_type_of
 from app.core.errors import BadRequest, Conflict, NotFound
 from app.core.ids import new_id
-from app.core.ports import Chunks, FileStore
 from app.core.principal import Principal
+from app.core.protocols import Chunks, FileStore
 from app.core.session import FileRecord, Record, Scope, now
 from app.core.touch import touched
 

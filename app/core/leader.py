@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from app.core.errors import Busy
-from app.core.ports import Hold, Leases
+from app.core.protocols import Hold, Leases
 
 LOCK = "sweep"
 """What the leader holds, as if it were a session; no session has so short an id (K10)."""

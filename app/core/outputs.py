@@ -12,9 +12,9 @@ from app.core import paths
 from app.core.content_types import content_type_of
 from app.core.errors import StoreUnavailable
 from app.core.ids import new_id
-from app.core.ports import FileStore, Lease, Sandbox
+from app.core.inputs import Input, Inputs, note_placed
+from app.core.protocols import FileStore, Lease, Sandbox
 from app.core.session import FileRecord, Record, now
-from app.core.staging import Input, Inputs, note_placed
 from app.runner.messages import ChangedFile, LeftOut, Reply
 
 _NO_STORE = "the file store does not answer"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from app.runner.workspace import MAX_PATH_BYTES, MAX_SEGMENT_BYTES, unfit_name
+from app.runner.workspace_diff import MAX_PATH_BYTES, MAX_SEGMENT_BYTES, unfit_name
 
 ROOTS = ("/mnt/data/", "/workspace/")
 

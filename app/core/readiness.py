@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from app.core.errors import LeasesUnavailable, ServiceError
 from app.core.languages import find_language
-from app.core.ports import Engine, Retention, Sandbox, Stock
+from app.core.protocols import Engine, Retention, Sandbox, Stock
 from app.runner.endings import Ending
 from app.runner.messages import Limits, Request
 

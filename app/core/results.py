@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.core.file_reads import withhold_damaged_file
+from app.core.inputs import Inputs
 from app.core.outputs import Delivery
-from app.core.staging import Inputs
-from app.core.words import message_of, note_for, with_notes
+from app.core.stderr_notes import message_of, note_for, with_notes
 from app.runner.endings import Ending
 from app.runner.messages import Reply
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from app.core.languages import LANGUAGES, Language
-from app.core.ports import Engine, Sandbox
+from app.core.protocols import Engine, Sandbox
 from app.runner.messages import Limits, Program, Request
 
 _FRESH_SECONDS = 600.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from app.core.ports import FileStore
+from app.core.protocols import FileStore
 from app.core.session import Record, now
 
 _AFTER = timedelta(hours=1)

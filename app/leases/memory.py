@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.core.errors import Busy, LeasesUnavailable
-from app.core.ports import Hold, Lease
+from app.core.protocols import Hold, Lease
 
 MAX_HINTS = 10_000
 

@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 from app.core.errors import Busy, LeasesUnavailable
-from app.core.ports import Hold, Lease
+from app.core.protocols import Hold, Lease
 from app.core.tasks import end
 from app.leases.connection import Connection
-from app.leases.redis_stock import RedisStock
+from app.leases.redis_pool import RedisStock
 from app.leases.scripts import Script
 
 if TYPE_CHECKING:  # few deployments set limits, and the others need not import the library

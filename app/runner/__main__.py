@@ -23,11 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from app.runner import files, process, reap
+from app.runner import files, kill, process
+from app.runner.continuation_socket import Post, detached, visit
 from app.runner.endings import Ending
 from app.runner.frame import wrap
 from app.runner.messages import Message, Reply, Request
-from app.runner.post import Post, detached, visit
 from app.runner.run import run
 from app.runner.toolcalls import Link
 
@@ -252,7 +252,7 @@ def _kill_descendants(root: int) -> None:
     """Kill until a look finds nobody new: then nobody is left who could fork (bounded)."""
     killed: set[int] = set()
     deadline = time.monotonic() + _STOP_SECONDS
-    while (new := set(reap.descendants(root)) - killed) and time.monotonic() < deadline:
+    while (new := set(kill.descendants(root)) - killed) and time.monotonic() < deadline:
         for pid in new:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from app.runner import reap
+from app.runner import kill
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -16,7 +16,7 @@ def is_over(limit: int) -> bool:
     Summed resident size counts shared pages once for each process, so an excess is confirmed by the proportional size,
     which is dearer to read.
     """
-    descendants = reap.descendants(os.getpid())
+    descendants = kill.descendants(os.getpid())
     return _sum(descendants, _resident) > limit and _sum(descendants, _proportional) > limit
 
 

@@ -9,14 +9,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 
-from app.runner import process, shelltools, workspace
+from app.runner import process, shelltools, workspace_diff
 from app.runner.endings import Ending
 from app.runner.messages import MEMORY, Reply, Request
-from app.runner.source import Source, place
+from app.runner.source_file import Source, place
 from app.runner.spawn import Ahead, Body, Command, Process, spawn
+from app.runner.supervise import Stream, Watched, watch
 from app.runner.toolcalls import Link, ToolCalls
 from app.runner.warm_python import Offer, WarmProgram
-from app.runner.watch import Stream, Watched, watch
 
 
 def run(
@@ -34,8 +34,8 @@ def run(
     started = time.monotonic()
     limits = request.limits
     seen = Watched(Stream("stdout", limits.stdout_bytes), Stream("stderr", limits.stderr_bytes))
-    workspace.remove(request.workspace, request.remove)
-    before = workspace.scan(request.workspace)
+    workspace_diff.remove(request.workspace, request.remove)
+    before = workspace_diff.scan(request.workspace)
     source = place(request)
     missing = _missing_tool(request)
     if missing:
@@ -51,7 +51,7 @@ def run(
         else:
             _run_with_tools(request, source, seen, started + limits.wall_seconds, starts, link)
     source.take_away()
-    found = workspace.changes(request.workspace, before, limits)
+    found = workspace_diff.changes(request.workspace, before, limits)
     reply = _reply(seen, time.monotonic() - started)
     reply.changed, reply.deleted, reply.left_out = found.changed, found.deleted, found.left_out
     reply.stderr = source.renamed(reply.stderr)

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from app.runner import arguments, reap
-from app.runner.asleep import Patience, is_asleep
-from app.runner.door import Caller, Door
+from app.runner import arguments, kill
 from app.runner.messages import Call, Pause, Request, Result, Results
+from app.runner.quiescence import Patience, is_asleep
+from app.runner.tool_channel import Caller, Door
 
 _LOOK_SECONDS = 0.001
 _LONGEST_LOOK_SECONDS = 0.02
@@ -127,7 +127,7 @@ class ToolCalls:
         assert self._selector is not None  # noqa: S101  ``start`` came first
         if self._selector.select(0):
             return  # it said more before it fell asleep, or made room for the rest of an answer
-        reap.stop_all()
+        kill.stop_all()
         self._pauses += 1
         self._paused_until = time.monotonic() + self._limits.pause_seconds
         calls = [self._calls[call_id] for call_id in sorted(self._calls)]
@@ -190,7 +190,7 @@ class ToolCalls:
         for result in results.results:
             if self._calls.pop(result.call_id, None) is not None:
                 self._answer(result.call_id, result)
-        reap.continue_all()
+        kill.continue_all()
 
     def _answer(self, call_id: str, result: Result) -> None:
         caller = self._waiting[call_id]

@@ -15,7 +15,7 @@ from posix import _exit  # the program may put another into ``os``
 from signal import SIGINT, default_int_handler
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
-from app.runner import figures, forkhooks, spawning, teardown
+from app.runner import forkhooks, interpreter_exit, matplotlib_show, multiprocessing_fix
 from app.runner.messages import Message, Tool
 from app.runner.process import set_handler
 
@@ -72,7 +72,7 @@ class WarmProgram(Message):
         _take_place(self)
         text = self.source.encode("utf-8", "surrogatepass")
         _remember_lines(self.path, text)
-        spawning.install(self.path, self.script)
+        multiprocessing_fix.install(self.path, self.script)
         code = _run(text, self.path, self.offer)
         _exit(code)
 
@@ -83,7 +83,7 @@ def become_fresh() -> None:
     forkhooks.give_back()
     if not _is_ready:
         _open_streams()
-        figures.install()
+        matplotlib_show.install()
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
     if "random" in sys.modules:
@@ -188,7 +188,7 @@ def get_ready(environment: dict[str, str] | None = None) -> None:
         _set_environment(environment)
         _environment.update(environment)
     _open_streams_ahead()
-    figures.install()
+    matplotlib_show.install()
     _hide_ours()
     _is_ready = True
 
@@ -203,7 +203,7 @@ def _hide_ours() -> None:
 def _run(text: bytes, path: str, offer: Offer | None) -> int:
     """Run to the very end, exit handlers and threads included, and give the exit code."""
     main = _main_module(path, offer)
-    own = teardown.Belongings(main)
+    own = interpreter_exit.Belongings(main)
     try:
         if offer is None:
             exec(compile(text, path, "exec", dont_inherit=True), main.__dict__)  # noqa: S102  what we are for
@@ -211,9 +211,9 @@ def _run(text: bytes, path: str, offer: Offer | None) -> int:
             _run_awaiting(text, path, main.__dict__)
         code = 0
     except SystemExit as leave:
-        code = teardown.exit_code(leave)
+        code = interpreter_exit.exit_code(leave)
     except BaseException as error:  # noqa: BLE001  whatever the program raises is its ending; it goes to stderr below
-        code = teardown.show(error, path)
+        code = interpreter_exit.show(error, path)
     del main
     return own.end(code)
 

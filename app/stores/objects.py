@@ -26,7 +26,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 
 from app.core.errors import Conflict, NotFound, StoreUnavailable, TooLarge
 from app.core.ids import is_id, new_id
-from app.core.ports import Chunks, Written
+from app.core.protocols import Chunks, Written
 from app.core.session import Record
 
 T = TypeVar("T")

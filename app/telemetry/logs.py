@@ -16,7 +16,7 @@ from typing import Any, Literal
 import orjson
 from uvicorn.logging import ColourizedFormatter
 
-from app.core import trail
+from app.core import request_context
 
 Format = Literal["readable", "json"]
 Line = Callable[[float, str, str, str, Mapping[str, Any]], str]
@@ -81,7 +81,7 @@ class LineFormatter(logging.Formatter):
         message = record.getMessage()
         if record.name == "uvicorn.access" and isinstance(record.args, tuple):
             message, fields = _access(record.args)
-        if (ours := trail.current()) is not None:
+        if (ours := request_context.current()) is not None:
             fields |= ours.fields()
         trace = self.formatException(record.exc_info) if record.exc_info else ""
         if trace and self._line is json_line:

@@ -13,11 +13,11 @@ from prometheus_client.exposition import choose_encoder
 
 from app import __version__
 from app.core.admission import Admission
-from app.core.course import PAUSED
 from app.core.errors import LeasesUnavailable
 from app.core.events import Answered, EngineCalled, Events, FinishedRun, PoolFilled, PoolTaken, PoolWhole, StoreCalled
 from app.core.ids import is_paused_run
-from app.core.ports import Leases
+from app.core.protocols import Leases
+from app.core.run_timeline import PAUSED
 from app.telemetry.figures import Counter, Figure, Gauge, Histogram
 
 RUN_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)

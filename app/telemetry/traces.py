@@ -21,7 +21,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
-from app.core import trail
+from app.core import request_context
 from app.core.events import EngineCalled, Events, FinishedRun, StoreCalled
 
 EXPORT_SECONDS = 5
@@ -64,7 +64,7 @@ class Traces:
                 kind=SpanKind.SERVER,
                 attributes={"http.request.method": scope["method"]},
             ) as span:
-                if (ours := trail.current()) is not None:
+                if (ours := request_context.current()) is not None:
                     ours.trace_id = format_trace_id(span.get_span_context().trace_id)
                     span.set_attribute("request_id", ours.request_id)
 

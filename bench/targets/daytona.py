@@ -18,7 +18,7 @@ from app.core.events import Events
 from app.core.languages import LANGUAGES
 from app.engines.daytona import bootstrap
 from app.engines.daytona.calls import Calls
-from app.engines.daytona.pipe import Pipe
+from app.engines.daytona.runner_exec import Pipe
 from app.engines.daytona.sandbox import program_env
 from app.runner.messages import Request
 from bench import service

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from app.core.languages import find_language
-from app.core.ports import Engine
+from app.core.protocols import Engine
 from app.runner.endings import Ending
 from app.runner.messages import Limits, Request
 from app.settings import Settings

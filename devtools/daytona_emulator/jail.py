@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from app.engines.local.bubblewrap import ETC_NAMES, PROJECT, Outer, memory_file
+from app.engines.local.config import find_bwrap, read_policy
 from app.engines.local.isolate import remove_tree
-from app.engines.local.outer import ETC_NAMES, PROJECT, Outer, memory_file
 from app.engines.local.readable import readable
-from app.engines.local.recipe import find_bwrap, read_policy
 from app.engines.local.seccomp import compile_policy
 from devtools.daytona_emulator import wire
 

@@ -6,7 +6,7 @@ import json
 import time
 import urllib.request
 
-from app.console.callers import release_of
+from app.console.clients import release_of
 from tests.clients.client import Client, Json, execute
 from tests.clients.uploading import USER, uploaded
 from tests.service import LiveService

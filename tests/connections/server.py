@@ -13,7 +13,7 @@ from typing import ClassVar
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from app.api.connections import BoundedConnection
+from app.api.connection_limits import BoundedConnection
 from app.units import MiB
 
 WITHIN_SECONDS = 20

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.api.connections import most_connections
+from app.api.connection_limits import most_connections
 from app.units import KiB
 from tests.contract import live
 from tests.contract.test_memory import server_process

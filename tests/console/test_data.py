@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from app.console.callers import LAST_REFUSALS, Callers, release_of
-from app.console.hour import LAST_RUNS, MINUTES, Hour, quantile
+from app.console.clients import LAST_REFUSALS, Callers, release_of
+from app.console.history import LAST_RUNS, MINUTES, Hour, quantile
 from app.console.pools import Pools
-from app.console.wire import ConsoleData
+from app.console.schemas import ConsoleData
 from app.core.events import Events, FinishedRun, LibreChatSpoke, PoolFilled, PoolTaken, Refused, Seconds
 from app.core.principal import Principal
 from bench.scripted import ScriptedEngine

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from app.core.errors import EngineUnavailable
-from app.core.ports import Chunks, Engine, Sandbox, Staged
+from app.core.protocols import Chunks, Engine, Sandbox, Staged
 from app.runner.endings import Ending
 from app.runner.messages import Pause, Reply, Request, Results
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Message
 
-from app.core.ports import Engine
+from app.core.protocols import Engine
 from app.main import create_app
 from app.settings import Settings
 from app.wiring import Parts, assemble

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.core.ports import Engine
+from app.core.protocols import Engine
 from tests.contract.caller import Caller, refs_to
 from tests.contract.conftest import Serve
 from tests.contract.engines import Holding

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app.core.errors import StoreUnavailable
-from app.core.ports import Engine
+from app.core.protocols import Engine
 from tests.contract.caller import Caller
 from tests.contract.conftest import Serve
 from tests.contract.engines import Down, Dying, Holding

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from app.core import sandboxes
+from app.core import sandbox_leases
 from app.core.ids import is_paused_run
 from tests.contract import live, tokens
 from tests.contract.caller import Caller, Json, names
@@ -113,7 +113,7 @@ async def test_a_token_is_good_once(caller: Caller) -> None:
 
 async def test_a_token_expires(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """K32: 404 after its time, which is ten minutes."""
-    assert sandboxes.PAUSE_SECONDS >= 600
+    assert sandbox_leases.PAUSE_SECONDS >= 600
     async with serve() as service:
         caller = service.caller()
         monkeypatch.setattr(service.parts.paused_runs._tickets, "_seconds", -1)
@@ -208,7 +208,7 @@ async def test_what_nobody_goes_on_with_is_cleaned_up(serve: Serve, monkeypatch:
         paused = await begin(service.caller(), TWO_CALLS)
         await service.parts.keeper.tidy()
         assert (len(alive(service)), await paused_runs(service)) == (1, 1)
-        monkeypatch.setattr(sandboxes, "PAUSE_SECONDS", -61.0)
+        monkeypatch.setattr(sandbox_leases, "PAUSE_SECONDS", -61.0)
         await service.parts.keeper.tidy()
         assert (alive(service), await paused_runs(service)) == (set(), 0)
         assert_error(await send(service.caller(), paused["continuation_token"], answered(paused)), 404)

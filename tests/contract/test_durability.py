@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import EngineUnavailable
-from app.core.ports import Engine, Staged
+from app.core.protocols import Engine, Staged
 from app.core.session import Record, now
 from app.settings import DAY_SECONDS
 from tests.contract.caller import Caller, Json, Ref, names, refs_to

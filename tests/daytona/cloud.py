@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 
 from app.core.events import Events
-from app.core.ports import Stock
+from app.core.protocols import Stock
 from app.engines.daytona.account import APP_LABEL, DaytonaSettings
 from app.engines.daytona.engine import DaytonaEngine
-from app.leases.memory_stock import MemoryStock
+from app.leases.memory_pool import MemoryStock
 from devtools.daytona_emulator.server import running
 from devtools.daytona_emulator.settings import Settings
 from tests.runtime import RUNTIME

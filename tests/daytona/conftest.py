@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from app.core.ports import Sandbox
+from app.core.protocols import Sandbox
 from app.engines.daytona.engine import DaytonaEngine
 from tests.daytona.cloud import Cloud, running_cloud
 from tests.engine.conformance import Facts

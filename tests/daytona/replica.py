@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from app.core.cleanup import Keeper
 from app.core.ids import new_id
-from app.core.keeper import Keeper
-from app.core.sandboxes import Sandboxes
+from app.core.sandbox_leases import Sandboxes
 from app.core.tasks import end
 from app.engines.daytona.account import DaytonaSettings
 from app.engines.daytona.engine import DaytonaEngine

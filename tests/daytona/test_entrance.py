@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from app.engines.daytona import archive, bootstrap
-from app.engines.daytona.pipe import new_nonce
+from app.engines.daytona.runner_exec import new_nonce
 from app.runner.endings import Ending
 from app.runner.frame import unwrap
 from app.runner.messages import Limits, Program, Reply, Request

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from app.engines.daytona.engine import DaytonaEngine
-from app.leases.memory_stock import MemoryStock
+from app.leases.memory_pool import MemoryStock
 from tests.contract.caller import Caller
 from tests.contract.service import Service, serving
 from tests.daytona.cloud import Cloud, until

@@ -12,8 +12,8 @@ from daytona import SandboxState as SyncSandboxState
 from daytona_api_client_async import SandboxState
 
 from app.core.errors import EngineLimited, EngineUnavailable, Unavailable
-from app.engines.daytona import faults
-from app.engines.daytona.faults import State
+from app.engines.daytona import errors
+from app.engines.daytona.errors import State
 
 
 def error(status: int | None, message: str = "", **headers: str) -> DaytonaError:
@@ -24,20 +24,20 @@ def error(status: int | None, message: str = "", **headers: str) -> DaytonaError
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429])
 def test_a_refused_run_has_not_started(status: int) -> None:
     """Whoever refuses a request does not do it."""
-    assert faults.has_certainly_not_started(error(status))
+    assert errors.has_certainly_not_started(error(status))
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, None])
 def test_anything_that_may_come_later_proves_nothing(status: int | None) -> None:
     """Neither time-outs nor errors behind the proxy tell when they happened."""
-    assert not faults.has_certainly_not_started(error(status, "something broke"))
+    assert not errors.has_certainly_not_started(error(status, "something broke"))
 
 
 @pytest.mark.parametrize("words", ["dial tcp 10.0.0.1:2280: connect: connection refused", "sandbox is not running"])
 def test_a_proxy_that_reached_nobody_says_so(words: str) -> None:
     """Then a 502 is as good as a refusal; the same words from behind the sandbox's 500 are not."""
-    assert faults.has_certainly_not_started(error(502, words))
-    assert not faults.has_certainly_not_started(error(500, words))
+    assert errors.has_certainly_not_started(error(502, words))
+    assert not errors.has_certainly_not_started(error(500, words))
 
 
 def test_a_connection_that_was_never_made_carried_nothing() -> None:
@@ -45,11 +45,11 @@ def test_a_connection_that_was_never_made_carried_nothing() -> None:
     key = aiohttp.client_reqrep.ConnectionKey("host", 1, False, True, None, None, None)
     wrapped = DaytonaConnectionError("no connection")
     wrapped.__cause__ = aiohttp.ClientConnectorError(key, OSError("refused"))
-    assert faults.has_certainly_not_started(wrapped)
+    assert errors.has_certainly_not_started(wrapped)
     dropped = DaytonaConnectionError("dropped")
     dropped.__cause__ = aiohttp.ServerDisconnectedError()
-    assert not faults.has_certainly_not_started(dropped)
-    assert not faults.has_certainly_not_started(DaytonaTimeoutError("too slow"))
+    assert not errors.has_certainly_not_started(dropped)
+    assert not errors.has_certainly_not_started(DaytonaTimeoutError("too slow"))
 
 
 @pytest.mark.parametrize(
@@ -65,16 +65,16 @@ def test_a_connection_that_was_never_made_carried_nothing() -> None:
 @pytest.mark.parametrize("status", [400, 403])
 def test_a_quota_is_known_by_its_words_and_not_tried_again_at_once(status: int, message: str) -> None:
     """The core tries ``EngineUnavailable`` again at once, so this must be another."""
-    refused = faults.refusal(error(status, message), "make a sandbox")
+    refused = errors.refusal(error(status, message), "make a sandbox")
     assert type(refused) is Unavailable
-    assert refused.retry_after_seconds == faults.QUOTA_RETRY_SECONDS
+    assert refused.retry_after_seconds == errors.QUOTA_RETRY_SECONDS
     assert message not in refused.message
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 502, 503, None])
 def test_other_errors_may_be_tried_once_more(status: int | None) -> None:
     """Nothing of Daytona's words reaches the client."""
-    refused = faults.refusal(error(status, "a secret of the infrastructure"), "make a sandbox")
+    refused = errors.refusal(error(status, "a secret of the infrastructure"), "make a sandbox")
     assert isinstance(refused, EngineUnavailable)
     assert refused.message == "Daytona could not make a sandbox now."
 
@@ -82,7 +82,7 @@ def test_other_errors_may_be_tried_once_more(status: int | None) -> None:
 def test_a_rate_limit_hands_its_longest_time_on() -> None:
     """There is a header for each kind of limit."""
     limited = error(429, Retry_After_Authenticated="3", Retry_After_Sandbox_Create="17", X_RateLimit_Reset="99")
-    refused = faults.refusal(limited, "make a sandbox")
+    refused = errors.refusal(limited, "make a sandbox")
     assert (type(refused), refused.retry_after_seconds) == (EngineLimited, 17)
 
 
@@ -92,21 +92,21 @@ def test_a_rate_limit_hands_its_longest_time_on() -> None:
 )
 def test_retry_after_is_read_with_care(value: str, seconds: int | None) -> None:
     """Odd values count as none, huge ones are cut."""
-    assert faults.retry_after(error(429, retry_after=value)) == seconds
+    assert errors.retry_after(error(429, retry_after=value)) == seconds
 
 
 def test_retry_after_may_be_a_date() -> None:
     """HTTP allows both."""
     then = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
-    assert faults.retry_after(error(429, Retry_After=then)) in range(28, 33)
+    assert errors.retry_after(error(429, Retry_After=then)) in range(28, 33)
 
 
 @pytest.mark.parametrize("words", [SandboxState, SyncSandboxState])
 def test_every_state_of_the_api_is_sorted(words: type[SandboxState] | type[SyncSandboxState]) -> None:
     """A state that a later API adds counts as alive: what is wrong with it shows at the next call."""
-    sorted_states = {word.value: faults.state_of(word) for word in words}
+    sorted_states = {word.value: errors.state_of(word) for word in words}
     assert sorted_states["started"] is State.STARTED
     assert {sorted_states[word] for word in ("destroyed", "destroying")} == {State.GONE}
     assert {sorted_states[word] for word in ("stopped", "stopping", "archived", "paused")} == {State.DOWN}
     assert {sorted_states[word] for word in ("error", "build_failed")} == {State.ILL}
-    assert faults.state_of("a-new-word") is State.STARTED
+    assert errors.state_of("a-new-word") is State.STARTED

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from app.core.errors import EngineUnavailable
-from app.core.ports import EngineUnfit
+from app.core.protocols import EngineUnfit
 from app.engines.daytona.account import APP_LABEL, INSTANCE_LABEL
 from app.engines.daytona.engine import DaytonaEngine
 from app.engines.daytona.sandbox import DaytonaSandbox
-from app.leases.memory_stock import MemoryStock
+from app.leases.memory_pool import MemoryStock
 from tests.daytona.cloud import Cloud, until
 from tests.engine.asking import bash, output, python
 

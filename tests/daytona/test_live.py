@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from app.core.ports import Sandbox
+from app.core.protocols import Sandbox
 from app.engines.daytona.engine import DaytonaEngine
-from app.leases.memory_stock import MemoryStock
+from app.leases.memory_pool import MemoryStock
 from app.settings import Settings
 from app.wiring import daytona_settings
 from tests.engine.conformance import Facts

@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from app.core.errors import Busy, EngineUnavailable
 from app.core.readiness import Prober
-from app.leases.memory_stock import MemoryStock
+from app.leases.memory_pool import MemoryStock
 from app.stores.objects import ObjectFiles, open_store
 from tests.daytona.cloud import Cloud, until
 from tests.daytona.replica import Replica, assemble, living

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from app.core.ports import Sandbox
+from app.core.protocols import Sandbox
 from app.engines.daytona.engine import DaytonaEngine
 from tests.daytona.cloud import Cloud, until
 from tests.engine.asking import bash, content, file, output, put, python

@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from app.core.errors import EngineLimited, EngineUnavailable
-from app.core.ports import Sandbox
+from app.core.protocols import Sandbox
 from app.engines.daytona.engine import DaytonaEngine
 from app.runner.endings import Ending
 from app.runner.messages import Pause, Reply

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.core.ports import Engine, Sandbox, Staged
+from app.core.protocols import Engine, Sandbox, Staged
 from app.runner.endings import Ending
 from app.runner.messages import Limits, Program, Reply, Request
 

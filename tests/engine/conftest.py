@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from app.engines.local.config import LocalSettings
 from app.engines.local.engine import LocalEngine
-from app.engines.local.recipe import LocalSettings
 from app.engines.local.sandbox import LocalSandbox
 from tests.engine.conformance import Facts
 from tests.runtime import RUNTIME

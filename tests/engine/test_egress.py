@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.core.ports import Staged
+from app.core.protocols import Staged
 from app.engines.local.engine import LocalEngine
 from app.engines.local.sandbox import LocalSandbox
 from app.runner.endings import Ending

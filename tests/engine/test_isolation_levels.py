@@ -11,12 +11,12 @@ import pytest
 
 from app.core.errors import EngineUnavailable
 from app.core.languages import find_language
-from app.core.ports import EngineUnfit
-from app.engines.local import canary, isolate
+from app.core.protocols import EngineUnfit
+from app.engines.local import isolate, selftest
+from app.engines.local.config import Isolation, LocalSettings, Recipe
+from app.engines.local.config import prepare as prepare_for
 from app.engines.local.engine import LocalEngine
 from app.engines.local.inside import landlock
-from app.engines.local.recipe import Isolation, LocalSettings, Recipe
-from app.engines.local.recipe import prepare as prepare_for
 from app.engines.local.sandbox import LocalSandbox
 from app.runner.endings import Ending
 from app.runner.messages import Limits, Reply, Request
@@ -125,14 +125,14 @@ async def test_a_canary_that_gets_out_stops_everything(monkeypatch: pytest.Monke
         return []
 
     async with opened("full") as engine:
-        monkeypatch.setattr(canary, "escapes", got_out)
+        monkeypatch.setattr(selftest, "escapes", got_out)
         await engine.sweep(set())
         with pytest.raises(EngineUnavailable, match="no longer contained"):
             await engine.create()
-        monkeypatch.setattr(canary, "escapes", contained)
+        monkeypatch.setattr(selftest, "escapes", contained)
         await engine.sweep(set())
         assert (await engine.create()).id
-    monkeypatch.setattr(canary, "escapes", got_out)
+    monkeypatch.setattr(selftest, "escapes", got_out)
     with pytest.raises(EngineUnfit, match="/etc/shadow"):
         async with opened("full"):
             pass

@@ -8,7 +8,7 @@ import platform
 import pytest
 import pytest_asyncio
 
-from app.engines.local import recipe
+from app.engines.local import config
 from app.engines.local.engine import LocalEngine
 from app.engines.local.sandbox import LocalSandbox
 from app.engines.local.syscall_numbers import NUMBERS
@@ -18,7 +18,7 @@ from tests.engine.asking import answer, bash, output, python
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 COLUMN = 0 if platform.machine() == "x86_64" else 1
-POLICY = recipe.read_policy()
+POLICY = config.read_policy()
 
 CALL = """
 import ctypes, errno, json, os

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.engines.local import outer
+from app.engines.local import bubblewrap
 from app.engines.local.sandbox import LocalSandbox
 from tests.engine.asking import answer, bash, both, output
 from tests.engine.conftest import CANARY
@@ -114,7 +114,8 @@ async def test_the_services_tree_is_not_there(sandbox: LocalSandbox) -> None:
     """Of the service's code a program finds the runner and the jail's part; no settings, no store, no key."""
     source = f"""
 import json, os
-code = [os.path.relpath(os.path.join(d, f), {outer.CODE!r}) for d, _, fs in os.walk({outer.CODE!r}) for f in fs]
+root = {bubblewrap.CODE!r}
+code = [os.path.relpath(os.path.join(d, f), root) for d, _, fs in os.walk(root) for f in fs]
 there = [path for path in {service_paths()!r} if os.path.lexists(path)]
 print(json.dumps([there, [name for name in code if name.endswith(".py")]]))
 """

@@ -13,12 +13,12 @@ import pytest
 import pytest_asyncio
 
 from app.core.errors import EngineUnavailable
-from app.engines.local import canary
+from app.engines.local import selftest
 from app.engines.local.engine import LocalEngine
+from app.engines.local.jail_pool import Jail
 from app.engines.local.readable import readable
 from app.engines.local.sandbox import LocalSandbox
-from app.engines.local.standby import Jail
-from app.engines.local.zygotes import Kind
+from app.engines.local.zygote_client import Kind
 from app.runner.endings import Ending
 from app.runner.messages import Reply
 from tests.engine import processes, services
@@ -222,7 +222,7 @@ async def test_a_canary_that_dies_with_its_zygote_is_no_escape(
 ) -> None:
     """Killed while the clean-up looked whether programs are contained, it made the service refuse all runs."""
     await _with_one_retry(engine)
-    tried = canary.escapes
+    tried = selftest.escapes
     deaths = iter([processes.outer_pid(engine)])
 
     async def killed(sandbox: LocalSandbox) -> list[str]:
@@ -230,10 +230,10 @@ async def test_a_canary_that_dies_with_its_zygote_is_no_escape(
             _, pid = await running(engine, sandbox, "canary-45")
             processes.kill(outer)
             await until_dead(pid)
-            raise canary.Lost
+            raise selftest.Lost
         return await tried(sandbox)
 
-    monkeypatch.setattr(canary, "escapes", killed)
+    monkeypatch.setattr(selftest, "escapes", killed)
     with contextlib.suppress(EngineUnavailable):  # a jail that waited died too; the next clean-up looks again
         await engine.sweep(set())
     await _with_one_retry(engine)

@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from app.engines.local.recipe import read_policy
+from app.engines.local.config import read_policy
 from app.engines.local.seccomp import compile_policy
 from app.engines.local.syscall_numbers import NUMBERS
 from tests.engine import bpf

@@ -63,10 +63,10 @@ async def test_the_rehearsal_of_a_plot_leaves_no_trace() -> None:
     code = """
 import json, os, sys
 import pandas, matplotlib.pyplot as plt
-from app.engines.local.inside import rehearsal
+from app.engines.local.inside import warm_up
 plt.switch_backend("agg")
 settings, files = dict(plt.rcParams), os.listdir("/proc/self/fd")
-rehearsal.draw()
+warm_up.draw()
 clean = [plt.get_fignums() == [], dict(plt.rcParams) == settings, os.listdir("/proc/self/fd") == files]
 known = set(sys.modules)
 pandas.DataFrame({"x": [1, 2], "y": [3, 4]}).plot(x="x", y="y")

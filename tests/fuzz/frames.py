@@ -13,14 +13,14 @@ from typing import Any
 
 import orjson
 
-from app.api.execute import answer_of
+from app.api.exec import answer_of
 from app.api.programmatic import response_of
 from app.core import outputs, paths
 from app.core.errors import EngineUnavailable
-from app.core.paused import Paused
+from app.core.inputs import Inputs
 from app.core.results import result_of
-from app.core.staging import Inputs
 from app.core.tasks import end
+from app.core.tool_pauses import Paused
 from app.engines.daytona.sandbox import DaytonaSandbox
 from app.engines.local.sandbox import exchange
 from app.runner.endings import Ending

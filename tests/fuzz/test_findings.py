@@ -11,8 +11,8 @@ import pytest
 from obstore.store import MemoryStore
 
 from app.core import outputs
-from app.core.heard import heard
-from app.core.staging import Inputs
+from app.core.inputs import Inputs
+from app.core.untrusted import heard
 from app.engines.daytona.sandbox import DaytonaSandbox
 from app.engines.local.sandbox import exchange
 from app.runner.endings import Ending

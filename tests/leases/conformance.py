@@ -8,7 +8,7 @@ import pytest
 
 from app.core.errors import Busy, LeasesUnavailable
 from app.core.ids import new_id
-from app.core.ports import Hold, Lease, Leases
+from app.core.protocols import Hold, Lease, Leases
 
 PLENTY_SECONDS = 20.0
 """A wait that ends by the event waited for, never by itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from app.core.ports import Lease
+from app.core.protocols import Lease
 from app.leases.redis import RedisLeases
 
 

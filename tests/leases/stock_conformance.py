@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from app.core.ports import Stock
+from app.core.protocols import Stock
 
 PLENTY_SECONDS = 60.0
 

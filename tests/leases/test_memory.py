@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.ports import Leases, Stock
+from app.core.protocols import Leases, Stock
 from app.leases.memory import MemoryLeases
-from app.leases.memory_stock import MemoryStock
+from app.leases.memory_pool import MemoryStock
 from tests.leases.conformance import LeasesConformance
 from tests.leases.stock_conformance import StockConformance
 

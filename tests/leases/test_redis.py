@@ -15,7 +15,7 @@ import pytest
 
 from app.core.errors import Busy, LeasesUnavailable
 from app.core.ids import new_id
-from app.core.ports import Lease, Leases
+from app.core.protocols import Lease, Leases
 from app.leases.redis import RedisLeases
 from tests.leases.conformance import PLENTY_SECONDS, LeasesConformance
 from tests.leases.conftest import Replica

@@ -8,7 +8,7 @@ import pytest
 
 from app.core.errors import LeasesUnavailable
 from app.core.ids import new_id
-from app.core.ports import Lease
+from app.core.protocols import Lease
 from tests.leases.conformance import PLENTY_SECONDS
 from tests.leases.conftest import Replica
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from app.core.errors import LeasesUnavailable
-from app.core.ports import GUARD_SECONDS, Stock
+from app.core.protocols import GUARD_SECONDS, Stock
 from tests.leases.conftest import Replica
 from tests.leases.redis_server import RedisServer
 from tests.leases.stock_conformance import StockConformance, put

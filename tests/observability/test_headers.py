@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.api.entrance import ROUTES, first_name
+from app.api.request_id import ROUTES, first_name
 from app.core.events import Answered
 from bench.scripted import ScriptedEngine
 from tests.contract.caller import Caller, file_named

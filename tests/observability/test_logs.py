@@ -14,7 +14,7 @@ import uvicorn.config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import trail
+from app.core import request_context
 from app.core.events import Events, FinishedRun, Seconds
 from app.core.principal import Principal
 from app.telemetry import logs
@@ -29,13 +29,13 @@ def record(message: str, *args: object, name: str = "app.some", **more: Any) -> 
 
 
 @contextmanager
-def on_a_trail(request_id: str) -> Iterator[trail.Trail]:
+def on_a_trail(request_id: str) -> Iterator[request_context.Trail]:
     """Do something as if a request had asked for it."""
-    token = trail._current.set(None)
+    token = request_context._current.set(None)
     try:
-        yield trail.begin(request_id)
+        yield request_context.begin(request_id)
     finally:
-        trail._current.reset(token)
+        request_context._current.reset(token)
 
 
 def test_a_line_names_request_session_and_run() -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.core import trail
+from app.core import request_context
 from app.core.events import FinishedRun
 from bench.scripted import ScriptedEngine
 from devtools.daytona_emulator.server import running
@@ -61,7 +61,7 @@ async def test_lines_of_the_log_name_the_trace(tmp_path: Path) -> None:
     lines: list[dict[str, str]] = []
 
     def note(_: FinishedRun) -> None:
-        ours = trail.current()
+        ours = request_context.current()
         assert ours is not None
         lines.append(ours.fields())
 

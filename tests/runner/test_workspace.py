@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from app.runner import workspace
+from app.runner import workspace_diff
 from app.runner.messages import Limits
-from app.runner.workspace import Changes, Snapshot
+from app.runner.workspace_diff import Changes, Snapshot
 from tests.runner.host import Bench, bash_program
 
 Work = Callable[[], object]
@@ -21,14 +21,14 @@ LONG_AGO_NS = 1_000_000_000 * 10**9
 
 def see(root: Path, work: Work, **limits: int) -> Changes:
     """Look, let ``work`` happen in the directory, look again."""
-    before = workspace.scan(str(root))
+    before = workspace_diff.scan(str(root))
     here = Path.cwd()
     os.chdir(root)
     try:
         work()
     finally:
         os.chdir(here)
-    return workspace.changes(str(root), before, Limits(**limits))
+    return workspace_diff.changes(str(root), before, Limits(**limits))
 
 
 def paths(changes: Changes) -> list[str]:
@@ -287,7 +287,7 @@ def test_small_files_come_with_their_content_and_large_ones_without(old: Path) -
 
 def test_a_scan_visits_a_bounded_number_of_entries(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many files lie in one directory, a scan stops at its bound and tells so."""
-    monkeypatch.setattr(workspace, "MAX_ENTRIES", 50)
+    monkeypatch.setattr(workspace_diff, "MAX_ENTRIES", 50)
     changes = see(old, lambda: [Path(f"{number}").touch() for number in range(200)], artifact_files=1000)
     assert len(changes.changed) <= 50
     assert any("50 entries" in item.reason and item.is_limit for item in changes.left_out)
@@ -295,7 +295,7 @@ def test_a_scan_visits_a_bounded_number_of_entries(old: Path, monkeypatch: pytes
 
 def test_what_a_scan_did_not_reach_is_not_deleted(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file is deleted when it is gone, not when the scan was cut short before it."""
-    monkeypatch.setattr(workspace, "MAX_ENTRIES", 50)
+    monkeypatch.setattr(workspace_diff, "MAX_ENTRIES", 50)
     changes = see(old, lambda: [Path(f"{number}").touch() for number in range(200)], artifact_files=1000)
     assert changes.deleted == []
 
@@ -335,4 +335,4 @@ def test_a_program_may_remove_its_workspace(bench: Bench) -> None:
 
 def test_a_snapshot_of_nothing_is_empty(tmp_path: Path) -> None:
     """An empty workspace has no files and no complaints."""
-    assert workspace.scan(str(tmp_path)) == Snapshot()
+    assert workspace_diff.scan(str(tmp_path)) == Snapshot()

@@ -23,14 +23,14 @@ from daytona import (
 
 from app.core.errors import EngineUnavailable, Unavailable
 from app.core.events import Events
-from app.core.ports import EngineUnfit, Stock
+from app.core.protocols import EngineUnfit, Stock
 from app.core.tasks import end
-from app.engines.daytona import archive, faults, snapshot
+from app.engines.daytona import archive, errors, snapshot
 from app.engines.daytona.account import APP_LABEL, INSTANCE_LABEL, RUNNER_LABEL, DaytonaSettings, connect, new_sandbox
 from app.engines.daytona.calls import Calls
-from app.engines.daytona.faults import State
+from app.engines.daytona.errors import State
 from app.engines.daytona.sandbox import PREPARE_SECONDS, DaytonaSandbox
-from app.engines.daytona.spares import Spares
+from app.engines.daytona.warm_pool import Spares
 
 log = logging.getLogger(__name__)
 
@@ -209,7 +209,7 @@ class DaytonaEngine:
                     new_sandbox(self._settings, self._instance), timeout=self._create_seconds
                 )
         except DaytonaError as error:
-            refused = faults.refusal(error, "make a sandbox")
+            refused = errors.refusal(error, "make a sandbox")
             self._trouble = f"{refused.message} ({error})"
             if isinstance(error, DaytonaTimeoutError) and error.sandbox_id is not None:
                 await self.destroy(error.sandbox_id)
@@ -277,9 +277,9 @@ class DaytonaEngine:
             self._known.pop(sandbox_id, None)
             return None
         except DaytonaError as error:
-            raise faults.refusal(error, "find the sandbox") from error
+            raise errors.refusal(error, "find the sandbox") from error
         known = self._known.get(sandbox_id)
-        if faults.state_of(remote.state) is not State.STARTED:
+        if errors.state_of(remote.state) is not State.STARTED:
             await self.destroy(sandbox_id)
             return None
         if known is not None:
@@ -304,7 +304,7 @@ class DaytonaEngine:
             return State.GONE, None
         except DaytonaError:
             return State.UNKNOWN, None
-        return faults.state_of(remote.state), when(remote.updated_at)
+        return errors.state_of(remote.state), when(remote.updated_at)
 
     # --- sandboxes go ------------------------------------------------------------------------------------------------
 
@@ -321,7 +321,7 @@ class DaytonaEngine:
         """Delete; 404 is done, anything else is tried again by the next sweep (409: it is between two states)."""
         try:
             remote = remote or await self._get(sandbox_id)
-            if faults.state_of(remote.state) is not State.GONE:
+            if errors.state_of(remote.state) is not State.GONE:
                 with self.calls.timed("delete"):
                     await remote.delete(timeout=REQUEST_SECONDS)
         except DaytonaNotFoundError:
@@ -346,7 +346,7 @@ class DaytonaEngine:
         try:
             listed = {remote.id: remote for remote in await self._list(_PAGE)}
         except DaytonaError as error:
-            raise faults.refusal(error, "list the sandboxes") from error
+            raise errors.refusal(error, "list the sandboxes") from error
         self._forget_all_but(listed.keys() | leased)
         await self._retire([sandbox_id for sandbox_id in kept - leased if not self._may_serve(listed.get(sandbox_id))])
         return await self._delete_orphans(listed, leased | kept)
@@ -371,7 +371,7 @@ class DaytonaEngine:
         return self._settings.has_shared_leases or remote.labels.get(INSTANCE_LABEL) == self._instance
 
     def _may_serve(self, remote: AsyncSandbox | None) -> bool:
-        if remote is None or faults.state_of(remote.state) is not State.STARTED:
+        if remote is None or errors.state_of(remote.state) is not State.STARTED:
             return False
         return self._outlives_a_run(self._expiry(remote))
 
@@ -383,7 +383,7 @@ class DaytonaEngine:
             except DaytonaNotFoundError:
                 remote = None
             except DaytonaError as error:
-                raise faults.refusal(error, "look at the spare sandboxes") from error
+                raise errors.refusal(error, "look at the spare sandboxes") from error
             if not self._may_serve(remote) and await self._stock.withdraw(sandbox_id):
                 log.info("spare sandbox %s died or is too old", sandbox_id)
                 await self.destroy(sandbox_id)

@@ -18,13 +18,13 @@ from daytona import AsyncSandbox, DaytonaError
 
 from app.core import paths
 from app.core.errors import EngineLimited, EngineUnavailable, Unavailable
-from app.core.heard import heard
-from app.core.ports import Chunks, Staged
-from app.engines.daytona import bootstrap, faults
-from app.engines.daytona.faults import State
+from app.core.protocols import Chunks, Staged
+from app.core.untrusted import heard
+from app.engines.daytona import bootstrap, errors
+from app.engines.daytona.errors import State
 from app.engines.daytona.layout import Known
-from app.engines.daytona.pipe import KiB, NotStarted, Pipe, Unheard, new_nonce, shown, told
-from app.engines.daytona.staging import Delivery
+from app.engines.daytona.runner_exec import KiB, NotStarted, Pipe, Unheard, new_nonce, shown, told
+from app.engines.daytona.upload import Delivery
 from app.runner.endings import Ending
 from app.runner.files import Layout, Look
 from app.runner.messages import Pause, Reply, Request, Results
@@ -108,8 +108,8 @@ class DaytonaSandbox:
             self._raise_trouble(error)
 
     def _raise_trouble(self, error: Exception) -> NoReturn:
-        if isinstance(error, DaytonaError) and not faults.is_about_the_sandbox(error):
-            raise faults.refusal(error, "take files") from error
+        if isinstance(error, DaytonaError) and not errors.is_about_the_sandbox(error):
+            raise errors.refusal(error, "take files") from error
         log.info("sandbox %s takes no files: %s", self.id, told(error) if isinstance(error, DaytonaError) else error)
         raise EngineUnavailable("The sandbox does not take files.") from error
 

@@ -10,18 +10,18 @@ from typing import TypeVar
 
 from app.core.errors import EngineUnavailable
 from app.core.events import Events
-from app.core.ports import EngineUnfit
+from app.core.protocols import EngineUnfit
 from app.core.tasks import end
-from app.engines.local import canary, release
+from app.engines.local import release, selftest
 from app.engines.local.cgroups import Cgroups, open_cgroups
-from app.engines.local.egress import Egress, parse
+from app.engines.local.config import LocalSettings
+from app.engines.local.egress_proxy import Egress, parse
 from app.engines.local.isolate import remove_tree, start_isolated
+from app.engines.local.jail_pool import Furnished, Jail, Standby
 from app.engines.local.processor_time import processor_seconds
-from app.engines.local.recipe import LocalSettings
 from app.engines.local.sandbox import LocalSandbox
-from app.engines.local.standby import Furnished, Jail, Standby
 from app.engines.local.workspace_io import WorkspaceIO
-from app.engines.local.zygotes import Kind, Zygotes
+from app.engines.local.zygote_client import Kind, Zygotes
 
 log = logging.getLogger(__name__)
 
@@ -112,10 +112,10 @@ class LocalEngine:
         """Let the canary program probe the jail; what it finds open stops all runs where isolation has to be full."""
         try:
             found = await self._canary()
-        except canary.Lost:  # the zygotes were killed, perhaps; a second time in a row it is no accident
+        except selftest.Lost:  # the zygotes were killed, perhaps; a second time in a row it is no accident
             try:
                 found = await self._canary()
-            except canary.Lost:
+            except selftest.Lost:
                 found = ["the canary was lost, twice"]
         if found and self.isolation == "full":
             log.error("the canary got out: %s", "; ".join(found))
@@ -126,7 +126,7 @@ class LocalEngine:
     async def _canary(self) -> list[str]:
         sandbox = await self.create()
         try:
-            return await canary.escapes(sandbox)
+            return await selftest.escapes(sandbox)
         finally:
             await self.destroy(sandbox.id)
 

@@ -8,10 +8,10 @@ import os
 import tempfile
 from pathlib import Path
 
-from app.core.ports import EngineUnfit
+from app.core.protocols import EngineUnfit
+from app.engines.local.config import Isolation, LocalSettings, prepare
 from app.engines.local.inside import landlock
-from app.engines.local.recipe import Isolation, LocalSettings, prepare
-from app.engines.local.zygotes import Zygotes
+from app.engines.local.zygote_client import Zygotes
 
 log = logging.getLogger(__name__)
 

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from app.core.errors import EngineUnavailable
-from app.core.heard import heard
 from app.core.ids import new_id
-from app.core.ports import Staged
+from app.core.protocols import Staged
+from app.core.untrusted import heard
 from app.engines.local import release
-from app.engines.local.inside import full
-from app.engines.local.inside.plain import scratch_of
+from app.engines.local.inside import jail
+from app.engines.local.inside.no_namespaces import scratch_of
 from app.engines.local.isolate import remove_tree
-from app.engines.local.standby import Jail
-from app.engines.local.zygotes import Kind
+from app.engines.local.jail_pool import Jail
+from app.engines.local.zygote_client import Kind
 from app.runner.endings import Ending
 from app.runner.messages import Pause, Reply, Request, Results
 from app.runner.serve import HEADER, PAUSE, STARTED, pack
@@ -55,8 +55,8 @@ _BARE = sys.stdlib_module_names - {"asyncio"}
 class Place:
     """Name the directories of a sandbox as its programs see them."""
 
-    workspace: str = full.WORKSPACE
-    scratch: str = full.SCRATCH
+    workspace: str = jail.WORKSPACE
+    scratch: str = jail.SCRATCH
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from app.core.ports import Staged
+from app.core.protocols import Staged
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from app.core.errors import EngineUnavailable
-from app.core.ports import Engine, Sandbox
+from app.core.protocols import Engine, Sandbox
 
 KiB = 1024
 MiB = 1024 * KiB

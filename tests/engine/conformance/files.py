@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import StoreUnavailable
-from app.core.ports import Sandbox, Staged
+from app.core.protocols import Sandbox, Staged
 from tests.engine.asking import bash, content, file, output, paths, put, python
 from tests.engine.conformance.base import Base, Facts, KiB, MiB
 

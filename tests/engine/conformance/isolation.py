@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.core.ports import Engine, Sandbox
+from app.core.protocols import Engine, Sandbox
 from app.runner.endings import Ending
 from tests.engine.asking import answer, bash, content, output, put, python, until_there
 from tests.engine.conformance.base import Base

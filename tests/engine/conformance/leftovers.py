@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.core.ports import Sandbox
+from app.core.protocols import Sandbox
 from app.runner.endings import Ending
 from tests.engine.asking import bash, beside, content, output, paths, python, until, until_there
 from tests.engine.conformance.base import Base

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.core.errors import EngineUnavailable
-from app.core.ports import Engine, Sandbox
+from app.core.protocols import Engine, Sandbox
 from app.runner.endings import Ending
 from app.runner.messages import Call, Pause, Reply, Request, Result, Results, Tool
 from tests.engine.asking import bash, content, output, paths, put, python, until, until_there

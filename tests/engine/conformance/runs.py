@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from app.core.ports import Sandbox
+from app.core.protocols import Sandbox
 from app.runner.endings import Ending
 from tests.engine.asking import bash, content, output, paths, put, python
 from tests.engine.conformance.base import Base, Facts, KiB, MiB

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.ports import Sandbox
+from app.core.protocols import Sandbox
 from app.runner.endings import Ending
 from tests.engine.asking import bash, beside, output, paths, python
 from tests.engine.conformance.base import Base, Facts

@@ -20,8 +20,8 @@ import traceback
 from collections.abc import Iterable
 from typing import NoReturn
 
-from app.engines.local.inside import rehearsal
 from app.engines.local.inside import syscalls as sys_
+from app.engines.local.inside import warm_up
 from app.runner import serve
 
 MOST_PAGES = 4608
@@ -102,7 +102,7 @@ def _rehearse(source: str) -> tuple[list[int], list[int]]:
             _be_runner(theirs, directory)
         theirs.close()
         text = f"{source}\n{inspect.getsource(written)}{_TELL}"
-        ours.sendall(rehearsal.request(text, directory))
+        ours.sendall(warm_up.request(text, directory))
         ours.recv(len(serve.STARTED + serve.REPLY), socket.MSG_WAITALL)
         reply = json.loads(serve.read_message(ours) or b"{}")
         runner = json.loads(serve.read_message(ours) or b"[]")

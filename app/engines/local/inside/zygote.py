@@ -1,7 +1,7 @@
 """Fork jails from a warm interpreter. The zygote itself never runs a user's code and never sees a user's file.
 
-Started once by ``app.engines.local.zygotes`` through ``start``, inside bubblewrap and with all capabilities of its own
-user namespace (and none outside it). Two kinds live in one process tree: ``bare``, this process, and ``loaded``, its
+Started once by ``app.engines.local.zygote_client`` through ``start``, inside bubblewrap, with all capabilities of its
+own user namespace and none outside it. Two kinds live in one process tree: ``bare``, this process, and ``loaded``, its
 fork with the data stack imported.
 
 Control is one SOCK_SEQPACKET pair for each kind. A request is one JSON packet:
@@ -28,11 +28,11 @@ import sys
 import traceback
 from typing import Any, NoReturn, Protocol
 
-from app.engines.local.inside import rehearsal
-from app.engines.local.inside.full import FullGround
+from app.engines.local.inside import warm_up
+from app.engines.local.inside.jail import FullGround
 from app.engines.local.inside.limits import JailLimits
+from app.engines.local.inside.no_namespaces import PlainGround
 from app.engines.local.inside.pages import Pages, gather, learn, let_go
-from app.engines.local.inside.plain import PlainGround
 from app.runner import serve, warm_python
 
 _PACKET = 65536
@@ -164,7 +164,7 @@ def main(arguments: list[str]) -> None:
 
 def _rehearse() -> None:
     try:
-        rehearsal.run()
+        warm_up.run()
     except OSError as error:  # no directory to work in, perhaps; programs start slower then
         print(f"rehearsal: {error!r}", file=sys.stderr)
 
@@ -173,7 +173,7 @@ def _learn(ground: Ground, *, is_loaded: bool) -> Pages:
     """See what runs write to; where no spare waits in a workspace, nobody has the time to use it."""
     if ground.workspace is None:
         return Pages()
-    return learn(rehearsal.program() if is_loaded else "print(2 + 2)")
+    return learn(warm_up.program() if is_loaded else "print(2 + 2)")
 
 
 def _preload(modules: list[str]) -> None:
@@ -184,6 +184,6 @@ def _preload(modules: list[str]) -> None:
         except Exception as error:  # noqa: BLE001  a module may raise anything while it is imported
             print(f"preload: {name}: {error!r}", file=sys.stderr)
     try:
-        rehearsal.draw()
+        warm_up.draw()
     except Exception as error:  # noqa: BLE001  the same; plots are slower then
         print(f"rehearsal: {error!r}", file=sys.stderr)

@@ -1,0 +1,192 @@
+"""Meet every request before the routes do: its path, its credential, its profile, the size of its body.
+
+Plain ASGI, so that uploads and downloads stream through untouched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.auth import Credentials, form_of
+from app.api.client_fingerprint import LIBRECHAT, signs_of_call
+from app.api.errors import error_response
+from app.api.in_flight import Traffic
+from app.core.errors import Draining, ProfileMismatch, ServiceError, TooLarge, Unauthorized, UnknownProfile
+from app.core.events import Events, LibreChatSpoke, Refused
+from app.core.principal import Principal
+
+PROFILE = "default"
+TOO_LARGE = 413
+PROFILE_HEADER = "X-CodeAPI-Execution-Profile"
+_KNOWN_PROFILES = frozenset({"default", "stateful"})
+_STREAMED = frozenset({"/upload", "/upload/batch"})
+PUBLIC = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json", "/metrics", "/console"})
+"""Open to everybody here; what needs a credential all the same asks for it itself."""
+
+_PUBLIC_BELOW = ("/docs", "/swagger/", "/console/page/")
+_TOLD = frozenset({"/exec", "/exec/programmatic", "/upload", "/upload/batch"})
+_TOLD_CHARS = 80
+_DISCARDED_BYTES = 128 * 1024 * 1024
+_DISCARDED_SECONDS = 5.0
+_SLASHES = re.compile("/+")
+
+
+def plain_path(path: str) -> str:
+    """Give the route's own path: one slash between names, without ``/v1`` in front (K1)."""
+    path = _SLASHES.sub("/", path)
+    if path == "/v1" or path.startswith("/v1/"):
+        path = path[3:]
+    return path or "/"
+
+
+class Gate:
+    """Let requests through to the application, or answer for it."""
+
+    def __init__(
+        self, app: ASGIApp, credentials: Credentials, body_max_bytes: int, traffic: Traffic, events: Events
+    ) -> None:
+        self._app = app
+        self._traffic = traffic
+        self._events = events
+        self._credentials = credentials
+        self._body_max_bytes = body_max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent_path: str = scope["path"]
+        path = plain_path(sent_path)
+        scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
+        body = _Body(receive, None if path in _STREAMED else self._body_max_bytes)
+        answer = _Answer(send, body)
+        self._traffic.enter()
+        try:
+            self._admit(scope, Headers(scope=scope), body, sent_path)
+            await self._app(scope, body, answer)
+        except ServiceError as error:  # raised above, before any answer began
+            await error_response(error)(scope, receive, answer)
+        except asyncio.CancelledError:
+            if answer.has_begun or not self._traffic.is_broken_off:
+                raise
+            await error_response(Draining("The service is stopping."))(scope, receive, answer.stamped)
+        finally:
+            self._traffic.leave()
+
+    def _admit(self, scope: Scope, headers: Headers, body: _Body, sent_path: str) -> None:
+        path: str = scope["path"]
+        if path not in PUBLIC and not path.startswith(_PUBLIC_BELOW):
+            scope.setdefault("state", {})["principal"] = self._identify(sent_path, path, headers)
+        _check_profile(headers.get("x-codeapi-expected-profile"))
+        body.check_announced(headers.get("content-length"))
+
+    def _identify(self, sent_path: str, path: str, headers: Headers) -> Principal:
+        user_agent = headers.get("user-agent", "")
+        try:
+            principal = self._credentials.identify(headers)
+        except Unauthorized as error:
+            route = path if path in _TOLD else "other"
+            self._events.tell(Refused(time.time(), error.message, form_of(headers), route, user_agent[:_TOLD_CHARS]))
+            raise
+        if user_agent.startswith(LIBRECHAT):
+            signs = signs_of_call(sent_path, path, headers, principal)
+            self._events.tell(LibreChatSpoke(time.time(), user_agent[:_TOLD_CHARS], signs))
+        return principal
+
+
+class _Body:
+    """Count a request's body as it comes in, and throw away what nobody read."""
+
+    def __init__(self, receive: Receive, max_bytes: int | None) -> None:
+        self._receive = receive
+        self._max_bytes = max_bytes
+        self._seen = 0
+        self._is_complete = False
+
+    def check_announced(self, length: str | None) -> None:
+        if self._max_bytes is not None and length is not None and length.isdigit() and int(length) > self._max_bytes:
+            raise self._too_large()
+
+    @property
+    def excess(self) -> TooLarge | None:
+        """Give the error for a body that turned out to be over the limit."""
+        is_over = self._max_bytes is not None and self._seen > self._max_bytes
+        return self._too_large() if is_over else None
+
+    async def __call__(self) -> Message:
+        message = await self._next()
+        if self.excess:  # whatever the application makes of a client that goes away, ``_Answer`` says the truth
+            return {"type": "http.disconnect"}
+        return message
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        self._is_complete = not message.get("more_body", False)
+        return message
+
+    async def discard_rest(self) -> None:
+        """Read on to the end of the body, within bounds.
+
+        A client that is still sending when the connection closes sees a reset instead of the answer.
+        """
+        allowed = self._seen + _DISCARDED_BYTES
+        try:
+            async with asyncio.timeout(_DISCARDED_SECONDS):
+                while not self._is_complete and self._seen < allowed:
+                    await self._next()
+        except TimeoutError:
+            return
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body is larger than {self._max_bytes} bytes.")
+
+
+def _check_profile(expected: str | None) -> None:
+    """Compare the execution profile that the client expects with ours (K4)."""
+    if expected in (None, "", PROFILE):
+        return
+    if expected not in _KNOWN_PROFILES:
+        raise UnknownProfile("X-CodeAPI-Expected-Profile names no known profile.")
+    raise ProfileMismatch(
+        f"This deployment serves the profile '{PROFILE}' only.", expected=expected or "", actual=PROFILE
+    )
+
+
+class _Answer:
+    """Send the application's answer with our header, or in its place that the body was too large."""
+
+    def __init__(self, send: Send, body: _Body) -> None:
+        self._send = send
+        self._body = body
+        self._is_replaced = False
+        self.has_begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if self._is_replaced:
+            return
+        if message["type"] == "http.response.start":
+            await self._body.discard_rest()
+            if self._body.excess and message["status"] != TOO_LARGE:
+                self._is_replaced = True
+                await error_response(self._body.excess)({"type": "http"}, self._body, self.stamped)
+                return
+        await self.stamped(message)
+
+    async def stamped(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.has_begun = True
+            MutableHeaders(scope=message)[PROFILE_HEADER] = PROFILE
+        await self._send(message)
+
+
+def principal_of(connection: HTTPConnection) -> Principal:
+    """Give the caller that the gate let in."""
+    principal: Principal = connection.state.principal
+    return principal

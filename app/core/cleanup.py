@@ -1,0 +1,89 @@
+"""Clean up in the background: idle sandboxes, orphans, sessions past their time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from app.core.clock import Clock
+from app.core.errors import Busy, Unavailable
+from app.core.leader import Leader
+from app.core.protocols import FileStore, Leases, Retention
+from app.core.sandbox_leases import Sandboxes
+
+log = logging.getLogger(__name__)
+
+UNFINISHED_SECONDS = 3600.0
+"""How long an unfinished file may be untouched, and how often we look: an upload that goes on touches its file."""
+
+
+class Keeper:
+    """Tidy every so often, for as long as the service lives."""
+
+    def __init__(
+        self, sandboxes: Sandboxes, leases: Leases, store: FileStore, retention: Retention,
+        *, interval_seconds: float, session_ttl_seconds: float, file_ttl_seconds: float,
+    ) -> None:  # fmt: skip
+        self._sandboxes = sandboxes
+        self._leases = leases
+        self._leader = Leader(leases)
+        self._store = store
+        self._retention = retention
+        self._interval_seconds = interval_seconds
+        self._session_ttl_seconds = session_ttl_seconds
+        self._file_ttl_seconds = file_ttl_seconds
+        self._clock = Clock()
+        self._looked_for_unfinished = float("-inf")
+
+    async def tend(self) -> None:
+        """Tidy for ever; a part of the service that does not answer now is tried again next time."""
+        try:
+            while True:
+                await asyncio.sleep(self._interval_seconds)
+                try:
+                    await self.tidy()
+                except Unavailable as error:
+                    log.warning("clean-up was cut short: %s", error)
+        finally:
+            await self._leader.resign()
+
+    async def tidy(self) -> None:
+        """Destroy idle sandboxes and orphans, then erase the sessions that nobody used for their whole retention.
+
+        What belongs to all replicas is done by their leader alone; each looks after what is its own.
+        """
+        leads = await self._leader.is_elected()
+        idle = await self._sandboxes.discard_idle(self._session_ttl_seconds, self._clock) if leads else 0
+        leased = {lease.sandbox_id for lease in await self._leases.all()}
+        orphans = await self._sandboxes.engine.sweep(leased, leads=leads)
+        erased = await self._erase_expired() if leads else 0
+        if idle or orphans or erased:
+            log.info("cleaned up: %d idle sandboxes, %d orphans, %d expired sessions", idle, orphans, erased)
+        if leads:
+            await self._remove_unfinished()
+
+    async def _remove_unfinished(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_for_unfinished < UNFINISHED_SECONDS:
+            return
+        if removed := await self._retention.remove_unfinished(self._clock.ago(UNFINISHED_SECONDS)):
+            log.info("removed %d files that a killed writer left unfinished", removed)
+        self._looked_for_unfinished = now
+
+    async def _erase_expired(self) -> int:
+        if self._file_ttl_seconds == 0:
+            return 0
+        before = self._clock.ago(self._file_ttl_seconds)
+        erased = 0
+        for session_id in await self._retention.idle_since(before):
+            try:
+                async with self._leases.hold(session_id, 0) as hold:
+                    await self._sandboxes.discard(hold)
+                    if hold.is_lost() or not await self._retention.is_idle(session_id, before):
+                        continue  # used a moment ago, after all
+                    await self._store.erase(session_id)
+                    erased += 1
+            except Busy:
+                continue
+        return erased

@@ -1,0 +1,240 @@
+"""Run a program: session, place, sandbox, inputs, run, outputs, record. Read ``Runs.run`` first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from app.core import outputs
+from app.core.admission import Admission
+from app.core.errors import EngineLimited, EngineUnavailable, LeasesUnavailable, NotFound, StoreUnavailable
+from app.core.events import Events
+from app.core.file_reads import reads_one_file
+from app.core.inputs import (
+    Inputs,
+    Ref,
+    forget_replaced,
+    missing_from,
+    note_placed,
+    resolve,
+    select_inputs,
+    stale_in,
+)
+from app.core.languages import Language
+from app.core.outputs import Delivery
+from app.core.principal import Principal
+from app.core.protocols import FileStore, Lease, Sandbox, Staged
+from app.core.rate_limits import Rates
+from app.core.results import RunResult, result_of
+from app.core.run_timeline import Course
+from app.core.sandbox_leases import Sandboxes
+from app.core.session import Record, now
+from app.core.session_selection import Chosen, SessionChooser, Wish
+from app.core.tool_pauses import Paused, PausedRuns
+from app.runner.endings import UNCOLLECTED
+from app.runner.messages import Limits, Pause, Reply, Request, Tool
+
+log = logging.getLogger(__name__)
+
+_SHORTEST_SECONDS = 1.0
+"""A model that writes ``timeout: 30`` means seconds where the wire means milliseconds; a run gets a second at least."""
+
+_MOST_PAUSES = 20
+"""A client gives up after so many rounds (``DEFAULT_MAX_ROUND_TRIPS`` of LibreChat's)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """Ask for a run."""
+
+    principal: Principal
+    language: Language
+    source: str
+    args: list[str] = field(default_factory=list)
+    refs: Sequence[Ref] = ()
+    session_id: str | None = None
+    hint: str | None = None
+    timeout_seconds: float | None = None
+    may_be_refused: bool = True
+    tools: list[Tool] | None = None
+    """Set for a program that may call tools, even if there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunPolicy:
+    """Hold the limits of runs: the usual time and the most that a request may ask for (seconds), and the runner's."""
+
+    timeout_seconds: float
+    timeout_max_seconds: float
+    limits: Limits
+
+    def limits_for(self, timeout_seconds: float | None) -> Limits:
+        """Give the limits of one run; a time asked for is cut to what is allowed."""
+        asked = self.timeout_seconds if timeout_seconds is None else timeout_seconds
+        wall = max(_SHORTEST_SECONDS, min(asked, self.timeout_max_seconds))
+        return replace(self.limits, wall_seconds=wall, cpu_seconds=int(wall) * 2 + 1)
+
+    def limits_between_pauses(self, timeout_seconds: float | None) -> Limits:
+        """Give the limits of a run that may pause: the time counts anew after each pause, the CPU's only once (K32)."""
+        limits = self.limits_for(timeout_seconds)
+        return replace(limits, cpu_seconds=limits.cpu_seconds * _MOST_PAUSES)
+
+
+class Runs:
+    """Run programs, one at a time in a session."""
+
+    def __init__(
+        self, store: FileStore, sandboxes: Sandboxes, chooser: SessionChooser, admission: Admission, policy: RunPolicy,
+        paused_runs: PausedRuns, events: Events, rates: Rates | None = None,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._sandboxes = sandboxes
+        self._chooser = chooser
+        self._policy = policy
+        self._paused_runs = paused_runs
+        self._events = events
+        self._rates = rates
+        self.admission = admission
+
+    async def run(self, order: RunOrder) -> RunResult:
+        """Run one program to its end. Raises a ``ServiceError``; how the program ends is never one of them."""
+        result = await self.begin(replace(order, tools=None))
+        assert isinstance(result, RunResult)  # noqa: S101  without tools nothing pauses
+        return result
+
+    async def begin(self, order: RunOrder) -> RunResult | Paused:
+        """Run one program to its end, or to where it waits for tools. Raises a ``ServiceError``."""
+        with Course(self._events, order.principal, order.language.name, len(order.source)) as course:
+            return await self._begin(order, course)
+
+    async def _begin(self, order: RunOrder, course: Course) -> RunResult | Paused:
+        if self._rates is not None:
+            await self._rates.admit(order.principal)
+        wish = Wish(order.principal, order.language, order.session_id, order.hint, order.may_be_refused)
+        async with self.admission.enter():
+            if order.tools is not None:
+                await self._paused_runs.check_room()
+            references = await resolve(self._store, order.principal, order.refs)
+            course.lap("lookup")
+            deadline = self.admission.time_to_wait()
+            async with (
+                self._chooser.choose(wish, references, deadline.seconds_left) as chosen,
+                self.admission.slot(order.principal.user, deadline),
+            ):
+                course.lap("queue")
+                course.chose(chosen, references)
+                inputs = select_inputs(references, chosen.record)
+                result = await self._run_held(order, chosen, inputs, course)
+                await self._chooser.remember(wish, chosen.record.id)
+                course.lap("record")
+                return result
+
+    async def _run_held(self, order: RunOrder, chosen: Chosen, inputs: Inputs, course: Course) -> RunResult | Paused:
+        session_id, hold = chosen.record.id, chosen.hold
+        is_true_copy = False
+        try:
+            sandbox, lease, reply = await self._exchange(order, chosen, inputs, course)
+            if isinstance(reply, Pause):
+                await self._record_if_possible(order, chosen, Delivery())  # else it is recorded at the end
+                language = order.language.name
+                paused = await self._paused_runs.set_aside(order.principal, language, chosen, inputs, lease, reply)
+                is_true_copy = True  # it is not the session's any more
+                course.paused(paused.run_id, reply.number)
+                return paused
+            delivery = await outputs.collect(self._store, sandbox, session_id, inputs, reply)
+            course.lap("collect")
+            delivery, is_recorded = await self._record_if_possible(order, chosen, delivery)
+            if is_recorded and reply.ending not in UNCOLLECTED:
+                outputs.note_in_lease(lease, session_id, inputs, delivery, reply)
+                is_true_copy = await self._sandboxes.keep(hold, lease)
+            course.ended(reply, delivery)
+        except EngineLimited:  # nothing was begun, so the next run finds its sandbox as it was; a new session has none
+            if not chosen.is_new and hold.lease is not None:
+                is_true_copy = await self._sandboxes.keep(hold, hold.lease)
+            raise
+        finally:
+            if not is_true_copy:  # cancelled, lost or failed: files may lie there that nobody collected
+                await self._sandboxes.discard(hold)
+        is_read = reads_one_file(order.language, order.source, order.args)
+        return result_of(session_id, order.language.name, reply, inputs, delivery, reads_one_file=is_read)
+
+    async def _exchange(
+        self, order: RunOrder, chosen: Chosen, inputs: Inputs, course: Course
+    ) -> tuple[Sandbox, Lease, Reply | Pause]:
+        """Stage and run; when the sandbox proves dead before the program started, once more in a fresh one."""
+        try:
+            return await self._attempt(order, chosen, inputs, course)
+        except EngineUnavailable as error:
+            log.info("session %s: sandbox was gone before the run, taking a fresh one: %s", chosen.record.id, error)
+            await self._sandboxes.discard(chosen.hold)
+            return await self._attempt(order, chosen, inputs, course)
+
+    async def _attempt(
+        self, order: RunOrder, chosen: Chosen, inputs: Inputs, course: Course
+    ) -> tuple[Sandbox, Lease, Reply | Pause]:
+        before = chosen.hold.lease
+        sandbox, lease = await self._sandboxes.acquire(chosen.hold)
+        course.lap("sandbox")
+        course.got_sandbox(is_new=before is None or before.sandbox_id != sandbox.id)
+        missing = missing_from(lease, inputs, self._store)
+        if missing:
+            forget_replaced(lease, (item.path for item in missing))
+            refused = await self._put(sandbox, missing, inputs)
+            for path, reason in refused.items():
+                inputs.by_path.pop(path, None)
+                inputs.notes.append(f"The file {path!r} could not be placed in the workspace: {reason}.")
+            note_placed(lease, inputs)
+            course.staged(missing)
+        course.lap("stage")
+        limits_of = self._policy.limits_for if order.tools is None else self._policy.limits_between_pauses
+        request = Request(
+            order.language.program(order.source, order.args),
+            limits_of(order.timeout_seconds),
+            remove=stale_in(lease, chosen.record, inputs),
+            tools=order.tools,
+        )
+        if chosen.hold.is_lost():
+            raise LeasesUnavailable("The session was lost to another replica before the program started.")
+        begin = sandbox.exchange if order.tools is None else sandbox.begin
+        reply = await self.admission.program(partial(begin, request), sandbox.id)
+        course.lap("run")
+        return sandbox, lease, reply
+
+    async def _put(self, sandbox: Sandbox, missing: list[Staged], inputs: Inputs) -> dict[str, str]:
+        """Stage; a file whose bytes went away in the meantime is told like any other that is missing."""
+        try:
+            return await sandbox.put(missing)
+        except NotFound:
+            refused: dict[str, str] = {}
+            for item in missing:
+                try:
+                    refused |= await sandbox.put([item])
+                except NotFound:
+                    refused[item.path] = "it has expired"
+            return refused
+
+    async def _record_if_possible(self, order: RunOrder, chosen: Chosen, delivery: Delivery) -> tuple[Delivery, bool]:
+        """Record a run that is over; one whose record cannot be written is answered all the same, without its files."""
+        try:
+            await self._record(order, chosen, delivery)
+        except StoreUnavailable as error:
+            log.warning("session %s: a run could not be recorded: %s", chosen.record.id, error)
+            return outputs.nothing_of(delivery), False
+        return delivery, True
+
+    async def _record(self, order: RunOrder, chosen: Chosen, delivery: Delivery) -> None:
+        """Make the session's record say what happened before the client hears of it."""
+
+        def apply(record: Record) -> None:
+            record.used = now()
+            if record.language is None and not order.language.neutral:
+                record.language = order.language.bound_as
+            outputs.note_in_record(record, delivery, is_overtaken=chosen.hold.is_lost())
+
+        if chosen.is_new:
+            apply(chosen.record)
+            await self._store.create(chosen.record)
+        else:
+            await self._store.change(chosen.record.id, apply)

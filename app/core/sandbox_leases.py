@@ -1,0 +1,129 @@
+"""Give each session its sandbox, the leased one or a fresh one, and evict the least recently used."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+from app.core.clock import LEAST_SECONDS, Clock
+from app.core.errors import Busy, EngineUnavailable, LeasesUnavailable
+from app.core.ids import is_paused_run
+from app.core.protocols import Engine, Hold, Lease, Leases, Sandbox
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 600.0
+"""How long a program may wait for tools (K32: ten minutes at least)."""
+
+_PAUSE_GRACE_SECONDS = 60.0
+
+
+class Sandboxes:
+    """Join the engine's sandboxes with the leases on them."""
+
+    def __init__(self, engine: Engine, leases: Leases, max_sandboxes: int) -> None:
+        self.engine = engine
+        self._leases = leases
+        self._max = max_sandboxes
+
+    async def acquire(self, hold: Hold) -> tuple[Sandbox, Lease]:
+        """Give a live sandbox for a session that the caller holds.
+
+        Raises ``EngineUnavailable``, ``LeasesUnavailable`` or ``Busy``.
+        """
+        lease = hold.lease
+        sandbox = await self.engine.find(lease.sandbox_id) if lease and lease.sandbox_id else None
+        if lease is not None and sandbox is not None:
+            return sandbox, lease
+        await self._reserve(hold)
+        sandbox = None
+        try:
+            sandbox = await self.engine.create()
+            lease = Lease(hold.session_id, sandbox.id)
+            await self._leases.keep(hold, lease)
+        except BaseException:
+            await self._give_up(hold, sandbox)
+            raise
+        return sandbox, lease
+
+    async def _reserve(self, hold: Hold) -> None:
+        """Take a place among all sandboxes before one is made, so that replicas together never have too many."""
+        place = Lease(hold.session_id, "")
+        if await self._leases.keep(hold, place, self._max):
+            return
+        for lease in await self._leases.all():
+            if lease.session_id == hold.session_id or is_paused_run(lease.session_id):
+                continue
+            if not await self._discard_if_idle(lease.session_id):
+                continue
+            if await self._leases.keep(hold, place, self._max):
+                return
+        raise Busy("All sandboxes are in use.", retry_after_seconds=5)
+
+    async def _give_up(self, hold: Hold, sandbox: Sandbox | None) -> None:
+        """Free the place that was taken; a sandbox that no lease names is ended."""
+        try:
+            await self._leases.drop(hold)
+        except LeasesUnavailable as error:
+            log.warning("session %s: its place is free when its lock runs out: %s", hold.session_id, error)
+        if sandbox is not None:
+            await self._destroy(sandbox.id)
+
+    async def discard(self, hold: Hold, sandbox_id: str = "") -> None:
+        """Destroy a session's sandbox, because its workspace is no longer a true copy; the store has the files.
+
+        Destroying is safe even for a lost hold: whoever took the session over did not get its sandbox. ``sandbox_id``
+        is for who knows it by other means than the lease.
+        """
+        lease = hold.lease
+        sandbox_id = lease.sandbox_id if lease is not None else sandbox_id
+        try:
+            await self._leases.drop(hold)
+        except LeasesUnavailable as error:
+            log.warning("session %s: the lease could not be dropped, its next holder will: %s", hold.session_id, error)
+        if sandbox_id:
+            await self._destroy(sandbox_id)
+
+    async def _destroy(self, sandbox_id: str) -> None:
+        try:
+            await self.engine.destroy(sandbox_id)
+        except EngineUnavailable as error:
+            log.warning("sandbox %s could not be destroyed now, the sweep will: %s", sandbox_id, error)
+
+    async def keep(self, hold: Hold, lease: Lease) -> bool:
+        """Renew a lease after a run; tell whether that could be done. The run is over and well either way."""
+        try:
+            await self._leases.keep(hold, lease)
+        except LeasesUnavailable as error:
+            log.warning("session %s: its sandbox cannot be kept: %s", hold.session_id, error)
+            return False
+        return True
+
+    async def _discard_if_idle(self, session_id: str, unused_since: float = float("inf")) -> bool:
+        try:
+            async with self._leases.hold(session_id, 0) as hold:
+                if hold.lease is not None and hold.lease.used_at > unused_since:
+                    return False
+                await self.discard(hold)
+        except Busy:
+            return False
+        return True
+
+    async def discard_idle(self, ttl_seconds: float, clock: Clock) -> int:
+        """Destroy the sandboxes not used for so long; give their number. Their sessions' files stay.
+
+        A program that waits for tools has its own time (``PAUSE_SECONDS``), and ends by itself a little earlier.
+        """
+        before = {True: clock.ago(PAUSE_SECONDS + _PAUSE_GRACE_SECONDS), False: clock.ago(ttl_seconds)}
+        await self._date_anew(clock.now() + LEAST_SECONDS)
+        leases = [(lease, before[is_paused_run(lease.session_id)]) for lease in await self._leases.all()]
+        old = [(lease.session_id, since) for lease, since in leases if lease.used_at < since]
+        return sum([await self._discard_if_idle(session_id, since) for session_id, since in old])
+
+    async def _date_anew(self, future: float) -> None:
+        """Count what was last used in the future as used now: the clock was set back, or it would never be idle."""
+        for session_id in [lease.session_id for lease in await self._leases.all() if lease.used_at > future]:
+            with suppress(Busy):
+                async with self._leases.hold(session_id, 0) as hold:
+                    if hold.lease is not None:
+                        await self._leases.keep(hold, hold.lease)

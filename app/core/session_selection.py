@@ -1,0 +1,128 @@
+"""Choose the session that a run continues, or start a new one (K16; the design's step 2)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.core.access import may_run, private_scope
+from app.core.errors import Busy, LanguageConflict, LeasesUnavailable
+from app.core.ids import new_id
+from app.core.inputs import References
+from app.core.languages import Language
+from app.core.principal import Principal
+from app.core.protocols import FileStore, Hold, Leases
+from app.core.session import Record
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Hold what a request says about its session."""
+
+    principal: Principal
+    language: Language
+    session_id: str | None = None
+    hint: str | None = None
+    may_be_refused: bool = True
+    """Whether another language than the session's is an error, or just runs beside it (K17)."""
+
+
+@dataclass(slots=True)
+class Chosen:
+    """Hold the session of a run, locked for its time."""
+
+    record: Record
+    hold: Hold
+    is_new: bool
+
+
+class SessionChooser:
+    """Find the session of a run and hold it while the run lasts."""
+
+    def __init__(self, store: FileStore, leases: Leases, *, binds_language: bool) -> None:
+        self._store = store
+        self._leases = leases
+        self._binds_language = binds_language
+
+    @asynccontextmanager
+    async def choose(self, wish: Wish, references: References, wait_seconds: float) -> AsyncIterator[Chosen]:
+        """Yield the session, one run at a time in it.
+
+        An explicit session is waited for, ``wait_seconds`` at most; a session that we only suppose to be the right one
+        is taken when it is idle.
+        Raises ``LanguageConflict`` (K17) and ``Busy``.
+        """
+        explicit = await self._live(wish, wish.session_id)
+        if explicit is not None:
+            self._check_language(wish, explicit)
+            async with self._leases.hold(explicit.id, wait_seconds) as hold:
+                explicit = await self._live(wish, explicit.id) or explicit
+                self._check_language(wish, explicit)  # the run that we waited for may have bound it
+                yield Chosen(explicit, hold, is_new=False)
+            return
+        for session_id in [] if wish.session_id else await self._supposed(wish, references):
+            record = await self._live(wish, session_id)
+            if record is None:
+                continue
+            holding = self._leases.hold(session_id, 0)
+            try:
+                hold = await holding.__aenter__()
+            except Busy:
+                continue
+            try:
+                yield Chosen(await self._live(wish, session_id) or record, hold, is_new=False)
+            finally:
+                await holding.__aexit__(None, None, None)
+            return
+        new = self._new(wish)
+        async with self._leases.hold(new.id, 0) as hold:  # nobody knows it yet, but its sandbox could be evicted
+            yield Chosen(new, hold, is_new=True)
+
+    def _new(self, wish: Wish) -> Record:
+        return Record(id=new_id(), scope=private_scope(wish.principal), origin="exec", user=wish.principal.user)
+
+    async def _live(self, wish: Wish, session_id: str | None) -> Record | None:
+        record = await self._store.load(session_id) if session_id else None
+        return record if record is not None and may_run(wish.principal, record) else None
+
+    def _check_language(self, wish: Wish, record: Record) -> None:
+        if not self._binds_language or not wish.may_be_refused or wish.language.neutral:
+            return
+        if record.language in (None, wish.language.bound_as):
+            return
+        raise LanguageConflict(
+            f"This session runs '{record.language}'; start a new session for '{wish.language.name}'."
+        )
+
+    async def _supposed(self, wish: Wish, references: References) -> list[str]:
+        """List sessions that it most likely continues: the conversation's, else its user's latest among the refs."""
+        supposed: list[str] = []
+        if wish.hint:
+            remembered = await self._leases.hint(hint_key(wish.principal, wish.hint))
+            supposed += [remembered] if remembered else []
+        if wish.principal.user:
+            mine = [record for record in references.records.values() if self._is_mine(wish.principal, record)]
+            mine.sort(key=lambda record: max((file.modified for file in record.files.values()), default=record.created))
+            supposed += [record.id for record in reversed(mine)]
+        return supposed
+
+    def _is_mine(self, principal: Principal, record: Record) -> bool:
+        return record.origin == "exec" and record.user == principal.user and may_run(principal, record)
+
+    async def remember(self, wish: Wish, session_id: str) -> None:
+        """Let the next run of the same conversation find this session, if it can be noted; the run is over anyway."""
+        if not wish.hint:
+            return
+        try:
+            await self._leases.hint(hint_key(wish.principal, wish.hint), session_id)
+        except LeasesUnavailable as error:
+            log.warning("the session of a conversation could not be noted: %s", error)
+
+
+def hint_key(principal: Principal, hint: str) -> str:
+    """Tell the hints of different callers apart."""
+    return "\0".join((principal.tenant or "", principal.user or "", hint))

@@ -1,0 +1,284 @@
+"""Keep programs that wait for tools, and go on with them (K27-K33).
+
+A paused run has its sandbox to itself: the session is free for other runs, which get another sandbox. When the program
+has ended, its sandbox becomes the session's again, unless somebody ran there meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from app.core import inputs, outputs
+from app.core.access import private_scope
+from app.core.admission import Admission
+from app.core.continuation_tokens import Ticket, Tickets, gone, owner_of
+from app.core.errors import (
+    BadRequest,
+    Busy,
+    Conflict,
+    Draining,
+    EngineLimited,
+    EngineUnavailable,
+    LeasesUnavailable,
+    NotFound,
+    StoreUnavailable,
+)
+from app.core.events import Events
+from app.core.ids import is_paused_run, new_run_id
+from app.core.inputs import Inputs, Ref
+from app.core.outputs import Delivery
+from app.core.principal import Principal
+from app.core.protocols import FileStore, Hold, Lease, Leases, Sandbox
+from app.core.results import RunResult, result_of
+from app.core.run_timeline import Course
+from app.core.sandbox_leases import Sandboxes
+from app.core.session import Record, now
+from app.core.session_selection import Chosen
+from app.runner.arguments import is_too_deep
+from app.runner.endings import UNCOLLECTED
+from app.runner.messages import Call, Pause, Reply, Result, Results
+
+log = logging.getLogger(__name__)
+
+RESULT_BYTES = 5 * 1024 * 1024
+RESULTS_BYTES = 40 * 1024 * 1024
+"""The most that one result may take, and all of a run together, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """Tell what a program waits for, and how to go on with it."""
+
+    session_id: str
+    run_id: str
+    token: str
+    calls: list[Call]
+    stdout: str
+    stderr: str
+
+
+class PausedRuns:
+    """Set runs aside, and take them up again."""
+
+    def __init__(
+        self, store: FileStore, sandboxes: Sandboxes, leases: Leases, admission: Admission, tickets: Tickets, most: int,
+        events: Events,
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._sandboxes = sandboxes
+        self._leases = leases
+        self._admission = admission
+        self._tickets = tickets
+        self._most = most
+        self._events = events
+
+    async def waiting(self) -> int:
+        """Count the programs that wait for tools."""
+        return sum(is_paused_run(lease.session_id) for lease in await self._leases.all())
+
+    async def depend_on_us(self) -> bool:
+        """Tell whether programs wait that nobody could go on with if this process ended."""
+        try:
+            return not self._tickets.outlive_us and await self.waiting() > 0
+        except LeasesUnavailable:
+            return False
+
+    async def check_room(self) -> None:
+        """Raise ``Busy`` when as many runs wait as may."""
+        if await self.waiting() >= self._most:
+            raise Busy("Too many programs are waiting for tools.", retry_after_seconds=15)
+
+    async def set_aside(
+        self, principal: Principal, language: str, chosen: Chosen, inputs: Inputs, lease: Lease, pause: Pause
+    ) -> Paused:
+        """Take a run and its sandbox out of its session."""
+        run_id = new_run_id()
+        tenant, user = owner_of(principal)
+        async with self._leases.hold(run_id, 0) as hold:
+            try:
+                await self._leases.keep(hold, Lease(run_id, lease.sandbox_id, lease.staged))
+                await self._leases.drop(chosen.hold)
+            except BaseException:  # nobody will ever have its token, so it must not wait
+                await self._sandboxes.discard(hold, lease.sandbox_id)
+                raise
+        ticket = Ticket(
+            run_id=run_id, sandbox_id=lease.sandbox_id, session_id=chosen.record.id, language=language,
+            number=pause.number, calls=[call.id for call in pause.calls], key=pause.key, tenant=tenant, user=user,
+            inputs={path: (item.session_id, item.file.id) for path, item in inputs.by_path.items()},
+            notes=inputs.notes,
+        )  # fmt: skip
+        return self._paused(ticket, pause)
+
+    def _paused(self, ticket: Ticket, pause: Pause) -> Paused:
+        token = self._tickets.write(ticket)
+        return Paused(ticket.session_id, ticket.run_id, token, pause.calls, pause.stdout, pause.stderr)
+
+    async def resume(self, principal: Principal, token: str, results: Sequence[Result]) -> RunResult | Paused:
+        """Hand the results over and go on, to the next pause or the end.
+
+        Raises ``NotFound`` for what is gone, foreign or was answered before, ``Conflict`` while somebody goes on with
+        it, ``BadRequest`` for results that answer nothing.
+        """
+        ticket = self._tickets.read(token, principal)
+        _check(results, ticket)
+        ticket, results = _within_limits(ticket, results)
+        with Course(self._events, principal, ticket.language, run_id=ticket.run_id) as course:
+            course.resumed(ticket.session_id, ticket.number)
+            async with (
+                self._admission.enter(goes_on=True),
+                self._alone(ticket) as hold,
+                self._admission.slot(principal.user, self._admission.time_to_wait()),
+            ):
+                course.lap("queue")
+                sandbox = await self._sandboxes.engine.find(ticket.sandbox_id)
+                if sandbox is None:
+                    raise gone()
+                course.lap("sandbox")
+                return await self._go_on(principal, ticket, hold, sandbox, results, course)
+
+    @asynccontextmanager
+    async def _alone(self, ticket: Ticket) -> AsyncIterator[Hold]:
+        holding = self._leases.hold(ticket.run_id, 0)
+        try:
+            hold = await holding.__aenter__()
+        except Busy:
+            raise Conflict("This continuation is under way already.", code="continuation_in_flight") from None
+        try:
+            yield hold
+        finally:
+            await holding.__aexit__(None, None, None)
+
+    async def _go_on(
+        self, principal: Principal, ticket: Ticket, hold: Hold, sandbox: Sandbox, results: Sequence[Result],
+        course: Course,
+    ) -> RunResult | Paused:  # fmt: skip
+        lease = hold.lease or Lease(ticket.run_id, ticket.sandbox_id)
+        is_kept = False
+        try:
+            given = Results(ticket.number, list(results), ticket.key)
+            answer = await self._admission.program(partial(sandbox.resume, given), sandbox.id)
+            course.lap("run")
+            if isinstance(answer, Pause):
+                await self._leases.keep(hold, lease)
+                is_kept = True
+                course.paused(ticket.run_id, answer.number)
+                calls = [call.id for call in answer.calls]
+                return self._paused(ticket.next(answer.number, calls, ticket.received_bytes), answer)
+            result, is_kept = await self._finish(principal, ticket, hold, sandbox, lease, answer, course)
+            return result
+        except (Draining, EngineLimited):
+            is_kept = True  # it did not hear of the results, so it still waits for them
+            raise
+        except EngineUnavailable as error:
+            is_kept = True  # whatever the sandbox does now, it waits for other results than these
+            log.info("a continuation came for a program that does not wait for it: %s", error)
+            raise gone() from error
+        finally:
+            if not is_kept:
+                await self._sandboxes.discard(hold, ticket.sandbox_id)
+
+    async def _finish(
+        self, principal: Principal, ticket: Ticket, hold: Hold, sandbox: Sandbox, lease: Lease, reply: Reply,
+        course: Course,
+    ) -> tuple[RunResult, bool]:  # fmt: skip
+        """Store what the program left; tell also whether its sandbox serves the session from now on."""
+        inputs = await self._inputs(principal, ticket)
+        delivery = await outputs.collect(self._store, sandbox, ticket.session_id, inputs, reply)
+        course.lap("collect")
+        is_adopted = False
+        try:
+            async with self._leases.hold(ticket.session_id, 0) as session:
+                await self._record(principal, ticket, delivery, is_overtaken=session.lease is not None)
+                if session.lease is None and hold.lease is not None and reply.ending not in UNCOLLECTED:
+                    heir = Lease(ticket.session_id, ticket.sandbox_id, lease.staged)
+                    outputs.note_in_lease(heir, ticket.session_id, inputs, delivery, reply)
+                    await self._leases.drop(hold)  # first: two leases on one sandbox would end it twice
+                    is_adopted = await self._sandboxes.keep(session, heir)
+        except Busy:  # somebody runs there right now, and that counts as the newer run
+            delivery = await self._record_if_possible(principal, ticket, delivery)
+        except StoreUnavailable as error:
+            delivery = _not_recorded(ticket, delivery, error)
+        course.lap("record")
+        course.ended(reply, delivery)
+        return result_of(ticket.session_id, ticket.language, reply, inputs, delivery), is_adopted
+
+    async def _inputs(self, principal: Principal, ticket: Ticket) -> Inputs:
+        """Look up again what the program was given; what is not found any more is the origin of nothing."""
+        refs = [Ref(session_id, file_id, path) for path, (session_id, file_id) in ticket.inputs.items()]
+        try:
+            found = await inputs.resolve(self._store, principal, refs)
+        except StoreUnavailable as error:
+            log.warning("session %s: the inputs of a run that ended are not known: %s", ticket.session_id, error)
+            return Inputs(notes=ticket.notes)
+        return Inputs({item.path: item for item in found.found}, found.records, ticket.notes)
+
+    async def _record_if_possible(self, principal: Principal, ticket: Ticket, delivery: Delivery) -> Delivery:
+        try:
+            await self._record(principal, ticket, delivery, is_overtaken=True)
+        except StoreUnavailable as error:
+            return _not_recorded(ticket, delivery, error)
+        return delivery
+
+    async def _record(self, principal: Principal, ticket: Ticket, delivery: Delivery, *, is_overtaken: bool) -> None:
+        """Write down what the run left; its session may not be there, if that could not be written at the pause."""
+
+        def apply(record: Record) -> None:
+            record.used = now()
+            outputs.note_in_record(record, delivery, is_overtaken=is_overtaken)
+
+        try:
+            await self._store.change(ticket.session_id, apply)
+        except NotFound:
+            record = Record(id=ticket.session_id, scope=private_scope(principal), user=principal.user)
+            apply(record)
+            await self._store.create(record)
+
+
+def _not_recorded(ticket: Ticket, delivery: Delivery, error: StoreUnavailable) -> Delivery:
+    """Answer a run that is over, without the files that nobody could find again."""
+    log.warning("session %s: a run could not be recorded: %s", ticket.session_id, error)
+    return outputs.nothing_of(delivery)
+
+
+def _check(results: Sequence[Result], ticket: Ticket) -> None:
+    """Raise ``BadRequest`` unless every call that waits is answered once, and nothing else is."""
+    answered = [result.call_id for result in results]
+    if not answered:
+        raise BadRequest("tool_results: there are none.")
+    for call_id in answered:
+        if call_id not in ticket.calls:
+            raise BadRequest(f"tool_results: {call_id[:40]!r} is no call that waits.")
+        if answered.count(call_id) > 1:
+            raise BadRequest(f"tool_results: {call_id[:40]!r} is answered twice.")
+    missing = [call_id for call_id in ticket.calls if call_id not in answered]
+    if missing:
+        raise BadRequest(f"tool_results: {missing[0]!r} is not answered.")
+
+
+def _within_limits(ticket: Ticket, results: Sequence[Result]) -> tuple[Ticket, list[Result]]:
+    """Count what the results take; one that is too large reaches the program as an error that it can handle."""
+    received, taken = ticket.received_bytes, []
+    for result in results:
+        if is_too_deep(result.result):
+            taken.append(Result(result.call_id, is_error=True, error_message="The result is nested too deeply."))
+            continue
+        size = len(json.dumps([result.result, result.error_message], ensure_ascii=False).encode("utf-8", "replace"))
+        if size > RESULT_BYTES:
+            result = Result(result.call_id, is_error=True, error_message=_too_large(size, "a result", RESULT_BYTES))
+        elif received + size > RESULTS_BYTES:
+            result = Result(
+                result.call_id, is_error=True, error_message=_too_large(received + size, "all results", RESULTS_BYTES)
+            )
+        else:
+            received += size
+        taken.append(result)
+    return ticket.next(ticket.number, ticket.calls, received), taken
+
+
+def _too_large(size: int, what: str, most: int) -> str:
+    return f"The result is too large: {size} bytes, where {what} of a run may take {most}."
