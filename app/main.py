@@ -17,9 +17,9 @@ from app import process_tuning
 from app.api import exec, files, health, languages, metrics, programmatic, uploads
 from app.api.application import build
 from app.api.auth import Credentials
-from app.api.in_flight import Traffic
-from app.api.middleware import Gate
-from app.api.request_id import Entrance
+from app.api.in_flight import InFlightRequests
+from app.api.middleware import AccessMiddleware
+from app.api.request_id import RequestIdMiddleware
 from app.console import routes as console
 from app.console.overview import Bounds, Overview
 from app.console.sessions import Sessions
@@ -50,7 +50,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
     """Build the whole service. Raises ``SettingsError`` and ``EngineUnfit``."""
     parts = assemble(settings, engine)
     warnings = warnings_of(settings)
-    traffic = Traffic()
+    traffic = InFlightRequests()
     traces = _traces(parts, settings)
     drain = Drain(parts.runs.admission, parts.paused_runs, traffic, settings.drain_seconds)
     if settings.log_level in ("debug", "info"):
@@ -78,8 +78,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
         ],
         lifespan,
     )
-    gate = Gate(app, credentials, settings.request_body_max_bytes, traffic, parts.events)
-    return Entrance(traces.around(gate) if traces else gate, parts.events)
+    gate = AccessMiddleware(app, credentials, settings.request_body_max_bytes, traffic, parts.events)
+    return RequestIdMiddleware(traces.around(gate) if traces else gate, parts.events)
 
 
 def _traces(parts: Parts, settings: Settings) -> Traces | None:
@@ -123,7 +123,7 @@ async def living(parts: Parts, settings: Settings, warnings: list[str]) -> Async
         refuse(str(error))
     for warning in (*warnings, *parts.engine.warnings):
         log.warning(warning)
-    tidying = asyncio.create_task(parts.keeper.tend())
+    tidying = asyncio.create_task(parts.cleanup.tend())
     log.info("ready on the %s engine", parts.engine.name)
     try:
         yield

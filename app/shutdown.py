@@ -17,10 +17,10 @@ from types import FrameType
 
 from uvicorn import Server
 
-from app.api.in_flight import Traffic
+from app.api.in_flight import InFlightRequests
 from app.core.admission import Admission
 from app.core.tasks import end
-from app.core.tool_pauses import PausedRuns
+from app.core.tool_pauses import ToolPauses
 from app.server import running_server
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,9 @@ _LOOK_SECONDS = 0.1
 class Drain:
     """Let what is under way end, and begin nothing new."""
 
-    def __init__(self, admission: Admission, paused_runs: PausedRuns, traffic: Traffic, seconds: float) -> None:
+    def __init__(
+        self, admission: Admission, paused_runs: ToolPauses, traffic: InFlightRequests, seconds: float
+    ) -> None:
         self._admission = admission
         self._paused_runs = paused_runs
         self._traffic = traffic

@@ -11,26 +11,26 @@ from obstore.exceptions import BaseError
 
 from app import capacity
 from app.core.admission import Admission
-from app.core.cleanup import Keeper
-from app.core.continuation_tokens import Tickets
+from app.core.cleanup import Cleanup
+from app.core.continuation_tokens import ContinuationTokens
 from app.core.events import Events
 from app.core.files import Files
-from app.core.protocols import Engine, EngineUnfit, Leases, Stock
+from app.core.protocols import Engine, EngineUnfit, Leases, SharedPool
 from app.core.rate_limits import Rates
 from app.core.readiness import Prober
-from app.core.run_service import RunPolicy, Runs
-from app.core.sandbox_leases import PAUSE_SECONDS, Sandboxes
-from app.core.session_selection import SessionChooser
+from app.core.run_service import RunPolicy, RunService
+from app.core.sandbox_leases import PAUSE_SECONDS, SandboxLeases
+from app.core.session_selection import SessionSelector
 from app.core.slots import ProcessorMeter, RunSlots, SlotLimits
-from app.core.tool_pauses import PausedRuns
+from app.core.tool_pauses import ToolPauses
 from app.core.toolchains import Toolchains
 from app.leases.memory import MemoryLeases
-from app.leases.memory_pool import MemoryStock
+from app.leases.memory_pool import MemoryPool
 from app.runner.messages import Limits
 from app.settings import DAY_SECONDS, Settings, SettingsError
 from app.stores.directory import open_files
 from app.stores.objects import ObjectFiles
-from app.stores.timed import WatchedFiles
+from app.stores.timed import TimedFiles
 
 if TYPE_CHECKING:  # the engine that is not chosen is not imported
     from app.engines.daytona.account import DaytonaSettings
@@ -50,10 +50,10 @@ class Parts:
     leases: Leases
     store: ObjectFiles
     files: Files
-    runs: Runs
-    paused_runs: PausedRuns
-    sandboxes: Sandboxes
-    keeper: Keeper
+    runs: RunService
+    paused_runs: ToolPauses
+    sandboxes: SandboxLeases
+    cleanup: Cleanup
     prober: Prober
     toolchains: Toolchains
 
@@ -64,15 +64,15 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
     leases, stock = make_leases(settings)
     engine = engine or make_engine(settings, stock, events)
     store = make_store(settings)
-    files = WatchedFiles(store, events)
-    sandboxes = Sandboxes(engine, leases, settings.max_sandboxes)
+    files = TimedFiles(store, events)
+    sandboxes = SandboxLeases(engine, leases, settings.max_sandboxes)
     binds = settings.session_language_policy == "bound"
-    chooser = SessionChooser(files, leases, binds_language=binds)
+    chooser = SessionSelector(files, leases, binds_language=binds)
     max_present = settings.concurrent_runs + settings.max_queued_runs
     admission = Admission(make_slots(settings, engine), max_present, settings.queue_timeout_seconds)
-    tickets = Tickets(_shared_secret(settings), PAUSE_SECONDS)
-    paused_runs = PausedRuns(files, sandboxes, leases, admission, tickets, settings.max_paused_runs, events)
-    runs = Runs(
+    tickets = ContinuationTokens(_shared_secret(settings), PAUSE_SECONDS)
+    paused_runs = ToolPauses(files, sandboxes, leases, admission, tickets, settings.max_paused_runs, events)
+    runs = RunService(
         files, sandboxes, chooser, admission, _policy(settings), paused_runs, events, make_rates(settings, leases)
     )
     return Parts(
@@ -84,7 +84,7 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
         runs=runs,
         paused_runs=paused_runs,
         sandboxes=sandboxes,
-        keeper=Keeper(
+        cleanup=Cleanup(
             sandboxes, leases, files, store,
             interval_seconds=settings.cleanup_interval_seconds,
             session_ttl_seconds=settings.session_ttl_seconds,
@@ -119,10 +119,10 @@ def make_store(settings: Settings) -> ObjectFiles:
         raise SettingsError(f"FILE_STORE_URL: cannot be opened ({reason}), see docs/operations.md") from None
 
 
-def make_leases(settings: Settings) -> tuple[Leases, Stock]:
+def make_leases(settings: Settings) -> tuple[Leases, SharedPool]:
     """Keep leases and spares in Redis, if there is one, else in memory; connect later. Raises ``SettingsError``."""
     if settings.redis_url is None:
-        return MemoryLeases(), MemoryStock()
+        return MemoryLeases(), MemoryPool()
     from app.leases.redis import RedisLeases
 
     try:
@@ -159,7 +159,7 @@ def _policy(settings: Settings) -> RunPolicy:
     return RunPolicy(settings.run_timeout_seconds, settings.run_timeout_max_seconds, limits)
 
 
-def make_engine(settings: Settings, stock: Stock | None = None, events: Events | None = None) -> Engine:
+def make_engine(settings: Settings, stock: SharedPool | None = None, events: Events | None = None) -> Engine:
     """Choose the engine; the one that is not chosen is not even imported. Without a stock it works for one command."""
     if settings.engine == "daytona":
         try:
@@ -168,7 +168,7 @@ def make_engine(settings: Settings, stock: Stock | None = None, events: Events |
             raise EngineUnfit(f"The Daytona engine needs the `daytona` package: {error}.") from error
         shared = daytona_settings(settings)
         alone = replace(shared, warm_sandboxes=0, has_shared_leases=False)
-        return DaytonaEngine(shared, stock, events) if stock else DaytonaEngine(alone, MemoryStock())
+        return DaytonaEngine(shared, stock, events) if stock else DaytonaEngine(alone, MemoryPool())
     from app.engines.local.config import LocalSettings
     from app.engines.local.engine import LocalEngine
 

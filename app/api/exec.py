@@ -17,14 +17,14 @@ from app.core.inputs import Ref
 from app.core.languages import find_language
 from app.core.outputs import Delivery, Output
 from app.core.results import RunResult
-from app.core.run_service import RunOrder, Runs
+from app.core.run_service import RunRequest, RunService
 from app.core.stderr_notes import STATUS
 
 MAX_HINT_CHARS = 256
 _RESPONSES = {**ERRORS, 409: {"model": ErrorBody, "description": "The session is bound to another language"}}
 
 
-def router(runs: Runs, events: Events) -> APIRouter:
+def router(runs: RunService, events: Events) -> APIRouter:
     """Make the route."""
     routes = APIRouter(tags=["run"])
 
@@ -39,13 +39,13 @@ def router(runs: Runs, events: Events) -> APIRouter:
     return routes
 
 
-def order_of(body: ExecRequest, request: Request) -> RunOrder:
+def order_of(body: ExecRequest, request: Request) -> RunRequest:
     """Translate the wire's request into the core's. Raises ``BadRequest`` for an unknown language."""
     language = find_language(body.lang)
     if language is None:
         raise BadRequest(f"lang: {body.lang[:40]!r} is not a language that this service knows.")
     hint = body.runtime_session_hint
-    return RunOrder(
+    return RunRequest(
         principal=principal_of(request).known_as(body.user_id),
         language=language,
         source=body.code,

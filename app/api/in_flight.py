@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-class Traffic:
+class InFlightRequests:
     """Hold the tasks that answer requests."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.auth import Credentials, form_of
 from app.api.client_fingerprint import LIBRECHAT, signs_of_call
 from app.api.errors import error_response
-from app.api.in_flight import Traffic
+from app.api.in_flight import InFlightRequests
 from app.core.errors import Draining, ProfileMismatch, ServiceError, TooLarge, Unauthorized, UnknownProfile
 from app.core.events import Events, LibreChatSpoke, Refused
 from app.core.principal import Principal
@@ -45,11 +45,11 @@ def plain_path(path: str) -> str:
     return path or "/"
 
 
-class Gate:
+class AccessMiddleware:
     """Let requests through to the application, or answer for it."""
 
     def __init__(
-        self, app: ASGIApp, credentials: Credentials, body_max_bytes: int, traffic: Traffic, events: Events
+        self, app: ASGIApp, credentials: Credentials, body_max_bytes: int, traffic: InFlightRequests, events: Events
     ) -> None:
         self._app = app
         self._traffic = traffic

@@ -31,8 +31,8 @@ from app.core.errors import BadRequest, ClientLeft, NotFound
 from app.core.languages import Language, find_language
 from app.core.principal import Principal
 from app.core.results import RunResult
-from app.core.run_service import RunOrder, Runs
-from app.core.tool_pauses import Paused, PausedRuns
+from app.core.run_service import RunRequest, RunService
+from app.core.tool_pauses import PausedRun, ToolPauses
 from app.core.tools import Offered, functions
 from app.runner.endings import Ending
 from app.runner.messages import Reply, Result
@@ -67,7 +67,7 @@ class InFlight:
         return task is not None and task.cancel()
 
 
-def router(runs: Runs, paused_runs: PausedRuns) -> APIRouter:
+def router(runs: RunService, paused_runs: ToolPauses) -> APIRouter:
     """Make the routes."""
     routes = APIRouter(tags=["run"])
     in_flight = InFlight()
@@ -107,7 +107,7 @@ def router(runs: Runs, paused_runs: PausedRuns) -> APIRouter:
     return routes
 
 
-async def _cancellable(request: Request, task: asyncio.Task[RunResult | Paused]) -> RunResult | Paused:
+async def _cancellable(request: Request, task: asyncio.Task[RunResult | PausedRun]) -> RunResult | PausedRun:
     try:
         return await while_connected(request, task)
     except asyncio.CancelledError:
@@ -122,13 +122,13 @@ def _key_of(request: Request, principal: Principal) -> _Key | None:
     return (*owner_of(principal), name) if name else None
 
 
-def order_of(body: ProgrammaticRequest, request: Request) -> RunOrder:
+def order_of(body: ProgrammaticRequest, request: Request) -> RunRequest:
     """Translate the first request into the core's. Raises ``BadRequest``."""
     if body.code is None:
         raise BadRequest("code: a first request needs a program, a later one its continuation_token.")
     language = _language_of(body)
     hint = body.runtime_session_hint
-    return RunOrder(
+    return RunRequest(
         principal=principal_of(request).known_as(body.user_id),
         language=language,
         source=body.code,
@@ -158,12 +158,12 @@ def _result_of(item: WireResult) -> Result:
     return Result(item.call_id, item.result, bool(item.is_error), item.error_message or "")
 
 
-def response_of(outcome: RunResult | Paused, *, tells_all: bool) -> ProgrammaticResponse:
+def response_of(outcome: RunResult | PausedRun, *, tells_all: bool) -> ProgrammaticResponse:
     """Translate the core's outcome.
 
     Of an error LibreChat shows its model only stderr; so unless it ``tells_all``, the end of stdout is there too.
     """
-    if isinstance(outcome, Paused):
+    if isinstance(outcome, PausedRun):
         return ProgrammaticResponse(
             status="tool_call_required",
             session_id=outcome.session_id,

@@ -55,7 +55,7 @@ ROUTES = _PAGES | {
 """What a path may begin with; anything else is told as `other`, however many there are."""
 
 
-class Entrance:
+class RequestIdMiddleware:
     """Wrap the whole application."""
 
     def __init__(self, app: ASGIApp, events: Events) -> None:

@@ -12,7 +12,7 @@ from app.api.middleware import principal_of
 from app.api.multipart import Part, parts_of
 from app.api.schemas import ERRORS, BatchResponse, UploadedFile, UploadResponse
 from app.core.errors import BadRequest, ClientLeft, TooLarge
-from app.core.files import Files, Purpose, Upload
+from app.core.files import Files, Upload, UploadPurpose
 from app.core.principal import Principal
 from app.core.session import FileRecord
 
@@ -49,7 +49,7 @@ def router(files: Files) -> APIRouter:
         "/upload", response_model=UploadResponse, responses=ERRORS, openapi_extra=_FORM, summary="Upload files"
     )
     async def upload(request: Request) -> Response:
-        taking = Taking(files, principal_of(request))
+        taking = UploadReceiver(files, principal_of(request))
         done = await taking.take_all(request)
         answer = UploadResponse(
             session_id=done.record.id, storage_session_id=done.record.id, files=[_uploaded(file) for file in done.files]
@@ -64,7 +64,7 @@ def router(files: Files) -> APIRouter:
         summary="Upload files, each by itself",
     )
     async def batch(request: Request) -> Response:
-        taking = Taking(files, principal_of(request), one_by_one=True)
+        taking = UploadReceiver(files, principal_of(request), one_by_one=True)
         done = await taking.take_all(request)
         failed = [item for item in taking.items if item["status"] == "error"]
         succeeded = len(taking.items) - len(failed)
@@ -81,7 +81,7 @@ def router(files: Files) -> APIRouter:
     return routes
 
 
-class Taking:
+class UploadReceiver:
     """Take one multipart body into the store; on any failure nothing of it is kept."""
 
     def __init__(self, files: Files, principal: Principal, *, one_by_one: bool = False) -> None:
@@ -131,9 +131,9 @@ class Taking:
         else:
             self.items.append(_uploaded(file, name).model_dump() | {"status": "success"})
 
-    def _purpose(self) -> Purpose:
+    def _purpose(self) -> UploadPurpose:
         fields = self._fields
-        return Purpose(
+        return UploadPurpose(
             session_id=fields.get("session_id"), entity_id=fields.get("entity_id"), kind=fields.get("kind") or None,
             id=fields.get("id"), version=fields.get("version"),
             read_only=fields.get("read_only", "").lower() in _TRUE,

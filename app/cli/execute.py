@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import ServiceError
-from app.core.files import Purpose
+from app.core.files import UploadPurpose
 from app.core.languages import find_language
 from app.core.principal import Principal
 from app.core.protocols import EngineUnfit
 from app.core.results import RunResult
-from app.core.run_service import RunOrder
+from app.core.run_service import RunRequest
 from app.main import EX_CONFIG
 from app.settings import Settings, SettingsError, load_settings
 from app.wiring import Parts, assemble
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"--lang: {arguments.lang} is not a language that this service knows", file=sys.stderr)
         return 2
     code = sys.stdin.read() if arguments.code == "-" else arguments.code
-    order = RunOrder(_CALLER, language, code, arguments.arg, timeout_seconds=arguments.timeout)
+    order = RunRequest(_CALLER, language, code, arguments.arg, timeout_seconds=arguments.timeout)
     try:
         # files live in memory here: nothing is left behind
         settings = load_settings(serving=False).model_copy(
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
 
 
-async def _run(settings: Settings, order: RunOrder, files: list[Path], out: Path | None) -> int:
+async def _run(settings: Settings, order: RunRequest, files: list[Path], out: Path | None) -> int:
     parts = assemble(settings)
     await parts.engine.open()
     try:
@@ -80,7 +80,7 @@ async def _upload(parts: Parts, files: list[Path]) -> str:
     upload = await parts.files.begin(_CALLER, None)
     for path in files:
         await upload.add(path.name, None, _read(path))
-    await upload.commit(Purpose(), _CALLER)
+    await upload.commit(UploadPurpose(), _CALLER)
     return upload.record.id
 
 

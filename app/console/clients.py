@@ -15,7 +15,7 @@ _AFTER_0_8_6 = frozenset({"object probe", "storage_session_id refs", "token", "B
 _UNTIL_0_8_5 = frozenset({"X-API-Key", "session_id refs"})
 
 
-class Callers:
+class Clients:
     """Listen to who comes and who is sent away."""
 
     def __init__(self, events: Events) -> None:

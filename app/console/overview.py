@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app import __version__
-from app.console.clients import Callers
+from app.console.clients import Clients
 from app.console.history import Hour, Minute, quantile
 from app.console.pools import Pools
 from app.console.schemas import (
@@ -52,7 +52,7 @@ class Overview:
         self._bounds = bounds
         self._warnings = warnings
         self._hour = Hour(events)
-        self._callers = Callers(events)
+        self._callers = Clients(events)
         self._pools = Pools(events)
         self._started_at = time.time()
 

@@ -10,7 +10,7 @@ from app.core.clock import Clock
 from app.core.errors import Busy, Unavailable
 from app.core.leader import Leader
 from app.core.protocols import FileStore, Leases, Retention
-from app.core.sandbox_leases import Sandboxes
+from app.core.sandbox_leases import SandboxLeases
 
 log = logging.getLogger(__name__)
 
@@ -18,11 +18,11 @@ UNFINISHED_SECONDS = 3600.0
 """How long an unfinished file may be untouched, and how often we look: an upload that goes on touches its file."""
 
 
-class Keeper:
+class Cleanup:
     """Tidy every so often, for as long as the service lives."""
 
     def __init__(
-        self, sandboxes: Sandboxes, leases: Leases, store: FileStore, retention: Retention,
+        self, sandboxes: SandboxLeases, leases: Leases, store: FileStore, retention: Retention,
         *, interval_seconds: float, session_ttl_seconds: float, file_ttl_seconds: float,
     ) -> None:  # fmt: skip
         self._sandboxes = sandboxes
@@ -42,13 +42,13 @@ class Keeper:
             while True:
                 await asyncio.sleep(self._interval_seconds)
                 try:
-                    await self.tidy()
+                    await self.clean_up()
                 except Unavailable as error:
                     log.warning("clean-up was cut short: %s", error)
         finally:
             await self._leader.resign()
 
-    async def tidy(self) -> None:
+    async def clean_up(self) -> None:
         """Destroy idle sandboxes and orphans, then erase the sessions that nobody used for their whole retention.
 
         What belongs to all replicas is done by their leader alone; each looks after what is its own.

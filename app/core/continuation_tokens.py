@@ -23,7 +23,7 @@ _ALGORITHM = "HS256"
 _SHAPE = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 
-class Ticket(BaseModel):
+class Continuation(BaseModel):
     """Know a paused run: where it waits, for what, whose it is, and what its end needs."""
 
     run_id: str
@@ -62,7 +62,7 @@ def owner_of(principal: Principal) -> tuple[str | None, str | None]:
     return (principal.tenant, principal.user) if principal.is_verified else (None, None)
 
 
-class Tickets:
+class ContinuationTokens:
     """Sign tickets, and read one's own again."""
 
     def __init__(self, secret: str | None, seconds: float) -> None:
@@ -75,12 +75,12 @@ class Tickets:
         self._key = hashlib.sha256(b"continuation tokens\0" + seed).digest()
         self._seconds = seconds
 
-    def write(self, ticket: Ticket) -> str:
+    def write(self, ticket: Continuation) -> str:
         """Give the token."""
         claims = {"t": ticket.model_dump(exclude_defaults=True), "exp": self._now() + self._seconds}
         return jwt.encode(claims, self._key, _ALGORITHM)
 
-    def read(self, token: str, principal: Principal) -> Ticket:
+    def read(self, token: str, principal: Principal) -> Continuation:
         """Read a token. Raises ``BadRequest`` when it is none, ``NotFound`` when it is not this caller's, or old."""
         if _SHAPE.fullmatch(token) is None:
             raise BadRequest("continuation_token: this is no token of this service.")
@@ -88,7 +88,7 @@ class Tickets:
             claims = jwt.decode(token, self._key, [_ALGORITHM], options={"require": ["exp"], "verify_exp": False})
         except jwt.PyJWTError:
             raise gone() from None
-        ticket = Ticket(**claims["t"])
+        ticket = Continuation(**claims["t"])
         if claims["exp"] < self._now() or not ticket.belongs_to(principal):
             raise gone()
         return ticket

@@ -19,7 +19,7 @@ _NO_FILE = "There is no such file."
 
 
 @dataclass(frozen=True, slots=True)
-class Purpose:
+class UploadPurpose:
     """Say what an upload is for: the form fields of K34."""
 
     session_id: str | None = None
@@ -66,7 +66,7 @@ class Upload:
         self.files.append(file)
         return file
 
-    async def commit(self, purpose: Purpose, principal: Principal) -> None:
+    async def commit(self, purpose: UploadPurpose, principal: Principal) -> None:
         """Make the files visible, all at once. Raises ``NotFound`` when the session is gone by now."""
         self.files = [file.model_copy(update={"read_only": purpose.read_only}) for file in self.files]
 

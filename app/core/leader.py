@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 
 from app.core.errors import Busy
-from app.core.protocols import Hold, Leases
+from app.core.protocols import Leases, SessionLock
 
 LOCK = "sweep"
 """What the leader holds, as if it were a session; no session has so short an id (K10)."""
@@ -20,7 +20,7 @@ class Leader:
     def __init__(self, leases: Leases) -> None:
         self._leases = leases
         self._holding = AsyncExitStack()
-        self._hold: Hold | None = None
+        self._hold: SessionLock | None = None
 
     async def is_elected(self) -> bool:
         """Tell whether this process leads, and become leader when nobody does. Raises ``LeasesUnavailable``."""

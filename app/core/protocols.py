@@ -191,7 +191,7 @@ class Lease:
     """Seconds since the epoch."""
 
 
-class Hold(Protocol):
+class SessionLock(Protocol):
     """Be the one that works in a session, as long as the lock is ours."""
 
     @property
@@ -215,21 +215,21 @@ class Leases(Protocol):
     Every verb raises ``LeasesUnavailable`` when the leases do not answer.
     """
 
-    def hold(self, session_id: str, wait_seconds: float) -> AbstractAsyncContextManager[Hold]:
+    def hold(self, session_id: str, wait_seconds: float) -> AbstractAsyncContextManager[SessionLock]:
         """Lock a session. Raises ``Busy`` when it is not free within the time; 0 does not wait.
 
         A session whose last holder died comes without a lease: nobody knows what that one left in the sandbox.
         """
         ...
 
-    async def keep(self, hold: Hold, lease: Lease, most: int | None = None) -> bool:
+    async def keep(self, hold: SessionLock, lease: Lease, most: int | None = None) -> bool:
         """Store a lease, and its time of use. Raises ``LeasesUnavailable``, and stores nothing, for a lost hold.
 
         With ``most``, store nothing and give ``False`` when the session has no lease yet and so many others have one.
         """
         ...
 
-    async def drop(self, hold: Hold) -> None:
+    async def drop(self, hold: SessionLock) -> None:
         """Forget the session's lease. Raises ``LeasesUnavailable``, and forgets nothing, for a lost hold."""
         ...
 
@@ -246,7 +246,7 @@ class Leases(Protocol):
         ...
 
 
-class Stock(Protocol):
+class SharedPool(Protocol):
     """Count the spare sandboxes of a deployment, and hand each out once.
 
     Every verb raises ``LeasesUnavailable`` when the stock does not answer. A spare whose claim was not heard is lost to

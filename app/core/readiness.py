@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from app.core.errors import LeasesUnavailable, ServiceError
 from app.core.languages import find_language
-from app.core.protocols import Engine, Retention, Sandbox, Stock
+from app.core.protocols import Engine, Retention, Sandbox, SharedPool
 from app.runner.endings import Ending
 from app.runner.messages import Limits, Request
 
@@ -32,7 +32,7 @@ class Readiness:
 class Prober:
     """Look, at most once in a few seconds however often we are asked."""
 
-    def __init__(self, engine: Engine, store: Retention, stock: Stock) -> None:
+    def __init__(self, engine: Engine, store: Retention, stock: SharedPool) -> None:
         self._engine = engine
         self._store = store
         self._stock = stock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 
 
-class Trail:
+class RequestContext:
     """Name what one request is about; filled in as it becomes known."""
 
     __slots__ = ("request_id", "run_id", "session_id", "trace_id")
@@ -21,16 +21,16 @@ class Trail:
         return {name: value for name in self.__slots__ if (value := getattr(self, name))}
 
 
-_current: ContextVar[Trail | None] = ContextVar("trail", default=None)
+_current: ContextVar[RequestContext | None] = ContextVar("trail", default=None)
 
 
-def begin(request_id: str) -> Trail:
+def begin(request_id: str) -> RequestContext:
     """Start the trail of a request; tasks that it starts are on it too."""
-    trail = Trail(request_id)
+    trail = RequestContext(request_id)
     _current.set(trail)
     return trail
 
 
-def current() -> Trail | None:
+def current() -> RequestContext | None:
     """Give the trail that we are on; ``None`` in work that no request asked for."""
     return _current.get()

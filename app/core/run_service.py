@@ -1,4 +1,4 @@
-"""Run a program: session, place, sandbox, inputs, run, outputs, record. Read ``Runs.run`` first."""
+"""Run a program: session, place, sandbox, inputs, run, outputs, record. Read ``RunService.run`` first."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from app.core.principal import Principal
 from app.core.protocols import FileStore, Lease, Sandbox, Staged
 from app.core.rate_limits import Rates
 from app.core.results import RunResult, result_of
-from app.core.run_timeline import Course
-from app.core.sandbox_leases import Sandboxes
+from app.core.run_timeline import RunTimeline
+from app.core.sandbox_leases import SandboxLeases
 from app.core.session import Record, now
-from app.core.session_selection import Chosen, SessionChooser, Wish
-from app.core.tool_pauses import Paused, PausedRuns
+from app.core.session_selection import LockedSession, SessionRequest, SessionSelector
+from app.core.tool_pauses import PausedRun, ToolPauses
 from app.runner.endings import UNCOLLECTED
 from app.runner.messages import Limits, Pause, Reply, Request, Tool
 
@@ -46,7 +46,7 @@ _MOST_PAUSES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class RunOrder:
+class RunRequest:
     """Ask for a run."""
 
     principal: Principal
@@ -82,12 +82,12 @@ class RunPolicy:
         return replace(limits, cpu_seconds=limits.cpu_seconds * _MOST_PAUSES)
 
 
-class Runs:
+class RunService:
     """Run programs, one at a time in a session."""
 
     def __init__(
-        self, store: FileStore, sandboxes: Sandboxes, chooser: SessionChooser, admission: Admission, policy: RunPolicy,
-        paused_runs: PausedRuns, events: Events, rates: Rates | None = None,
+        self, store: FileStore, sandboxes: SandboxLeases, chooser: SessionSelector, admission: Admission,
+        policy: RunPolicy, paused_runs: ToolPauses, events: Events, rates: Rates | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._sandboxes = sandboxes
@@ -98,58 +98,62 @@ class Runs:
         self._rates = rates
         self.admission = admission
 
-    async def run(self, order: RunOrder) -> RunResult:
+    async def run(self, order: RunRequest) -> RunResult:
         """Run one program to its end. Raises a ``ServiceError``; how the program ends is never one of them."""
         result = await self.begin(replace(order, tools=None))
         assert isinstance(result, RunResult)  # noqa: S101  without tools nothing pauses
         return result
 
-    async def begin(self, order: RunOrder) -> RunResult | Paused:
+    async def begin(self, order: RunRequest) -> RunResult | PausedRun:
         """Run one program to its end, or to where it waits for tools. Raises a ``ServiceError``."""
-        with Course(self._events, order.principal, order.language.name, len(order.source)) as course:
-            return await self._begin(order, course)
+        with RunTimeline(self._events, order.principal, order.language.name, len(order.source)) as timeline:
+            return await self._begin(order, timeline)
 
-    async def _begin(self, order: RunOrder, course: Course) -> RunResult | Paused:
+    async def _begin(self, order: RunRequest, timeline: RunTimeline) -> RunResult | PausedRun:
         if self._rates is not None:
             await self._rates.admit(order.principal)
-        wish = Wish(order.principal, order.language, order.session_id, order.hint, order.may_be_refused)
+        session_request = SessionRequest(
+            order.principal, order.language, order.session_id, order.hint, order.may_be_refused
+        )
         async with self.admission.enter():
             if order.tools is not None:
                 await self._paused_runs.check_room()
             references = await resolve(self._store, order.principal, order.refs)
-            course.lap("lookup")
+            timeline.lap("lookup")
             deadline = self.admission.time_to_wait()
             async with (
-                self._chooser.choose(wish, references, deadline.seconds_left) as chosen,
+                self._chooser.choose(session_request, references, deadline.seconds_left) as chosen,
                 self.admission.slot(order.principal.user, deadline),
             ):
-                course.lap("queue")
-                course.chose(chosen, references)
+                timeline.lap("queue")
+                timeline.chose(chosen, references)
                 inputs = select_inputs(references, chosen.record)
-                result = await self._run_held(order, chosen, inputs, course)
-                await self._chooser.remember(wish, chosen.record.id)
-                course.lap("record")
+                result = await self._run_held(order, chosen, inputs, timeline)
+                await self._chooser.remember(session_request, chosen.record.id)
+                timeline.lap("record")
                 return result
 
-    async def _run_held(self, order: RunOrder, chosen: Chosen, inputs: Inputs, course: Course) -> RunResult | Paused:
+    async def _run_held(
+        self, order: RunRequest, chosen: LockedSession, inputs: Inputs, timeline: RunTimeline
+    ) -> RunResult | PausedRun:
         session_id, hold = chosen.record.id, chosen.hold
         is_true_copy = False
         try:
-            sandbox, lease, reply = await self._exchange(order, chosen, inputs, course)
+            sandbox, lease, reply = await self._exchange(order, chosen, inputs, timeline)
             if isinstance(reply, Pause):
                 await self._record_if_possible(order, chosen, Delivery())  # else it is recorded at the end
                 language = order.language.name
-                paused = await self._paused_runs.set_aside(order.principal, language, chosen, inputs, lease, reply)
+                paused = await self._paused_runs.pause(order.principal, language, chosen, inputs, lease, reply)
                 is_true_copy = True  # it is not the session's any more
-                course.paused(paused.run_id, reply.number)
+                timeline.paused(paused.run_id, reply.number)
                 return paused
             delivery = await outputs.collect(self._store, sandbox, session_id, inputs, reply)
-            course.lap("collect")
+            timeline.lap("collect")
             delivery, is_recorded = await self._record_if_possible(order, chosen, delivery)
             if is_recorded and reply.ending not in UNCOLLECTED:
                 outputs.note_in_lease(lease, session_id, inputs, delivery, reply)
                 is_true_copy = await self._sandboxes.keep(hold, lease)
-            course.ended(reply, delivery)
+            timeline.ended(reply, delivery)
         except EngineLimited:  # nothing was begun, so the next run finds its sandbox as it was; a new session has none
             if not chosen.is_new and hold.lease is not None:
                 is_true_copy = await self._sandboxes.keep(hold, hold.lease)
@@ -161,23 +165,23 @@ class Runs:
         return result_of(session_id, order.language.name, reply, inputs, delivery, reads_one_file=is_read)
 
     async def _exchange(
-        self, order: RunOrder, chosen: Chosen, inputs: Inputs, course: Course
+        self, order: RunRequest, chosen: LockedSession, inputs: Inputs, timeline: RunTimeline
     ) -> tuple[Sandbox, Lease, Reply | Pause]:
         """Stage and run; when the sandbox proves dead before the program started, once more in a fresh one."""
         try:
-            return await self._attempt(order, chosen, inputs, course)
+            return await self._attempt(order, chosen, inputs, timeline)
         except EngineUnavailable as error:
             log.info("session %s: sandbox was gone before the run, taking a fresh one: %s", chosen.record.id, error)
             await self._sandboxes.discard(chosen.hold)
-            return await self._attempt(order, chosen, inputs, course)
+            return await self._attempt(order, chosen, inputs, timeline)
 
     async def _attempt(
-        self, order: RunOrder, chosen: Chosen, inputs: Inputs, course: Course
+        self, order: RunRequest, chosen: LockedSession, inputs: Inputs, timeline: RunTimeline
     ) -> tuple[Sandbox, Lease, Reply | Pause]:
         before = chosen.hold.lease
         sandbox, lease = await self._sandboxes.acquire(chosen.hold)
-        course.lap("sandbox")
-        course.got_sandbox(is_new=before is None or before.sandbox_id != sandbox.id)
+        timeline.lap("sandbox")
+        timeline.got_sandbox(is_new=before is None or before.sandbox_id != sandbox.id)
         missing = missing_from(lease, inputs, self._store)
         if missing:
             forget_replaced(lease, (item.path for item in missing))
@@ -186,8 +190,8 @@ class Runs:
                 inputs.by_path.pop(path, None)
                 inputs.notes.append(f"The file {path!r} could not be placed in the workspace: {reason}.")
             note_placed(lease, inputs)
-            course.staged(missing)
-        course.lap("stage")
+            timeline.staged(missing)
+        timeline.lap("stage")
         limits_of = self._policy.limits_for if order.tools is None else self._policy.limits_between_pauses
         request = Request(
             order.language.program(order.source, order.args),
@@ -199,7 +203,7 @@ class Runs:
             raise LeasesUnavailable("The session was lost to another replica before the program started.")
         begin = sandbox.exchange if order.tools is None else sandbox.begin
         reply = await self.admission.program(partial(begin, request), sandbox.id)
-        course.lap("run")
+        timeline.lap("run")
         return sandbox, lease, reply
 
     async def _put(self, sandbox: Sandbox, missing: list[Staged], inputs: Inputs) -> dict[str, str]:
@@ -215,7 +219,9 @@ class Runs:
                     refused[item.path] = "it has expired"
             return refused
 
-    async def _record_if_possible(self, order: RunOrder, chosen: Chosen, delivery: Delivery) -> tuple[Delivery, bool]:
+    async def _record_if_possible(
+        self, order: RunRequest, chosen: LockedSession, delivery: Delivery
+    ) -> tuple[Delivery, bool]:
         """Record a run that is over; one whose record cannot be written is answered all the same, without its files."""
         try:
             await self._record(order, chosen, delivery)
@@ -224,7 +230,7 @@ class Runs:
             return outputs.nothing_of(delivery), False
         return delivery, True
 
-    async def _record(self, order: RunOrder, chosen: Chosen, delivery: Delivery) -> None:
+    async def _record(self, order: RunRequest, chosen: LockedSession, delivery: Delivery) -> None:
         """Make the session's record say what happened before the client hears of it."""
 
         def apply(record: Record) -> None:

@@ -16,7 +16,7 @@ from app.core.inputs import References
 from app.core.outputs import Delivery
 from app.core.principal import Principal
 from app.core.protocols import Staged
-from app.core.session_selection import Chosen
+from app.core.session_selection import LockedSession
 from app.runner.endings import Ending
 from app.runner.messages import Reply
 
@@ -25,7 +25,7 @@ PAUSED = "paused"
 Step = Literal["lookup", "queue", "sandbox", "stage", "run", "collect", "record"]
 
 
-class Course:
+class RunTimeline:
     """Note what happens to one run; as a context manager, tell ``FinishedRun`` at its end, however it comes."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Course:
         self._principal = principal
         self._language = language
         self._source_chars = source_chars
-        self._trail = request_context.current() or request_context.Trail()
+        self._trail = request_context.current() or request_context.RequestContext()
         self._trail.run_id = run_id or new_number()
         self._seconds = dict.fromkeys(Seconds._fields, 0.0)
         self._ending = ""
@@ -53,7 +53,7 @@ class Course:
         self._seconds[step] += now - self._lap
         self._lap = now
 
-    def chose(self, chosen: Chosen, references: References) -> None:
+    def chose(self, chosen: LockedSession, references: References) -> None:
         """Note the session, and whether a run went before: in the session, or in one whose files it brings."""
         self._trail.session_id = chosen.record.id
         before = references.records.values() if chosen.is_new else (*references.records.values(), chosen.record)

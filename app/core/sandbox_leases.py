@@ -8,7 +8,7 @@ from contextlib import suppress
 from app.core.clock import LEAST_SECONDS, Clock
 from app.core.errors import Busy, EngineUnavailable, LeasesUnavailable
 from app.core.ids import is_paused_run
-from app.core.protocols import Engine, Hold, Lease, Leases, Sandbox
+from app.core.protocols import Engine, Lease, Leases, Sandbox, SessionLock
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ PAUSE_SECONDS = 600.0
 _PAUSE_GRACE_SECONDS = 60.0
 
 
-class Sandboxes:
+class SandboxLeases:
     """Join the engine's sandboxes with the leases on them."""
 
     def __init__(self, engine: Engine, leases: Leases, max_sandboxes: int) -> None:
@@ -26,7 +26,7 @@ class Sandboxes:
         self._leases = leases
         self._max = max_sandboxes
 
-    async def acquire(self, hold: Hold) -> tuple[Sandbox, Lease]:
+    async def acquire(self, hold: SessionLock) -> tuple[Sandbox, Lease]:
         """Give a live sandbox for a session that the caller holds.
 
         Raises ``EngineUnavailable``, ``LeasesUnavailable`` or ``Busy``.
@@ -46,7 +46,7 @@ class Sandboxes:
             raise
         return sandbox, lease
 
-    async def _reserve(self, hold: Hold) -> None:
+    async def _reserve(self, hold: SessionLock) -> None:
         """Take a place among all sandboxes before one is made, so that replicas together never have too many."""
         place = Lease(hold.session_id, "")
         if await self._leases.keep(hold, place, self._max):
@@ -60,7 +60,7 @@ class Sandboxes:
                 return
         raise Busy("All sandboxes are in use.", retry_after_seconds=5)
 
-    async def _give_up(self, hold: Hold, sandbox: Sandbox | None) -> None:
+    async def _give_up(self, hold: SessionLock, sandbox: Sandbox | None) -> None:
         """Free the place that was taken; a sandbox that no lease names is ended."""
         try:
             await self._leases.drop(hold)
@@ -69,7 +69,7 @@ class Sandboxes:
         if sandbox is not None:
             await self._destroy(sandbox.id)
 
-    async def discard(self, hold: Hold, sandbox_id: str = "") -> None:
+    async def discard(self, hold: SessionLock, sandbox_id: str = "") -> None:
         """Destroy a session's sandbox, because its workspace is no longer a true copy; the store has the files.
 
         Destroying is safe even for a lost hold: whoever took the session over did not get its sandbox. ``sandbox_id``
@@ -90,7 +90,7 @@ class Sandboxes:
         except EngineUnavailable as error:
             log.warning("sandbox %s could not be destroyed now, the sweep will: %s", sandbox_id, error)
 
-    async def keep(self, hold: Hold, lease: Lease) -> bool:
+    async def keep(self, hold: SessionLock, lease: Lease) -> bool:
         """Renew a lease after a run; tell whether that could be done. The run is over and well either way."""
         try:
             await self._leases.keep(hold, lease)

@@ -13,14 +13,14 @@ from app.core.ids import new_id
 from app.core.inputs import References
 from app.core.languages import Language
 from app.core.principal import Principal
-from app.core.protocols import FileStore, Hold, Leases
+from app.core.protocols import FileStore, Leases, SessionLock
 from app.core.session import Record
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SessionRequest:
     """Hold what a request says about its session."""
 
     principal: Principal
@@ -32,15 +32,15 @@ class Wish:
 
 
 @dataclass(slots=True)
-class Chosen:
+class LockedSession:
     """Hold the session of a run, locked for its time."""
 
     record: Record
-    hold: Hold
+    hold: SessionLock
     is_new: bool
 
 
-class SessionChooser:
+class SessionSelector:
     """Find the session of a run and hold it while the run lasts."""
 
     def __init__(self, store: FileStore, leases: Leases, *, binds_language: bool) -> None:
@@ -49,23 +49,25 @@ class SessionChooser:
         self._binds_language = binds_language
 
     @asynccontextmanager
-    async def choose(self, wish: Wish, references: References, wait_seconds: float) -> AsyncIterator[Chosen]:
+    async def choose(
+        self, request: SessionRequest, references: References, wait_seconds: float
+    ) -> AsyncIterator[LockedSession]:
         """Yield the session, one run at a time in it.
 
         An explicit session is waited for, ``wait_seconds`` at most; a session that we only suppose to be the right one
         is taken when it is idle.
         Raises ``LanguageConflict`` (K17) and ``Busy``.
         """
-        explicit = await self._live(wish, wish.session_id)
+        explicit = await self._live(request, request.session_id)
         if explicit is not None:
-            self._check_language(wish, explicit)
+            self._check_language(request, explicit)
             async with self._leases.hold(explicit.id, wait_seconds) as hold:
-                explicit = await self._live(wish, explicit.id) or explicit
-                self._check_language(wish, explicit)  # the run that we waited for may have bound it
-                yield Chosen(explicit, hold, is_new=False)
+                explicit = await self._live(request, explicit.id) or explicit
+                self._check_language(request, explicit)  # the run that we waited for may have bound it
+                yield LockedSession(explicit, hold, is_new=False)
             return
-        for session_id in [] if wish.session_id else await self._supposed(wish, references):
-            record = await self._live(wish, session_id)
+        for session_id in [] if request.session_id else await self._supposed(request, references):
+            record = await self._live(request, session_id)
             if record is None:
                 continue
             holding = self._leases.hold(session_id, 0)
@@ -74,38 +76,43 @@ class SessionChooser:
             except Busy:
                 continue
             try:
-                yield Chosen(await self._live(wish, session_id) or record, hold, is_new=False)
+                yield LockedSession(await self._live(request, session_id) or record, hold, is_new=False)
             finally:
                 await holding.__aexit__(None, None, None)
             return
-        new = self._new(wish)
+        new = self._new(request)
         async with self._leases.hold(new.id, 0) as hold:  # nobody knows it yet, but its sandbox could be evicted
-            yield Chosen(new, hold, is_new=True)
+            yield LockedSession(new, hold, is_new=True)
 
-    def _new(self, wish: Wish) -> Record:
-        return Record(id=new_id(), scope=private_scope(wish.principal), origin="exec", user=wish.principal.user)
-
-    async def _live(self, wish: Wish, session_id: str | None) -> Record | None:
-        record = await self._store.load(session_id) if session_id else None
-        return record if record is not None and may_run(wish.principal, record) else None
-
-    def _check_language(self, wish: Wish, record: Record) -> None:
-        if not self._binds_language or not wish.may_be_refused or wish.language.neutral:
-            return
-        if record.language in (None, wish.language.bound_as):
-            return
-        raise LanguageConflict(
-            f"This session runs '{record.language}'; start a new session for '{wish.language.name}'."
+    def _new(self, request: SessionRequest) -> Record:
+        return Record(
+            id=new_id(),
+            scope=private_scope(request.principal),
+            origin="exec",
+            user=request.principal.user,
         )
 
-    async def _supposed(self, wish: Wish, references: References) -> list[str]:
+    async def _live(self, request: SessionRequest, session_id: str | None) -> Record | None:
+        record = await self._store.load(session_id) if session_id else None
+        return record if record is not None and may_run(request.principal, record) else None
+
+    def _check_language(self, request: SessionRequest, record: Record) -> None:
+        if not self._binds_language or not request.may_be_refused or request.language.neutral:
+            return
+        if record.language in (None, request.language.bound_as):
+            return
+        raise LanguageConflict(
+            f"This session runs '{record.language}'; start a new session for '{request.language.name}'."
+        )
+
+    async def _supposed(self, request: SessionRequest, references: References) -> list[str]:
         """List sessions that it most likely continues: the conversation's, else its user's latest among the refs."""
         supposed: list[str] = []
-        if wish.hint:
-            remembered = await self._leases.hint(hint_key(wish.principal, wish.hint))
+        if request.hint:
+            remembered = await self._leases.hint(hint_key(request.principal, request.hint))
             supposed += [remembered] if remembered else []
-        if wish.principal.user:
-            mine = [record for record in references.records.values() if self._is_mine(wish.principal, record)]
+        if request.principal.user:
+            mine = [record for record in references.records.values() if self._is_mine(request.principal, record)]
             mine.sort(key=lambda record: max((file.modified for file in record.files.values()), default=record.created))
             supposed += [record.id for record in reversed(mine)]
         return supposed
@@ -113,12 +120,12 @@ class SessionChooser:
     def _is_mine(self, principal: Principal, record: Record) -> bool:
         return record.origin == "exec" and record.user == principal.user and may_run(principal, record)
 
-    async def remember(self, wish: Wish, session_id: str) -> None:
+    async def remember(self, request: SessionRequest, session_id: str) -> None:
         """Let the next run of the same conversation find this session, if it can be noted; the run is over anyway."""
-        if not wish.hint:
+        if not request.hint:
             return
         try:
-            await self._leases.hint(hint_key(wish.principal, wish.hint), session_id)
+            await self._leases.hint(hint_key(request.principal, request.hint), session_id)
         except LeasesUnavailable as error:
             log.warning("the session of a conversation could not be noted: %s", error)
 

@@ -16,7 +16,7 @@ from functools import partial
 from app.core import inputs, outputs
 from app.core.access import private_scope
 from app.core.admission import Admission
-from app.core.continuation_tokens import Ticket, Tickets, gone, owner_of
+from app.core.continuation_tokens import Continuation, ContinuationTokens, gone, owner_of
 from app.core.errors import (
     BadRequest,
     Busy,
@@ -33,12 +33,12 @@ from app.core.ids import is_paused_run, new_run_id
 from app.core.inputs import Inputs, Ref
 from app.core.outputs import Delivery
 from app.core.principal import Principal
-from app.core.protocols import FileStore, Hold, Lease, Leases, Sandbox
+from app.core.protocols import FileStore, Lease, Leases, Sandbox, SessionLock
 from app.core.results import RunResult, result_of
-from app.core.run_timeline import Course
-from app.core.sandbox_leases import Sandboxes
+from app.core.run_timeline import RunTimeline
+from app.core.sandbox_leases import SandboxLeases
 from app.core.session import Record, now
-from app.core.session_selection import Chosen
+from app.core.session_selection import LockedSession
 from app.runner.arguments import is_too_deep
 from app.runner.endings import UNCOLLECTED
 from app.runner.messages import Call, Pause, Reply, Result, Results
@@ -51,7 +51,7 @@ RESULTS_BYTES = 40 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Paused:
+class PausedRun:
     """Tell what a program waits for, and how to go on with it."""
 
     session_id: str
@@ -62,12 +62,12 @@ class Paused:
     stderr: str
 
 
-class PausedRuns:
+class ToolPauses:
     """Set runs aside, and take them up again."""
 
     def __init__(
-        self, store: FileStore, sandboxes: Sandboxes, leases: Leases, admission: Admission, tickets: Tickets, most: int,
-        events: Events,
+        self, store: FileStore, sandboxes: SandboxLeases, leases: Leases, admission: Admission,
+        tickets: ContinuationTokens, most: int, events: Events,
     ) -> None:  # fmt: skip
         self._store = store
         self._sandboxes = sandboxes
@@ -93,9 +93,9 @@ class PausedRuns:
         if await self.waiting() >= self._most:
             raise Busy("Too many programs are waiting for tools.", retry_after_seconds=15)
 
-    async def set_aside(
-        self, principal: Principal, language: str, chosen: Chosen, inputs: Inputs, lease: Lease, pause: Pause
-    ) -> Paused:
+    async def pause(
+        self, principal: Principal, language: str, chosen: LockedSession, inputs: Inputs, lease: Lease, pause: Pause
+    ) -> PausedRun:
         """Take a run and its sandbox out of its session."""
         run_id = new_run_id()
         tenant, user = owner_of(principal)
@@ -106,7 +106,7 @@ class PausedRuns:
             except BaseException:  # nobody will ever have its token, so it must not wait
                 await self._sandboxes.discard(hold, lease.sandbox_id)
                 raise
-        ticket = Ticket(
+        ticket = Continuation(
             run_id=run_id, sandbox_id=lease.sandbox_id, session_id=chosen.record.id, language=language,
             number=pause.number, calls=[call.id for call in pause.calls], key=pause.key, tenant=tenant, user=user,
             inputs={path: (item.session_id, item.file.id) for path, item in inputs.by_path.items()},
@@ -114,11 +114,11 @@ class PausedRuns:
         )  # fmt: skip
         return self._paused(ticket, pause)
 
-    def _paused(self, ticket: Ticket, pause: Pause) -> Paused:
+    def _paused(self, ticket: Continuation, pause: Pause) -> PausedRun:
         token = self._tickets.write(ticket)
-        return Paused(ticket.session_id, ticket.run_id, token, pause.calls, pause.stdout, pause.stderr)
+        return PausedRun(ticket.session_id, ticket.run_id, token, pause.calls, pause.stdout, pause.stderr)
 
-    async def resume(self, principal: Principal, token: str, results: Sequence[Result]) -> RunResult | Paused:
+    async def resume(self, principal: Principal, token: str, results: Sequence[Result]) -> RunResult | PausedRun:
         """Hand the results over and go on, to the next pause or the end.
 
         Raises ``NotFound`` for what is gone, foreign or was answered before, ``Conflict`` while somebody goes on with
@@ -127,22 +127,22 @@ class PausedRuns:
         ticket = self._tickets.read(token, principal)
         _check(results, ticket)
         ticket, results = _within_limits(ticket, results)
-        with Course(self._events, principal, ticket.language, run_id=ticket.run_id) as course:
-            course.resumed(ticket.session_id, ticket.number)
+        with RunTimeline(self._events, principal, ticket.language, run_id=ticket.run_id) as timeline:
+            timeline.resumed(ticket.session_id, ticket.number)
             async with (
                 self._admission.enter(goes_on=True),
                 self._alone(ticket) as hold,
                 self._admission.slot(principal.user, self._admission.time_to_wait()),
             ):
-                course.lap("queue")
+                timeline.lap("queue")
                 sandbox = await self._sandboxes.engine.find(ticket.sandbox_id)
                 if sandbox is None:
                     raise gone()
-                course.lap("sandbox")
-                return await self._go_on(principal, ticket, hold, sandbox, results, course)
+                timeline.lap("sandbox")
+                return await self._go_on(principal, ticket, hold, sandbox, results, timeline)
 
     @asynccontextmanager
-    async def _alone(self, ticket: Ticket) -> AsyncIterator[Hold]:
+    async def _alone(self, ticket: Continuation) -> AsyncIterator[SessionLock]:
         holding = self._leases.hold(ticket.run_id, 0)
         try:
             hold = await holding.__aenter__()
@@ -154,22 +154,22 @@ class PausedRuns:
             await holding.__aexit__(None, None, None)
 
     async def _go_on(
-        self, principal: Principal, ticket: Ticket, hold: Hold, sandbox: Sandbox, results: Sequence[Result],
-        course: Course,
-    ) -> RunResult | Paused:  # fmt: skip
+        self, principal: Principal, ticket: Continuation, hold: SessionLock, sandbox: Sandbox,
+        results: Sequence[Result], timeline: RunTimeline,
+    ) -> RunResult | PausedRun:  # fmt: skip
         lease = hold.lease or Lease(ticket.run_id, ticket.sandbox_id)
         is_kept = False
         try:
             given = Results(ticket.number, list(results), ticket.key)
             answer = await self._admission.program(partial(sandbox.resume, given), sandbox.id)
-            course.lap("run")
+            timeline.lap("run")
             if isinstance(answer, Pause):
                 await self._leases.keep(hold, lease)
                 is_kept = True
-                course.paused(ticket.run_id, answer.number)
+                timeline.paused(ticket.run_id, answer.number)
                 calls = [call.id for call in answer.calls]
                 return self._paused(ticket.next(answer.number, calls, ticket.received_bytes), answer)
-            result, is_kept = await self._finish(principal, ticket, hold, sandbox, lease, answer, course)
+            result, is_kept = await self._finish(principal, ticket, hold, sandbox, lease, answer, timeline)
             return result
         except (Draining, EngineLimited):
             is_kept = True  # it did not hear of the results, so it still waits for them
@@ -183,13 +183,13 @@ class PausedRuns:
                 await self._sandboxes.discard(hold, ticket.sandbox_id)
 
     async def _finish(
-        self, principal: Principal, ticket: Ticket, hold: Hold, sandbox: Sandbox, lease: Lease, reply: Reply,
-        course: Course,
+        self, principal: Principal, ticket: Continuation, hold: SessionLock, sandbox: Sandbox, lease: Lease,
+        reply: Reply, timeline: RunTimeline,
     ) -> tuple[RunResult, bool]:  # fmt: skip
         """Store what the program left; tell also whether its sandbox serves the session from now on."""
         inputs = await self._inputs(principal, ticket)
         delivery = await outputs.collect(self._store, sandbox, ticket.session_id, inputs, reply)
-        course.lap("collect")
+        timeline.lap("collect")
         is_adopted = False
         try:
             async with self._leases.hold(ticket.session_id, 0) as session:
@@ -203,11 +203,11 @@ class PausedRuns:
             delivery = await self._record_if_possible(principal, ticket, delivery)
         except StoreUnavailable as error:
             delivery = _not_recorded(ticket, delivery, error)
-        course.lap("record")
-        course.ended(reply, delivery)
+        timeline.lap("record")
+        timeline.ended(reply, delivery)
         return result_of(ticket.session_id, ticket.language, reply, inputs, delivery), is_adopted
 
-    async def _inputs(self, principal: Principal, ticket: Ticket) -> Inputs:
+    async def _inputs(self, principal: Principal, ticket: Continuation) -> Inputs:
         """Look up again what the program was given; what is not found any more is the origin of nothing."""
         refs = [Ref(session_id, file_id, path) for path, (session_id, file_id) in ticket.inputs.items()]
         try:
@@ -217,14 +217,16 @@ class PausedRuns:
             return Inputs(notes=ticket.notes)
         return Inputs({item.path: item for item in found.found}, found.records, ticket.notes)
 
-    async def _record_if_possible(self, principal: Principal, ticket: Ticket, delivery: Delivery) -> Delivery:
+    async def _record_if_possible(self, principal: Principal, ticket: Continuation, delivery: Delivery) -> Delivery:
         try:
             await self._record(principal, ticket, delivery, is_overtaken=True)
         except StoreUnavailable as error:
             return _not_recorded(ticket, delivery, error)
         return delivery
 
-    async def _record(self, principal: Principal, ticket: Ticket, delivery: Delivery, *, is_overtaken: bool) -> None:
+    async def _record(
+        self, principal: Principal, ticket: Continuation, delivery: Delivery, *, is_overtaken: bool
+    ) -> None:
         """Write down what the run left; its session may not be there, if that could not be written at the pause."""
 
         def apply(record: Record) -> None:
@@ -239,13 +241,13 @@ class PausedRuns:
             await self._store.create(record)
 
 
-def _not_recorded(ticket: Ticket, delivery: Delivery, error: StoreUnavailable) -> Delivery:
+def _not_recorded(ticket: Continuation, delivery: Delivery, error: StoreUnavailable) -> Delivery:
     """Answer a run that is over, without the files that nobody could find again."""
     log.warning("session %s: a run could not be recorded: %s", ticket.session_id, error)
     return outputs.nothing_of(delivery)
 
 
-def _check(results: Sequence[Result], ticket: Ticket) -> None:
+def _check(results: Sequence[Result], ticket: Continuation) -> None:
     """Raise ``BadRequest`` unless every call that waits is answered once, and nothing else is."""
     answered = [result.call_id for result in results]
     if not answered:
@@ -260,7 +262,7 @@ def _check(results: Sequence[Result], ticket: Ticket) -> None:
         raise BadRequest(f"tool_results: {missing[0]!r} is not answered.")
 
 
-def _within_limits(ticket: Ticket, results: Sequence[Result]) -> tuple[Ticket, list[Result]]:
+def _within_limits(ticket: Continuation, results: Sequence[Result]) -> tuple[Continuation, list[Result]]:
     """Count what the results take; one that is too large reaches the program as an error that it can handle."""
     received, taken = ticket.received_bytes, []
     for result in results:

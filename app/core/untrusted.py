@@ -19,7 +19,7 @@ _LARGEST = 2**53
 """Beyond it, numbers are not the same on both sides of JSON."""
 
 
-def heard(kind: type[M], data: Any) -> M:
+def parse_reply(kind: type[M], data: Any) -> M:
     """Read a message of a sandbox. Raises ``ValueError`` for anything else."""
     try:
         message = kind.from_json(data)

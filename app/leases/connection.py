@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from app.core.errors import LeasesUnavailable
 from app.core.tasks import end
-from app.leases.scripts import Script, StockScript, load
+from app.leases.scripts import PoolScript, Script, load
 
 _CONNECTIONS = 1000
 """More than the waiters that admission lets in; each of them occupies one."""
@@ -28,13 +28,13 @@ class Connection:
         """Prepare a client; it connects when it is first used. Raises ``ValueError`` for a bad URL."""
         self.client = client = _client(url, answer_seconds)
         self._prefix = prefix
-        self._scripts = {script: client.register_script(load(script)) for script in (*Script, *StockScript)}
+        self._scripts = {script: client.register_script(load(script)) for script in (*Script, *PoolScript)}
 
     def key(self, *parts: str) -> str:
         """Name a key."""
         return self._prefix + ":".join(parts)
 
-    async def run(self, script: Script | StockScript, keys: list[str], args: list[Any]) -> Any:
+    async def run(self, script: Script | PoolScript, keys: list[str], args: list[Any]) -> Any:
         """Run a script, whole or not at all."""
         return await self.answer(self._scripts[script](keys=keys, args=args))
 

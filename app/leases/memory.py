@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from app.core.errors import Busy, LeasesUnavailable
-from app.core.protocols import Hold, Lease
+from app.core.protocols import Lease, SessionLock
 
 MAX_HINTS = 10_000
 
@@ -22,7 +22,7 @@ class _Lock:
 
 
 @dataclass(slots=True)
-class _Hold:
+class _SessionLock:
     """Hold a session; within one process nobody can take it away, so it is lost only by its end."""
 
     session_id: str
@@ -42,13 +42,13 @@ class MemoryLeases:
         self._hints: OrderedDict[str, str] = OrderedDict()
 
     @asynccontextmanager
-    async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[Hold]:
+    async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[SessionLock]:
         """Lock a session. Raises ``Busy`` when it is not free within the time; 0 does not wait."""
         entry = self._locks.setdefault(session_id, _Lock(asyncio.Lock()))
         entry.users += 1
         try:
             await self._acquire(entry.lock, wait_seconds)
-            hold = _Hold(session_id, self._leases.get(session_id))
+            hold = _SessionLock(session_id, self._leases.get(session_id))
             try:
                 yield hold
             finally:
@@ -69,7 +69,7 @@ class MemoryLeases:
         except TimeoutError as error:
             raise busy from error
 
-    async def keep(self, hold: Hold, lease: Lease, most: int | None = None) -> bool:
+    async def keep(self, hold: SessionLock, lease: Lease, most: int | None = None) -> bool:
         """Store a lease, and its time of use, if there is room for it."""
         held = _held(hold)
         if most is not None and held.session_id not in self._leases and len(self._leases) >= most:
@@ -79,7 +79,7 @@ class MemoryLeases:
         self._leases.move_to_end(held.session_id)
         return True
 
-    async def drop(self, hold: Hold) -> None:
+    async def drop(self, hold: SessionLock) -> None:
         """Forget a lease."""
         held = _held(hold)
         held.lease = None
@@ -102,7 +102,7 @@ class MemoryLeases:
         """Do nothing: there is no connection."""
 
 
-def _held(hold: Hold) -> _Hold:
-    if not isinstance(hold, _Hold) or hold.is_over:
+def _held(hold: SessionLock) -> _SessionLock:
+    if not isinstance(hold, _SessionLock) or hold.is_over:
         raise LeasesUnavailable("This session is no longer held.")
     return hold

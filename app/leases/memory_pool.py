@@ -9,7 +9,7 @@ from collections.abc import Collection
 from app.core.protocols import GUARD_SECONDS
 
 
-class MemoryStock:
+class MemoryPool:
     """Hold spares, tickets and guards in dictionaries; one event loop makes every verb whole."""
 
     def __init__(self) -> None:

@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 
 from app.core.errors import Busy, LeasesUnavailable
-from app.core.protocols import Hold, Lease
+from app.core.protocols import Lease, SessionLock
 from app.core.tasks import end
 from app.leases.connection import Connection
-from app.leases.redis_pool import RedisStock
+from app.leases.redis_pool import RedisPool
 from app.leases.scripts import Script
 
 if TYPE_CHECKING:  # few deployments set limits, and the others need not import the library
@@ -48,7 +48,7 @@ _NO_ROOM = 2
 
 
 @dataclass(slots=True)
-class _Hold:
+class _SessionLock:
     session_id: str
     token: str
     fence: int = 0
@@ -79,9 +79,9 @@ class RedisLeases:
         self._lease_ms = round((lease_seconds + lock_seconds) * 1000)
         self._hint_ms = round(hint_seconds * 1000)
 
-    def stock(self) -> RedisStock:
+    def stock(self) -> RedisPool:
         """Share spare sandboxes over the same connections."""
-        return RedisStock(self._redis)
+        return RedisPool(self._redis)
 
     def rates(self, user_runs: int, tenant_runs: int) -> WindowRates:
         """Count the runs of users and tenants over the same connections; 0 is any number."""
@@ -90,9 +90,9 @@ class RedisLeases:
         return rates.in_redis(user_runs, tenant_runs, self._redis.client.connection_pool, self._redis.key("rates"))
 
     @asynccontextmanager
-    async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[Hold]:
+    async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[SessionLock]:
         """Lock a session, and renew the lock as long as it is held. Raises ``Busy`` and ``LeasesUnavailable``."""
-        hold = _Hold(session_id, secrets.token_hex(8))
+        hold = _SessionLock(session_id, secrets.token_hex(8))
         try:
             await self._take(hold, wait_seconds)
         except asyncio.CancelledError:
@@ -105,7 +105,7 @@ class RedisLeases:
             await end(renewing)
             await self._give_back(hold)
 
-    async def _take(self, hold: _Hold, wait_seconds: float) -> None:
+    async def _take(self, hold: _SessionLock, wait_seconds: float) -> None:
         deadline = time.monotonic() + wait_seconds
         while (runs_out := await self._try_to_take(hold)) is not None:
             left = deadline - time.monotonic()
@@ -113,7 +113,7 @@ class RedisLeases:
                 raise Busy("Another program is running in this session.", retry_after_seconds=3)
             await self._woken(hold.session_id, min(left, runs_out))
 
-    async def _try_to_take(self, hold: _Hold) -> float | None:
+    async def _try_to_take(self, hold: _SessionLock) -> float | None:
         """Take the lock if it is free; else tell in how many seconds it runs out."""
         asked = time.monotonic()
         taken, number, lease, age_ms = await self._run(Script.TAKE, hold)
@@ -128,7 +128,7 @@ class RedisLeases:
         pause = max(0.01, min(seconds, self._wake_seconds))  # 0 would be for ever
         await self._redis.answer(self._redis.client.blpop([self._redis.key("free", session_id)], timeout=pause))
 
-    async def _renew(self, hold: _Hold) -> None:
+    async def _renew(self, hold: _SessionLock) -> None:
         """Renew the lock until somebody else took it; while Redis is away, keep trying."""
         pause = self._lock_seconds / 3
         while not hold.is_taken:
@@ -141,13 +141,13 @@ class RedisLeases:
                 log.warning("session %s: its lock could not be renewed: %s", hold.session_id, error)
                 pause = self._lock_seconds / 10
 
-    async def _give_back(self, hold: _Hold) -> None:
+    async def _give_back(self, hold: _SessionLock) -> None:
         """Free the lock; when that fails it runs out by itself, and the lease goes with it."""
         with suppress(LeasesUnavailable):
             await self._run(Script.FREE, hold, int(hold.is_clean))
         hold.is_taken = True
 
-    async def keep(self, hold: Hold, lease: Lease, most: int | None = None) -> bool:
+    async def keep(self, hold: SessionLock, lease: Lease, most: int | None = None) -> bool:
         """Store a lease, and its time of use, if there is room for it."""
         held = _ours(hold)
         held.is_clean = False
@@ -159,7 +159,7 @@ class RedisLeases:
         held.lease = lease
         return True
 
-    async def drop(self, hold: Hold) -> None:
+    async def drop(self, hold: SessionLock) -> None:
         """Forget a lease."""
         held = _ours(hold)
         held.is_clean = False
@@ -185,7 +185,7 @@ class RedisLeases:
         """Let connections go."""
         await self._redis.close()
 
-    async def _run_fenced(self, script: Script, hold: _Hold, *more: int | str | bytes) -> int:
+    async def _run_fenced(self, script: Script, hold: _SessionLock, *more: int | str | bytes) -> int:
         """Run a script that does nothing for a lost hold. Raises ``LeasesUnavailable`` then."""
         asked = time.monotonic()
         done: int = await self._run(script, hold, *more)
@@ -195,15 +195,15 @@ class RedisLeases:
         hold.sure_until = asked + self._lock_seconds
         return done
 
-    async def _run(self, script: Script, hold: _Hold, *more: int | str | bytes) -> Any:
+    async def _run(self, script: Script, hold: _SessionLock, *more: int | str | bytes) -> Any:
         names = ("lock", "fence", "lease", "free")
         keys = [*(self._redis.key(name, hold.session_id) for name in names), self._redis.key("used")]
         args = [hold.session_id, hold.token, hold.fence, self._lock_ms, self._lease_ms, *more]
         return await self._redis.run(script, keys, args)
 
 
-def _ours(hold: Hold) -> _Hold:
-    if not isinstance(hold, _Hold) or hold.is_taken:
+def _ours(hold: SessionLock) -> _SessionLock:
+    if not isinstance(hold, _SessionLock) or hold.is_taken:
         raise LeasesUnavailable("This session is no longer held.")
     return hold
 

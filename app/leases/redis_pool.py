@@ -13,12 +13,12 @@ from typing import Any
 
 from app.core.protocols import GUARD_SECONDS
 from app.leases.connection import Connection
-from app.leases.scripts import StockScript
+from app.leases.scripts import PoolScript
 
 _GUARD_MS = round(GUARD_SECONDS * 1000)
 
 
-class RedisStock:
+class RedisPool:
     """Share spares between replicas, each step one Lua script."""
 
     def __init__(self, connection: Connection) -> None:
@@ -27,15 +27,15 @@ class RedisStock:
     async def reserve(self, most: int, seconds: float) -> str | None:
         """Give a ticket to make one more spare, if there is room."""
         ticket = secrets.token_hex(8)
-        return ticket if await self._run(StockScript.RESERVE, ticket, round(seconds * 1000), most) else None
+        return ticket if await self._run(PoolScript.RESERVE, ticket, round(seconds * 1000), most) else None
 
     async def fill(self, ticket: str, sandbox_id: str | None) -> bool:
         """Put a spare in the place of a ticket, or give the place up."""
-        return bool(await self._run(StockScript.FILL, ticket, sandbox_id or ""))
+        return bool(await self._run(PoolScript.FILL, ticket, sandbox_id or ""))
 
     async def claim(self, preferred: Collection[str] = ()) -> str | None:
         """Take a spare, a preferred one or the newest."""
-        chosen: bytes = await self._run(StockScript.CLAIM, _GUARD_MS, *preferred)
+        chosen: bytes = await self._run(PoolScript.CLAIM, _GUARD_MS, *preferred)
         return chosen.decode() or None
 
     async def withdraw(self, sandbox_id: str) -> bool:
@@ -44,12 +44,12 @@ class RedisStock:
 
     async def guard(self, sandbox_id: str) -> None:
         """Keep a sandbox from being swept for a while."""
-        await self._run(StockScript.GUARD, sandbox_id, _GUARD_MS)
+        await self._run(PoolScript.GUARD, sandbox_id, _GUARD_MS)
 
     async def kept(self) -> set[str]:
         """Name the spares and the guarded."""
-        return {sandbox_id.decode() for sandbox_id in await self._run(StockScript.KEPT)}
+        return {sandbox_id.decode() for sandbox_id in await self._run(PoolScript.KEPT)}
 
-    async def _run(self, script: StockScript, *args: str | int) -> Any:
+    async def _run(self, script: PoolScript, *args: str | int) -> Any:
         keys = [self._redis.key(name) for name in ("spares", "tickets", "guarded")]
         return await self._redis.run(script, keys, list(args))

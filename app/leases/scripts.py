@@ -19,7 +19,7 @@ class Script(Enum):
     ALL = "all"
 
 
-class StockScript(Enum):
+class PoolScript(Enum):
     """Name the scripts about spare sandboxes."""
 
     RESERVE = "reserve"
@@ -29,11 +29,11 @@ class StockScript(Enum):
     KEPT = "kept"
 
 
-def load(script: Script | StockScript) -> str:
+def load(script: Script | PoolScript) -> str:
     """Give the text of a script, after what all scripts about one session, or about spares, share."""
     if script is Script.ALL:
         return _text("all")
-    return _text("stock" if isinstance(script, StockScript) else "session") + _text(script.value)
+    return _text("stock" if isinstance(script, PoolScript) else "session") + _text(script.value)
 
 
 def _text(name: str) -> str:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.runner import files, kill, process
-from app.runner.continuation_socket import Post, detached, visit
+from app.runner.continuation_socket import ContinuationSocket, detached, visit
 from app.runner.endings import Ending
 from app.runner.frame import wrap
 from app.runner.messages import Message, Reply, Request
@@ -101,7 +101,7 @@ def _run(order: Order) -> dict[str, Any]:
 def _begin(order: Order) -> dict[str, Any]:
     """Run a program that may pause, in a process that outlives this one."""
 
-    def work(post: Post) -> None:
+    def work(post: ContinuationSocket) -> None:
         answer = _whole_run(order, post)
         post.leave(answer, Request.from_json(order.request).limits.pause_seconds)
 

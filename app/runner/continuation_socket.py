@@ -27,7 +27,7 @@ _NOTHING: Final = Results(0, [])
 Answer = dict[str, Any]
 
 
-class Post:
+class ContinuationSocket:
     """Take results from visitors, and give each the answer that follows."""
 
     def __init__(self, place: Path, secret: str, visitor: socket.socket) -> None:
@@ -115,7 +115,7 @@ def _read(visitor: socket.socket) -> Answer | None:
     return message if isinstance(message, dict) else None
 
 
-def detached(place: Path, secret: str, work: Callable[[Post], None]) -> Answer:
+def detached(place: Path, secret: str, work: Callable[[ContinuationSocket], None]) -> Answer:
     """Do the work in a process of its own, and give its first answer. Raises ``EOFError`` when it dies before."""
     ours, theirs = socket.socketpair()
     with ours:
@@ -126,14 +126,16 @@ def detached(place: Path, secret: str, work: Callable[[Post], None]) -> Answer:
         return _heard(ours)
 
 
-def _live_apart(place: Path, secret: str, visitor: socket.socket, work: Callable[[Post], None]) -> NoReturn:
+def _live_apart(
+    place: Path, secret: str, visitor: socket.socket, work: Callable[[ContinuationSocket], None]
+) -> NoReturn:
     try:
         os.setsid()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nothing, descriptor)
-        work(Post(place, secret, visitor))
+        work(ContinuationSocket(place, secret, visitor))
     finally:
         os._exit(0)
 

@@ -13,10 +13,10 @@ from app.runner import process, shelltools, workspace_diff
 from app.runner.endings import Ending
 from app.runner.messages import MEMORY, Reply, Request
 from app.runner.source_file import Source, place
-from app.runner.spawn import Ahead, Body, Command, Process, spawn
-from app.runner.supervise import Stream, Watched, watch
+from app.runner.spawn import Body, Command, PreparedProcess, Process, spawn
+from app.runner.supervise import Stream, Supervised, watch
 from app.runner.toolcalls import Link, ToolCalls
-from app.runner.warm_python import Offer, WarmProgram
+from app.runner.warm_python import ToolOffer, WarmProgram
 
 
 def run(
@@ -24,7 +24,7 @@ def run(
     oom: int | None = None,
     announce: Callable[[], None] = lambda: None,
     link: Link | None = None,
-    ahead: Ahead | None = None,
+    ahead: PreparedProcess | None = None,
 ) -> Reply:
     """Run the program and give the reply; ``oom`` is a descriptor of our own ``oom_score_adj``, if there is one.
 
@@ -33,7 +33,7 @@ def run(
     """
     started = time.monotonic()
     limits = request.limits
-    seen = Watched(Stream("stdout", limits.stdout_bytes), Stream("stderr", limits.stderr_bytes))
+    seen = Supervised(Stream("stdout", limits.stdout_bytes), Stream("stderr", limits.stderr_bytes))
     workspace_diff.remove(request.workspace, request.remove)
     before = workspace_diff.scan(request.workspace)
     source = place(request)
@@ -71,7 +71,7 @@ def _missing_tool(request: Request) -> str | None:
 class _Starts:
     """Start the steps of a run, the first one in the process that was made ahead."""
 
-    def __init__(self, request: Request, oom: int | None, ahead: Ahead | None) -> None:
+    def __init__(self, request: Request, oom: int | None, ahead: PreparedProcess | None) -> None:
         self._request = request
         self._oom = oom
         self._ahead = ahead if ahead is not None and ahead.directory == request.workspace else None
@@ -83,7 +83,7 @@ class _Starts:
         return spawn(body, self._request.limits, self._request.workspace, self._oom)
 
 
-def _run_steps(request: Request, source: Source, seen: Watched, deadline: float, start: _Starts) -> None:
+def _run_steps(request: Request, source: Source, seen: Supervised, deadline: float, start: _Starts) -> None:
     """Compile, if the language does, then run; a failed step is the last."""
     process.adopt_orphans()
     for body in _steps(request, source):
@@ -97,7 +97,7 @@ def _run_steps(request: Request, source: Source, seen: Watched, deadline: float,
 
 
 def _run_with_tools(
-    request: Request, source: Source, seen: Watched, deadline: float, start: _Starts, link: Link
+    request: Request, source: Source, seen: Supervised, deadline: float, start: _Starts, link: Link
 ) -> None:
     """Run a program that may pause; the languages that can have no step before it."""
     process.adopt_orphans()
@@ -115,7 +115,7 @@ def _run_with_tools(
 def _body_with_tools(request: Request, source: Source, door: str) -> Body:
     program, tools = request.program, request.tools or []
     if program.place == "warm":
-        return WarmProgram(program.source, source.shown, source.path, program.args, request.env, Offer(door, tools))
+        return WarmProgram(program.source, source.shown, source.path, program.args, request.env, ToolOffer(door, tools))
     env = request.env | {"BASH_ENV": shelltools.write(door, [tool.function for tool in tools])}
     return Command([part.format(source=source.path) for part in program.run], env)
 
@@ -136,7 +136,7 @@ def _steps(request: Request, source: Source) -> Iterator[Body]:
     yield Command([*running, *program.args], request.env)
 
 
-def _reply(seen: Watched, wall_seconds: float) -> Reply:
+def _reply(seen: Supervised, wall_seconds: float) -> Reply:
     reply = _ending(seen)
     reply.overflowed = next((stream.name for stream in (seen.stdout, seen.stderr) if stream.overflowed), None)
     reply.stdout, reply.stderr = seen.stdout.text, seen.stderr.text
@@ -147,7 +147,7 @@ def _reply(seen: Watched, wall_seconds: float) -> Reply:
     return reply
 
 
-def _ending(seen: Watched) -> Reply:
+def _ending(seen: Supervised) -> Reply:
     if seen.stopped is not None:
         return Reply(seen.stopped, signal="SIGKILL")
     if os.WIFSIGNALED(seen.status):

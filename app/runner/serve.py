@@ -14,7 +14,7 @@ from typing import Protocol
 
 from app.runner.messages import Pause, Request, Results
 from app.runner.run import run
-from app.runner.spawn import Ahead
+from app.runner.spawn import PreparedProcess
 
 HEADER = struct.Struct(">Q")
 STARTED = b"s"
@@ -43,7 +43,11 @@ def serve(
     Where the ``workspace`` is known before the request, the program's process is made before, too. An empty message
     says that there is time: both processes do what they can do ``meanwhile``.
     """
-    ahead = None if workspace is None else Ahead(workspace, oom, meanwhile.program if meanwhile is not None else None)
+    ahead = (
+        None
+        if workspace is None
+        else PreparedProcess(workspace, oom, meanwhile.program if meanwhile is not None else None)
+    )
     body = read_message(wire)
     while body == TIME_ENOUGH:
         if ahead is not None and meanwhile is not None:

@@ -1,6 +1,6 @@
 """Start a program: streams, limits, environment; then either exec, or Python in this very interpreter.
 
-Its process may be there before anybody knows what it shall run (``Ahead``): forking and becoming fresh is most of the
+Its process may be made before the program is known (``PreparedProcess``): forking and becoming fresh is most of the
 time of a short run.
 """
 
@@ -83,7 +83,7 @@ def spawn(body: Body, limits: Limits, directory: str, oom: int | None) -> Proces
     return _fork(oom, lambda ends: _be_program(body, limits.cpu_seconds, directory, ends))
 
 
-class Ahead:
+class PreparedProcess:
     """Hold the process of a program before the program is known: it has its streams, is fresh, and waits."""
 
     def __init__(self, directory: str, oom: int | None, meanwhile: Meanwhile | None = None) -> None:

@@ -57,7 +57,7 @@ class Stream:
 
 
 @dataclass(slots=True)
-class Watched:
+class Supervised:
     """Hold what watching gives: the streams, the wait status, and why the runner stopped the program, if it did."""
 
     stdout: Stream
@@ -67,7 +67,7 @@ class Watched:
 
 
 def watch(
-    process: Process, into: Watched, limits: Limits, deadline: float, tool_calls: ToolCalls | None = None
+    process: Process, into: Supervised, limits: Limits, deadline: float, tool_calls: ToolCalls | None = None
 ) -> None:
     """Return when the program's first process has ended, all its descendants are killed and the streams are drained."""
     with selectors.DefaultSelector() as selector:
@@ -86,7 +86,7 @@ def watch(
         _drain(selector, into)
 
 
-def _end(process: Process, into: Watched) -> None:
+def _end(process: Process, into: Supervised) -> None:
     """Wait for the end of the program's process, after a kill if it was stopped, and kill what it left."""
     if into.stopped is not None:
         signal.pidfd_send_signal(process.pidfd, signal.SIGKILL)
@@ -94,7 +94,9 @@ def _end(process: Process, into: Watched) -> None:
     kill.kill_all()
 
 
-def _until_ended_or_stopped(selector: selectors.BaseSelector, into: Watched, limits: Limits, deadline: float) -> None:
+def _until_ended_or_stopped(
+    selector: selectors.BaseSelector, into: Supervised, limits: Limits, deadline: float
+) -> None:
     while into.stopped is None:
         wait = deadline - time.monotonic()
         if wait <= 0:
@@ -106,7 +108,7 @@ def _until_ended_or_stopped(selector: selectors.BaseSelector, into: Watched, lim
 
 
 def _until_ended_or_gone(
-    selector: selectors.BaseSelector, into: Watched, limits: Limits, tool_calls: ToolCalls
+    selector: selectors.BaseSelector, into: Supervised, limits: Limits, tool_calls: ToolCalls
 ) -> None:
     """Do the same for a program that may pause: the time that it waits does not count."""
     while into.stopped is None:
@@ -125,7 +127,7 @@ def _until_ended_or_gone(
                 into.stopped = Ending.CANCELLED
 
 
-def _take_ready(selector: selectors.BaseSelector, into: Watched, wait: float) -> bool:
+def _take_ready(selector: selectors.BaseSelector, into: Supervised, wait: float) -> bool:
     """Take what the streams hold, and tell whether the program has ended."""
     ended = False
     for key, _ in selector.select(wait if wait < _LONG_SECONDS else None):
@@ -138,7 +140,7 @@ def _take_ready(selector: selectors.BaseSelector, into: Watched, wait: float) ->
     return ended
 
 
-def _take(selector: selectors.BaseSelector, key: selectors.SelectorKey, into: Watched) -> None:
+def _take(selector: selectors.BaseSelector, key: selectors.SelectorKey, into: Supervised) -> None:
     chunk = os.read(key.fd, _CHUNK)
     if not chunk:
         selector.unregister(key.fd)
@@ -148,7 +150,7 @@ def _take(selector: selectors.BaseSelector, key: selectors.SelectorKey, into: Wa
         into.stopped = into.stopped or Ending.OUTPUT
 
 
-def _drain(selector: selectors.BaseSelector, into: Watched) -> None:
+def _drain(selector: selectors.BaseSelector, into: Supervised) -> None:
     """Read what is still in the pipes; bounded, for an escaped writer may hold them open outside a pid namespace."""
     deadline = time.monotonic() + _DRAIN_SECONDS
     while selector.get_map() and time.monotonic() < deadline:

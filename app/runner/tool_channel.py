@@ -59,7 +59,7 @@ class Caller:
         os.close(self.pipe)
 
 
-class Door:
+class ToolChannel:
     """Own the directory and the pipe at which calls are announced."""
 
     def __init__(self, scratch: str, most_bytes: int) -> None:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from app.runner import arguments, kill
 from app.runner.messages import Call, Pause, Request, Result, Results
 from app.runner.quiescence import Patience, is_asleep
-from app.runner.tool_channel import Caller, Door
+from app.runner.tool_channel import Caller, ToolChannel
 
 _LOOK_SECONDS = 0.001
 _LONGEST_LOOK_SECONDS = 0.02
@@ -55,7 +55,7 @@ class ToolCalls:
         self._limits = request.limits
         self._tools = {tool.function: tool for tool in request.tools or []}
         self._link = link
-        self.door = Door(request.scratch, request.limits.tool_input_bytes)
+        self.door = ToolChannel(request.scratch, request.limits.tool_input_bytes)
         self._selector: selectors.BaseSelector | None = None
         self._waiting: dict[str, Caller] = {}
         self._calls: dict[str, Call] = {}

@@ -34,7 +34,7 @@ _is_ready = False
 
 
 @dataclass(frozen=True, slots=True)
-class Offer(Message):
+class ToolOffer(Message):
     """Hold the tools of a program, and the door at which it calls them."""
 
     door: str
@@ -59,13 +59,15 @@ class WarmProgram(Message):
     script: str
     args: list[str]
     env: dict[str, str]
-    offer: Offer | None = None
+    offer: ToolOffer | None = None
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Read a program with its offer."""
         offer = data["offer"]
-        return super(WarmProgram, cls).from_json({**data, "offer": None if offer is None else Offer.from_json(offer)})
+        return super(WarmProgram, cls).from_json(
+            {**data, "offer": None if offer is None else ToolOffer.from_json(offer)}
+        )
 
     def run(self) -> NoReturn:
         """Run it to its end."""
@@ -160,7 +162,7 @@ def _remember_lines(path: str, text: bytes) -> None:
     linecache.cache[path] = (len(text), None, lines, path)
 
 
-def _main_module(path: str, offer: Offer | None) -> types.ModuleType:
+def _main_module(path: str, offer: ToolOffer | None) -> types.ModuleType:
     module = types.ModuleType("__main__")
     module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
     if offer is not None:
@@ -200,7 +202,7 @@ def _hide_ours() -> None:
         _hidden[name] = sys.modules.pop(name)
 
 
-def _run(text: bytes, path: str, offer: Offer | None) -> int:
+def _run(text: bytes, path: str, offer: ToolOffer | None) -> int:
     """Run to the very end, exit handlers and threads included, and give the exit code."""
     main = _main_module(path, offer)
     own = interpreter_exit.Belongings(main)

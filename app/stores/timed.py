@@ -17,7 +17,7 @@ T = TypeVar("T")
 Operation = Literal["load", "change", "create", "write", "read", "erase"]
 
 
-class WatchedFiles:
+class TimedFiles:
     """Pass everything on, and tell how long it took."""
 
     def __init__(self, files: FileStore, events: Events) -> None:

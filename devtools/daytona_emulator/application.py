@@ -17,7 +17,7 @@ from devtools.daytona_emulator.errors import Problem
 from devtools.daytona_emulator.events import Events
 from devtools.daytona_emulator.faults import Faults
 from devtools.daytona_emulator.fleet import Fleet
-from devtools.daytona_emulator.gate import ADMIN, Gate
+from devtools.daytona_emulator.gate import ADMIN, AccessMiddleware
 from devtools.daytona_emulator.journal import Journal
 from devtools.daytona_emulator.settings import Settings
 
@@ -46,7 +46,7 @@ def create_app(settings: Settings, runtime: Path) -> ASGIApp:
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={Problem: errors.answer})
     app.state.settings, app.state.fleet, app.state.snapshots = settings, fleet, snapshots.Snapshots()
     app.state.faults, app.state.journal = Faults(), Journal()
-    return Gate(app, settings, app.state.faults, app.state.journal)
+    return AccessMiddleware(app, settings, app.state.faults, app.state.journal)
 
 
 async def _missing(request: Request) -> Response:

@@ -18,7 +18,7 @@ ADMIN = "/__emulator"
 _OPEN_PATHS = (ADMIN, "/api/config")
 
 
-class Gate:
+class AccessMiddleware:
     """Wrap the application."""
 
     def __init__(self, app: ASGIApp, settings: Settings, faults: Faults, journal: Journal) -> None:

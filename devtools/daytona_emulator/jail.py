@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from app.engines.local.bubblewrap import ETC_NAMES, PROJECT, Outer, memory_file
+from app.engines.local.bubblewrap import ETC_NAMES, PROJECT, BubblewrapCommand, memory_file
 from app.engines.local.config import find_bwrap, read_policy
 from app.engines.local.isolate import remove_tree
 from app.engines.local.readable import readable
@@ -142,7 +142,7 @@ async def start(root: Path, runtime: Path, uid: int, shared: Path | None = None)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with tempfile.TemporaryDirectory(prefix="emulator-") as staging:
         os.chmod(staging, 0o755)  # noqa: S103  the sandbox's uid must get through; it holds mount points only
-        outer = Outer(uid, Path(staging))
+        outer = BubblewrapCommand(uid, Path(staging))
         try:
             command = _command(outer, root, runtime, shared, theirs.fileno())
             process = await asyncio.create_subprocess_exec(
@@ -172,7 +172,7 @@ async def _wait_until_ready(sock: socket.socket, process: asyncio.subprocess.Pro
         raise JailGone(f"the sandbox did not start: {said.decode(errors='replace').strip() or error}") from error
 
 
-def _command(outer: Outer, root: Path, runtime: Path, shared: Path | None, sock: int) -> list[str]:
+def _command(outer: BubblewrapCommand, root: Path, runtime: Path, shared: Path | None, sock: int) -> list[str]:
     """Write the command line; what the uid cannot reach is mounted for it by a launcher, which then drops to it."""
     bwrap = find_bwrap()
     site = bwrap.parent.parent.parent
@@ -190,14 +190,14 @@ def _command(outer: Outer, root: Path, runtime: Path, shared: Path | None, sock:
     return [sys.executable, "-S", "-m", "app.engines.local.launch", order]
 
 
-def _identity(outer: Outer) -> dict[str, Any]:
+def _identity(outer: BubblewrapCommand) -> dict[str, Any]:
     """Say as whom to start: never as root, unless it is the launcher, which has to mount before it drops."""
     if outer.staged or outer.uid == os.geteuid():
         return {}
     return {"user": outer.uid, "group": outer.uid, "extra_groups": []}
 
 
-def _describe(outer: Outer, root: Path, runtime: Path) -> None:
+def _describe(outer: BubblewrapCommand, root: Path, runtime: Path) -> None:
     """Describe the sandbox to bubblewrap: a root of its own, the machine's programs, the runtime, no network."""
     outer.arguments += [
         "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",

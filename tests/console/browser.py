@@ -35,7 +35,7 @@ async def launch(playwright: Playwright) -> Browser:
 
 
 @dataclass
-class Watched:
+class Supervised:
     """Note what a page complains of, and whom it asks."""
 
     host: str
@@ -44,7 +44,7 @@ class Watched:
     expected: tuple[str, ...] = ()
     """What a test provokes on purpose."""
 
-    def heard(self, message: ConsoleMessage) -> None:
+    def parse_reply(self, message: ConsoleMessage) -> None:
         """Note what the browser or the page writes into its console."""
         if message.type in ("error", "warning") and not any(part in message.text for part in self.expected):
             self.complaints.append(message.text)
@@ -62,7 +62,7 @@ class Console:
 
     service: LiveService
     page: Page
-    watched: Watched
+    watched: Supervised
 
     async def visit(self) -> None:
         """Open the address."""
@@ -88,8 +88,8 @@ async def at_console(browser: Browser, service: LiveService, **context: Any) -> 
         await tab.add_init_script(_TELL_VIOLATIONS)
         page = await tab.new_page()
         page.set_default_timeout(PATIENCE_MS)
-        watched = Watched(service.host)
-        page.on("console", watched.heard)
+        watched = Supervised(service.host)
+        page.on("console", watched.parse_reply)
         page.on("pageerror", lambda error: watched.complaints.append(str(error)))
         page.on("request", watched.asked)
         yield Console(service, page, watched)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.console.clients import LAST_REFUSALS, Callers, release_of
+from app.console.clients import LAST_REFUSALS, Clients, release_of
 from app.console.history import LAST_RUNS, MINUTES, Hour, quantile
 from app.console.pools import Pools
 from app.console.schemas import ConsoleData
@@ -236,7 +236,7 @@ def test_a_release_is_told_by_its_signs(signs: set[str], release: str | None) ->
 def test_old_signs_are_forgotten_and_memory_is_bounded() -> None:
     """After an upgrade of LibreChat the old release is no longer told; refusals without end leave the last ones."""
     events = Events()
-    callers = Callers(events)
+    callers = Clients(events)
     events.tell(LibreChatSpoke(AT, "LibreChat/1.0", ("X-API-Key",)))
     events.tell(LibreChatSpoke(AT + 900, "LibreChat/1.0", ("Basic",)))
     assert callers.release() == "v0.8.6 or later"

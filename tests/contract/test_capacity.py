@@ -213,9 +213,9 @@ async def test_a_failed_clean_up_is_logged_and_tried_again(
         raise StoreUnavailable("The file store does not answer.")
 
     async with serve(cleanup_interval_seconds=1) as service:
-        monkeypatch.setattr(service.parts.keeper, "_interval_seconds", 0)
+        monkeypatch.setattr(service.parts.cleanup, "_interval_seconds", 0)
         monkeypatch.setattr(service.parts.store, "idle_since", away)
-        tending = asyncio.ensure_future(service.parts.keeper.tend())
+        tending = asyncio.ensure_future(service.parts.cleanup.tend())
         with caplog.at_level(logging.WARNING):
             await until(lambda: tries >= 2)
         tending.cancel()

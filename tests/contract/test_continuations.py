@@ -206,10 +206,10 @@ async def test_what_nobody_goes_on_with_is_cleaned_up(serve: Serve, monkeypatch:
     """K32: after a pause's time its sandbox is ended and its place is free; not before."""
     async with serve() as service:
         paused = await begin(service.caller(), TWO_CALLS)
-        await service.parts.keeper.tidy()
+        await service.parts.cleanup.clean_up()
         assert (len(alive(service)), await paused_runs(service)) == (1, 1)
         monkeypatch.setattr(sandbox_leases, "PAUSE_SECONDS", -61.0)
-        await service.parts.keeper.tidy()
+        await service.parts.cleanup.clean_up()
         assert (alive(service), await paused_runs(service)) == (set(), 0)
         assert_error(await send(service.caller(), paused["continuation_token"], answered(paused)), 404)
 

@@ -67,7 +67,7 @@ async def test_an_idle_sandbox_is_destroyed_and_loses_no_file(serve: Serve, engi
         sessions = await three_sessions(service.caller())
         for lease in await service.parts.leases.all():
             lease.used_at -= 1800 + 1
-        await service.parts.keeper.tidy()
+        await service.parts.cleanup.clean_up()
         assert borrowed.alive == {}
         await assert_all_there(service.caller(), sessions)
 
@@ -77,7 +77,7 @@ async def test_a_sandbox_in_use_is_not_idle(serve: Serve, engine: Engine) -> Non
     borrowed = Borrowed(engine)
     async with serve(borrowed) as service:
         await three_sessions(service.caller())
-        await service.parts.keeper.tidy()
+        await service.parts.cleanup.clean_up()
         assert len(borrowed.alive) == 3
 
 
@@ -146,10 +146,10 @@ async def test_files_are_kept_for_their_time_after_the_last_use_of_their_session
         untouched = service.stored()
         old = (await caller.upload(("a.txt", b"a"), ("b.txt", b"b")))["session_id"]
         age(service, old, DAY_SECONDS - 60)
-        await service.parts.keeper.tidy()
+        await service.parts.cleanup.clean_up()
         assert await is_there(caller, old)
         age(service, old, DAY_SECONDS + 60)
-        await service.parts.keeper.tidy()
+        await service.parts.cleanup.clean_up()
         assert not await is_there(caller, old)
         assert service.stored() == untouched
 
@@ -161,7 +161,7 @@ async def test_a_run_in_a_session_keeps_all_its_files(serve: Serve) -> None:
         session = await caller.upload(("a.txt", b"a"))
         age(service, session["session_id"], DAY_SECONDS + 60)
         await caller.exec("true", "bash", session_id=session["session_id"])
-        await service.parts.keeper.tidy()
+        await service.parts.cleanup.clean_up()
         assert await caller.content(session["session_id"], session["files"][0]["id"]) == b"a"
 
 
@@ -176,7 +176,7 @@ async def test_a_file_that_runs_refer_to_is_in_use(serve: Serve) -> None:
         await service.parts.store.change(record.id, lambda stored: setattr(stored, "used", record.used))
         age(service, ref["session_id"], 2 * DAY_SECONDS + 60)
         await caller.exec("cat a.txt", "bash", files=[ref])
-        await service.parts.keeper.tidy()
+        await service.parts.cleanup.clean_up()
         assert await is_there(caller, ref["session_id"])
 
 
@@ -273,7 +273,7 @@ async def test_files_may_be_kept_for_ever(serve: Serve) -> None:
         caller = service.caller()
         session_id = (await caller.upload(("a.txt", b"a")))["session_id"]
         age(service, session_id, 1000 * DAY_SECONDS)
-        await service.parts.keeper.tidy()
+        await service.parts.cleanup.clean_up()
         assert await is_there(caller, session_id)
 
 
@@ -283,7 +283,7 @@ async def test_a_client_of_an_expired_session_goes_on(serve: Serve) -> None:
         caller = service.caller()
         first = await caller.exec("echo a > a.txt", "bash", runtime_session_hint="h", user_id="u")
         age(service, first["session_id"], DAY_SECONDS + 60)
-        await service.parts.keeper.tidy()
+        await service.parts.cleanup.clean_up()
         ran = await caller.exec(
             "ls; echo b > b.txt", "bash", session_id=first["session_id"], files=refs_to(first),
             runtime_session_hint="h", user_id="u",

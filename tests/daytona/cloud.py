@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 
 from app.core.events import Events
-from app.core.protocols import Stock
+from app.core.protocols import SharedPool
 from app.engines.daytona.account import APP_LABEL, DaytonaSettings
 from app.engines.daytona.engine import DaytonaEngine
-from app.leases.memory_pool import MemoryStock
+from app.leases.memory_pool import MemoryPool
 from devtools.daytona_emulator.server import running
 from devtools.daytona_emulator.settings import Settings
 from tests.runtime import RUNTIME
@@ -95,10 +95,10 @@ class Cloud:
 
     @asynccontextmanager
     async def engine(
-        self, stock: Stock | None = None, events: Events | None = None, **changes: Any
+        self, stock: SharedPool | None = None, events: Events | None = None, **changes: Any
     ) -> AsyncIterator[DaytonaEngine]:
         """Open an engine, and close it; one stock makes several of them replicas."""
-        engine = DaytonaEngine(self.settings(**changes), stock or MemoryStock(), events)
+        engine = DaytonaEngine(self.settings(**changes), stock or MemoryPool(), events)
         await engine.open()
         try:
             yield engine

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from app.core.cleanup import Keeper
+from app.core.cleanup import Cleanup
 from app.core.ids import new_id
-from app.core.sandbox_leases import Sandboxes
+from app.core.sandbox_leases import SandboxLeases
 from app.core.tasks import end
 from app.engines.daytona.account import DaytonaSettings
 from app.engines.daytona.engine import DaytonaEngine
@@ -28,8 +28,8 @@ class Replica:
 
     engine: DaytonaEngine
     leases: RedisLeases
-    sandboxes: Sandboxes
-    keeper: Keeper
+    sandboxes: SandboxLeases
+    cleanup: Cleanup
 
     async def session(self) -> str:
         """Begin a session with a sandbox; raise what a run would."""
@@ -44,23 +44,25 @@ def assemble(settings: DaytonaSettings, redis_url: str, max_sandboxes: int = 64)
     times = {"lease_seconds": 3600, "hint_seconds": 3600, "lock_seconds": LOCK_SECONDS, "answer_seconds": 0.5}
     leases = RedisLeases(redis_url, prefix="test:", **times)
     engine = DaytonaEngine(settings, leases.stock())
-    sandboxes = Sandboxes(engine, leases, max_sandboxes)
+    sandboxes = SandboxLeases(engine, leases, max_sandboxes)
     store = ObjectFiles(open_store("memory://"))
-    keeper = Keeper(sandboxes, leases, store, store, interval_seconds=0.2, session_ttl_seconds=3600, file_ttl_seconds=0)
-    return Replica(engine, leases, sandboxes, keeper)
+    cleanup = Cleanup(
+        sandboxes, leases, store, store, interval_seconds=0.2, session_ttl_seconds=3600, file_ttl_seconds=0
+    )
+    return Replica(engine, leases, sandboxes, cleanup)
 
 
 @asynccontextmanager
 async def living(replica: Replica, *, tends: bool = True) -> AsyncIterator[Replica]:
     """Open and close it as the service does; unless it ``tends`` by itself, the test says when to clean up."""
     await replica.engine.open()
-    tidying = asyncio.create_task(replica.keeper.tend()) if tends else None
+    tidying = asyncio.create_task(replica.cleanup.tend()) if tends else None
     try:
         yield replica
     finally:
         if tidying is not None:
             await end(tidying)
-        await replica.keeper._leader.resign()
+        await replica.cleanup._leader.resign()
         await replica.engine.close()
         await replica.leases.close()
 
@@ -72,7 +74,7 @@ async def _live(api_url: str, redis_url: str, app: str) -> None:
     async with living(assemble(settings, redis_url)) as replica:
         leased = await replica.session()
         orphan = await replica.engine.create()
-        while len(replica.engine._spares.ids) < 2 or replica.keeper._leader._hold is None:  # noqa: ASYNC110
+        while len(replica.engine._spares.ids) < 2 or replica.cleanup._leader._hold is None:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         spares = sorted(replica.engine._spares.ids)
         print(json.dumps({"leased": leased, "orphan": orphan.id, "spares": spares}), flush=True)

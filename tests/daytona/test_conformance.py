@@ -11,10 +11,10 @@ from tests.engine.conformance.isolation import Isolation
 from tests.engine.conformance.leftovers import Leftovers
 from tests.engine.conformance.life import Life
 from tests.engine.conformance.pauses import Pauses
-from tests.engine.conformance.runs import Runs
+from tests.engine.conformance.runs import RunService
 
 
-class TestDaytonaEngine(Life, Files, Runs, Pauses, Leftovers, Isolation):
+class TestDaytonaEngine(Life, Files, RunService, Pauses, Leftovers, Isolation):
     """Run the suite on the engine of ``conftest``."""
 
     @pytest.mark.skip(reason="the emulator's sandboxes have no disk of their own that could be full")

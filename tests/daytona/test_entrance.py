@@ -26,7 +26,7 @@ ANSWER_SECONDS = 30
 
 
 @dataclass
-class Entrance:
+class RequestIdMiddleware:
     """The archive, and directories of one test's own; the machine's are not touched."""
 
     root: Path
@@ -82,16 +82,16 @@ class Entrance:
 
 
 @pytest.fixture
-def entrance(tmp_path: Path) -> Entrance:
+def entrance(tmp_path: Path) -> RequestIdMiddleware:
     """Lay the archive out."""
     for name in ("home", "workspace", "temporary"):
         (tmp_path / name).mkdir()
-    entrance = Entrance(tmp_path)
+    entrance = RequestIdMiddleware(tmp_path)
     entrance.archive.write_bytes(archive.runner())
     return entrance
 
 
-def test_a_program_runs_and_its_reply_is_framed(entrance: Entrance) -> None:
+def test_a_program_runs_and_its_reply_is_framed(entrance: RequestIdMiddleware) -> None:
     """Streams, code and files arrive in one frame on stdout."""
     source = "import sys; print('out'); print('err', file=sys.stderr); open('f', 'w').write('x'); sys.exit(3)"
     reply = entrance.run(source)
@@ -99,7 +99,7 @@ def test_a_program_runs_and_its_reply_is_framed(entrance: Entrance) -> None:
     assert [(item.path, base64.b64decode(item.content or "")) for item in reply.changed] == [("f", b"x")]
 
 
-def test_an_order_may_come_in_a_file(entrance: Entrance) -> None:
+def test_an_order_may_come_in_a_file(entrance: RequestIdMiddleware) -> None:
     """A file takes what is too large for a command; it is gone afterwards."""
     order = entrance.order("run", request=entrance.request("print('x')"))
     path = entrance.root / "order"
@@ -108,7 +108,7 @@ def test_an_order_may_come_in_a_file(entrance: Entrance) -> None:
     assert not path.exists()
 
 
-def test_a_program_sees_nothing_of_the_runner(entrance: Entrance) -> None:
+def test_a_program_sees_nothing_of_the_runner(entrance: RequestIdMiddleware) -> None:
     """Neither its modules nor its archive are there, and stdin is at its end at once."""
     source = """
 import sys
@@ -118,14 +118,14 @@ print(repr(sys.stdin.read()))
     assert entrance.run(source).stdout == "[] []\n''\n"
 
 
-def test_a_program_finds_the_tools_and_nothing_else_of_the_sandboxs_environment(entrance: Entrance) -> None:
+def test_a_program_finds_the_tools_and_nothing_else_of_the_sandboxs_environment(entrance: RequestIdMiddleware) -> None:
     """PATH and its kin are handed on; what else the sandbox has stays its own."""
     entrance.env = {"DAYTONA_SECRET": "x", "JAVA_HOME": "/java"}
     source = "import os; print('DAYTONA_SECRET' in os.environ, os.environ['JAVA_HOME'], 'PATH' in os.environ)"
     assert entrance.run(source).stdout == "False /java True\n"
 
 
-def test_everything_a_program_started_is_killed(entrance: Entrance) -> None:
+def test_everything_a_program_started_is_killed(entrance: RequestIdMiddleware) -> None:
     """Orphans that left the session are found and killed before the answer."""
     source = """
 import os, time
@@ -144,7 +144,7 @@ while not os.path.exists("pid") or not open("pid").read():
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_temporary_files_of_a_run_are_removed_and_older_ones_stay(entrance: Entrance) -> None:
+def test_temporary_files_of_a_run_are_removed_and_older_ones_stay(entrance: RequestIdMiddleware) -> None:
     """What was in the temporary directories before is somebody else's."""
     temporary = entrance.root / "temporary"
     (temporary / "older").write_text("x")
@@ -153,7 +153,7 @@ def test_temporary_files_of_a_run_are_removed_and_older_ones_stay(entrance: Entr
     assert [path.name for path in temporary.iterdir()] == ["older"]
 
 
-def test_a_program_cannot_look_into_the_runner(entrance: Entrance) -> None:
+def test_a_program_cannot_look_into_the_runner(entrance: RequestIdMiddleware) -> None:
     """The nonce in the runner's memory is out of reach for programs of the same user."""
     if os.geteuid() == 0:
         pytest.skip("root may look into everything")
@@ -167,7 +167,7 @@ except PermissionError:
     assert entrance.run(source).stdout == "closed\n"
 
 
-def test_a_run_that_was_called_off_never_starts(entrance: Entrance) -> None:
+def test_a_run_that_was_called_off_never_starts(entrance: RequestIdMiddleware) -> None:
     """Whoever makes the mark first decides."""
     nonce = secrets.token_hex(16)
     assert entrance.ask(entrance.order("stop", path=nonce)) == {"started": False}
@@ -176,7 +176,7 @@ def test_a_run_that_was_called_off_never_starts(entrance: Entrance) -> None:
     assert list((entrance.root / "workspace").iterdir()) == []
 
 
-def test_the_engines_own_mark_calls_a_run_off(entrance: Entrance) -> None:
+def test_the_engines_own_mark_calls_a_run_off(entrance: RequestIdMiddleware) -> None:
     """The shell command ``mkdir``, which the engine uses when it lost the connection, does the same."""
     nonce = secrets.token_hex(16)
     (entrance.root / "home" / f"ran-{nonce}").mkdir()
@@ -184,7 +184,7 @@ def test_the_engines_own_mark_calls_a_run_off(entrance: Entrance) -> None:
     assert entrance.ask(order) == {"error": "called off"}
 
 
-def test_a_run_that_started_cannot_be_called_off(entrance: Entrance) -> None:
+def test_a_run_that_started_cannot_be_called_off(entrance: RequestIdMiddleware) -> None:
     """Not even after its end: its effects are there."""
     order = entrance.order("run", request=entrance.request("print('x')"))
     entrance.ask(order)
@@ -193,7 +193,7 @@ def test_a_run_that_started_cannot_be_called_off(entrance: Entrance) -> None:
     assert entrance.ask(entrance.order("stop", path=order["nonce"])) == {"started": True}
 
 
-def test_stopping_kills_the_program_and_the_runner(entrance: Entrance) -> None:
+def test_stopping_kills_the_program_and_the_runner(entrance: RequestIdMiddleware) -> None:
     """All processes of a running program end, those that ignore signals too."""
     source = "trap '' TERM INT HUP; (trap '' TERM; sleep 1000) & echo $! > pid; sleep 1000"
     order = entrance.order("run", request=entrance.request(source, language="bash"))

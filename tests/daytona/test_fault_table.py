@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from app.engines.daytona.engine import DaytonaEngine
-from app.leases.memory_pool import MemoryStock
+from app.leases.memory_pool import MemoryPool
 from tests.contract.caller import Caller
 from tests.contract.service import Service, serving
 from tests.daytona.cloud import Cloud, until
@@ -58,7 +58,7 @@ class Setting:
 @pytest_asyncio.fixture
 async def setting(cloud: Cloud, tmp_path: Path) -> AsyncIterator[Setting]:
     """Start a service, and run something."""
-    engine = DaytonaEngine(cloud.settings(app=tmp_path.name), MemoryStock())
+    engine = DaytonaEngine(cloud.settings(app=tmp_path.name), MemoryPool())
     async with serving(tmp_path, engine, run_timeout_seconds=20) as service:
         caller = service.caller()
         answer = await caller.exec("print('first'); open('kept', 'w').write('kept')")

@@ -13,7 +13,7 @@ from app.core.protocols import EngineUnfit
 from app.engines.daytona.account import APP_LABEL, INSTANCE_LABEL
 from app.engines.daytona.engine import DaytonaEngine
 from app.engines.daytona.sandbox import DaytonaSandbox
-from app.leases.memory_pool import MemoryStock
+from app.leases.memory_pool import MemoryPool
 from tests.daytona.cloud import Cloud, until
 from tests.engine.asking import bash, output, python
 
@@ -108,7 +108,7 @@ async def test_a_stop_in_the_middle_of_a_create_leaves_nothing_behind(cloud: Clo
 
 async def test_a_stopped_replica_leaves_its_sandboxes_to_the_others(cloud: Cloud) -> None:
     """Those of sessions are in the shared leases, its spares in the shared stock."""
-    stock = MemoryStock()
+    stock = MemoryPool()
     shared: dict[str, Any] = {"app": "rolling", "has_shared_leases": True}
     async with cloud.engine(stock, warm_sandboxes=1, **shared) as engine:
         await until_spares(engine, 1)
@@ -126,7 +126,7 @@ async def test_a_stopped_replica_leaves_its_sandboxes_to_the_others(cloud: Cloud
 
 async def test_orphans_of_a_dead_replica_are_swept(cloud: Cloud) -> None:
     """By the leader, when they have been nobody's for long; what is leased, spare or claimed stays."""
-    stock = MemoryStock()
+    stock = MemoryPool()
     shared: dict[str, Any] = {"app": "orphans", "has_shared_leases": True}
     async with cloud.engine(stock, **shared) as dead:
         leased, orphan, claimed, spare = [(await dead.create()).id for _ in range(4)]

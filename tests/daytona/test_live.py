@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from app.core.protocols import Sandbox
 from app.engines.daytona.engine import DaytonaEngine
-from app.leases.memory_pool import MemoryStock
+from app.leases.memory_pool import MemoryPool
 from app.settings import Settings
 from app.wiring import daytona_settings
 from tests.engine.conformance import Facts
@@ -22,7 +22,7 @@ from tests.engine.conformance.files import Files
 from tests.engine.conformance.isolation import Isolation
 from tests.engine.conformance.leftovers import Leftovers
 from tests.engine.conformance.life import Life
-from tests.engine.conformance.runs import Runs
+from tests.engine.conformance.runs import RunService
 
 GiB = 1 << 30
 
@@ -34,7 +34,7 @@ async def engine() -> AsyncIterator[DaytonaEngine]:
     """Open an engine on the account, and close it after the last test."""
     if not os.environ.get("DAYTONA_API_KEY"):
         pytest.skip("DAYTONA_API_KEY is not set")
-    engine = DaytonaEngine(daytona_settings(Settings(adapter_engine="daytona")), MemoryStock())
+    engine = DaytonaEngine(daytona_settings(Settings(adapter_engine="daytona")), MemoryPool())
     await engine.open()
     yield engine
     await engine.close()
@@ -46,7 +46,7 @@ def facts() -> Facts:
     return Facts(workspace_bytes=3 * GiB, workspace_files=1 << 30, memory_bytes=GiB)
 
 
-class TestLiveDaytona(Life, Files, Runs, Leftovers, Isolation):
+class TestLiveDaytona(Life, Files, RunService, Leftovers, Isolation):
     """Run the suite on the cloud."""
 
     @pytest.mark.skip(reason="it would send gigabytes")

@@ -16,7 +16,7 @@ import pytest_asyncio
 
 from app.core.errors import Busy, EngineUnavailable
 from app.core.readiness import Prober
-from app.leases.memory_pool import MemoryStock
+from app.leases.memory_pool import MemoryPool
 from app.stores.objects import ObjectFiles, open_store
 from tests.daytona.cloud import Cloud, until
 from tests.daytona.replica import Replica, assemble, living
@@ -127,18 +127,18 @@ async def test_a_killed_leader_is_followed(cloud: Cloud, server: RedisServer, jo
         try:
             told = json.loads(await asyncio.to_thread(process.stdout.readline))
             other: Replica = await join(tends=False)
-            await other.keeper.tidy()
+            await other.cleanup.clean_up()
             assert not other.engine._nobodys, "a follower judges nobody's sandbox"
         finally:
             process.kill()
     server.admin.delete("test:guarded")  # as after ten minutes: the orphan may have been a spare that was claimed
     while not other.engine._nobodys:  # until the lock runs out
-        await other.keeper.tidy()
+        await other.cleanup.clean_up()
         await asyncio.sleep(0.05)
     assert set(other.engine._nobodys) == {told["orphan"]}
     assert (await other.engine.create()).id in told["spares"]
     other.engine._nobodys[told["orphan"]] -= 13 * 60
-    await other.keeper.tidy()
+    await other.cleanup.clean_up()
     await cloud.until_gone(told["orphan"])
     assert cloud.of(tmp_path.name) == {told["leased"], *told["spares"]}
 
@@ -149,26 +149,26 @@ async def test_one_replica_leads_and_the_next_when_it_stops(cloud: Cloud, join: 
     for _ in range(2):
         for replica, listings in ((first, 1), (second, 0)):
             with cloud.counting() as calls:
-                await replica.keeper.tidy()
+                await replica.cleanup.clean_up()
             assert calls == ["GET /sandbox"] * listings
-    await first.keeper._leader.resign()
-    await second.keeper.tidy()
+    await first.cleanup._leader.resign()
+    await second.cleanup.clean_up()
     with cloud.counting() as calls:
-        await first.keeper.tidy()
+        await first.cleanup.clean_up()
     assert calls == []
 
 
 async def test_a_leader_that_was_paused_for_long_leads_no_more(server: RedisServer, join: Join) -> None:
     """When its lock ran out and another took it, it learns so before it cleans up."""
     first, second = [await join(tends=False) for _ in range(2)]
-    assert await first.keeper._leader.is_elected()
+    assert await first.cleanup._leader.is_elected()
     server.admin.delete("test:lock:sweep")
     server.admin.hset("test:fence:sweep", mapping={"n": 1 << 50, "open": 0})  # as if a later one had come and gone
-    hold = first.keeper._leader._hold
+    hold = first.cleanup._leader._hold
     assert hold is not None
     await until(hold.is_lost)
-    assert await second.keeper._leader.is_elected()
-    assert not await first.keeper._leader.is_elected()
+    assert await second.cleanup._leader.is_elected()
+    assert not await first.cleanup._leader.is_elected()
 
 
 async def test_all_replicas_together_have_no_more_sandboxes_than_allowed(
@@ -206,7 +206,7 @@ async def test_a_place_is_free_again_when_no_sandbox_could_be_made(cloud: Cloud,
 
 async def test_the_sandbox_that_readiness_uses_is_not_swept(cloud: Cloud) -> None:
     """No lease names it; looking again would cost a sandbox each time."""
-    stock, store = MemoryStock(), ObjectFiles(open_store("memory://"))
+    stock, store = MemoryPool(), ObjectFiles(open_store("memory://"))
     async with cloud.engine(stock, app="readiness") as engine:
         assert (await Prober(engine, store, stock).look()).is_ready
         (used,) = cloud.of("readiness")

@@ -43,9 +43,9 @@ class Heard:
 
 async def test_every_call_to_daytona_is_told(cloud: Cloud) -> None:
     """What the engine tells is what Daytona saw, call for call, each with the time it took."""
-    heard = Heard()
+    parse_reply = Heard()
     with cloud.counting() as seen:
-        async with cloud.engine(events=heard.events, app="told") as engine:
+        async with cloud.engine(events=parse_reply.events, app="told") as engine:
             sandbox = await engine.create()
             assert await sandbox.put([file("a.txt", b"1")]) == {}
             assert await output(sandbox, python("print(open('a.txt').read())")) == "1\n"
@@ -53,31 +53,31 @@ async def test_every_call_to_daytona_is_told(cloud: Cloud) -> None:
             assert len(b"".join([chunk async for chunk in sandbox.get(large.changed[0].path)])) == 1_000_000
             await engine.sweep({sandbox.id})
     known = [OPERATIONS.get(call.partition("?")[0], call) for call in seen]
-    assert Counter(known) == Counter(call.operation for call in heard.calls)
+    assert Counter(known) == Counter(call.operation for call in parse_reply.calls)
     assert {"create", "list", "delete", "exec", "upload", "download"} == set(known)
-    assert all(call.outcome == "ok" and call.seconds > 0 for call in heard.calls)
+    assert all(call.outcome == "ok" and call.seconds > 0 for call in parse_reply.calls)
 
 
 async def test_what_goes_wrong_is_told_in_a_word(cloud: Cloud) -> None:
     """A rate limit and a sandbox that is gone are outcomes of their own."""
-    heard = Heard()
-    async with cloud.engine(events=heard.events, app="wrong") as engine:
+    parse_reply = Heard()
+    async with cloud.engine(events=parse_reply.events, app="wrong") as engine:
         with cloud.fault("rate-limit", method="POST", path="/api/sandbox$", times=1), pytest.raises(EngineLimited):
             await engine.create()
         assert await engine.find("00000000-0000-4000-8000-000000000000") is None
-    outcomes = {(call.operation, call.outcome) for call in heard.calls}
+    outcomes = {(call.operation, call.outcome) for call in parse_reply.calls}
     assert {("create", "limited"), ("get", "not_found")} <= outcomes
 
 
 async def test_spares_are_told(cloud: Cloud) -> None:
     """After a burst: hits with their age, a miss for whom no spare was left, and that all are back."""
-    heard = Heard()
-    async with cloud.engine(events=heard.events, warm_sandboxes=2, app="told-spares") as engine:
-        await until(lambda: len(heard.filled) == 2)
-        assert heard.whole == []  # nothing was short of what it had been
+    parse_reply = Heard()
+    async with cloud.engine(events=parse_reply.events, warm_sandboxes=2, app="told-spares") as engine:
+        await until(lambda: len(parse_reply.filled) == 2)
+        assert parse_reply.whole == []  # nothing was short of what it had been
         await asyncio.gather(*(engine.create() for _ in range(3)))
-        await until(lambda: len(heard.whole) == 1)
-        assert sorted(taken.is_hit for taken in heard.taken) == [False, True, True]
-        assert all((taken.age_seconds is not None) == taken.is_hit for taken in heard.taken)
-        assert heard.filled[-1].ready == 2
-        assert heard.whole[0].short_seconds > 0
+        await until(lambda: len(parse_reply.whole) == 1)
+        assert sorted(taken.is_hit for taken in parse_reply.taken) == [False, True, True]
+        assert all((taken.age_seconds is not None) == taken.is_hit for taken in parse_reply.taken)
+        assert parse_reply.filled[-1].ready == 2
+        assert parse_reply.whole[0].short_seconds > 0

@@ -13,7 +13,7 @@ from app.core.errors import EngineUnavailable
 from app.core.languages import find_language
 from app.core.protocols import EngineUnfit
 from app.engines.local import isolate, selftest
-from app.engines.local.config import Isolation, LocalSettings, Recipe
+from app.engines.local.config import EngineConfig, Isolation, LocalSettings
 from app.engines.local.config import prepare as prepare_for
 from app.engines.local.engine import LocalEngine
 from app.engines.local.inside import landlock
@@ -32,7 +32,9 @@ def offers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Isolation], None]:
     levels: tuple[Isolation, ...] = ("full", "degraded", "none")
 
     def limit(best: Isolation) -> None:
-        def prepare(settings: LocalSettings, level: Isolation, home: Path | None, *, has_memory_cgroup: bool) -> Recipe:
+        def prepare(
+            settings: LocalSettings, level: Isolation, home: Path | None, *, has_memory_cgroup: bool
+        ) -> EngineConfig:
             if levels.index(level) < levels.index(best):
                 raise EngineUnfit(f"{level} isolation is not to be had (test)")
             return prepare_for(settings, level, home, has_memory_cgroup=has_memory_cgroup)

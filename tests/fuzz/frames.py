@@ -20,7 +20,7 @@ from app.core.errors import EngineUnavailable
 from app.core.inputs import Inputs
 from app.core.results import result_of
 from app.core.tasks import end
-from app.core.tool_pauses import Paused
+from app.core.tool_pauses import PausedRun
 from app.engines.daytona.sandbox import DaytonaSandbox
 from app.engines.local.sandbox import exchange
 from app.runner.endings import Ending
@@ -138,16 +138,16 @@ async def _say(wire: socket.socket, pieces: list[bytes]) -> None:
     wire.shutdown(socket.SHUT_WR)
 
 
-async def _answered(store: ObjectFiles, heard: Reply | Pause) -> None:
+async def _answered(store: ObjectFiles, parse_reply: Reply | Pause) -> None:
     """Make the answers of both routes, and look at the names of the files."""
-    if isinstance(heard, Pause):
-        waiting = Paused("s" * 21, "r" * 21, "token", heard.calls, heard.stdout, heard.stderr)
+    if isinstance(parse_reply, Pause):
+        waiting = PausedRun("s" * 21, "r" * 21, "token", parse_reply.calls, parse_reply.stdout, parse_reply.stderr)
         json.dumps(response_of(waiting, tells_all=True).model_dump(exclude_none=True))
         return
     sandbox: Any = SimpleNamespace(get=_unreadable)
-    delivery = await outputs.collect(store, sandbox, "s" * 21, Inputs(), heard)
+    delivery = await outputs.collect(store, sandbox, "s" * 21, Inputs(), parse_reply)
     assert all(paths.clean(output.file.path) == output.file.path for output in delivery.outputs)
-    result = result_of("s" * 21, "py", heard, Inputs(), delivery)
+    result = result_of("s" * 21, "py", parse_reply, Inputs(), delivery)
     orjson.dumps(answer_of(result).model_dump(exclude_none=True))
     json.dumps(response_of(result, tells_all=False).model_dump(exclude_none=True))
 

@@ -12,7 +12,7 @@ from obstore.store import MemoryStore
 
 from app.core import outputs
 from app.core.inputs import Inputs
-from app.core.untrusted import heard
+from app.core.untrusted import parse_reply
 from app.engines.daytona.sandbox import DaytonaSandbox
 from app.engines.local.sandbox import exchange
 from app.runner.endings import Ending
@@ -33,7 +33,7 @@ from tests.fuzz import frames
 def test_a_forged_reply_was_a_failure_of_the_service(forged: dict[str, Any]) -> None:
     """A field that is missing, of another type, or fit for no answer makes the reply none, and the run a lost one."""
     with pytest.raises(ValueError):
-        heard(Reply, {"ending": "ok", **forged} if forged else forged)
+        parse_reply(Reply, {"ending": "ok", **forged} if forged else forged)
     sandbox: Any = SimpleNamespace(id="s")
     answer = {"reply": {"ending": "ok", **forged} if forged else forged, "layout": {}}
     lost = DaytonaSandbox._heard(sandbox, answer, "")
@@ -46,7 +46,7 @@ def test_a_forged_pause_with_endless_arguments_was_a_failure_of_the_service() ->
     for _ in range(5000):
         deep = {"a": deep}
     with pytest.raises(ValueError):
-        heard(Pause, {"number": 1, "calls": [{"id": "call_001", "name": "x", "input": deep}]})
+        parse_reply(Pause, {"number": 1, "calls": [{"id": "call_001", "name": "x", "input": deep}]})
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a\0b", "a//b", "", "a\\b", "x" * 300])

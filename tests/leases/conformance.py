@@ -8,7 +8,7 @@ import pytest
 
 from app.core.errors import Busy, LeasesUnavailable
 from app.core.ids import new_id
-from app.core.protocols import Hold, Lease, Leases
+from app.core.protocols import Lease, Leases, SessionLock
 
 PLENTY_SECONDS = 20.0
 """A wait that ends by the event waited for, never by itself."""
@@ -167,5 +167,5 @@ class LeasesConformance:
         assert await leases.hint(other) is None
 
 
-def _sandbox(hold: Hold) -> str | None:
+def _sandbox(hold: SessionLock) -> str | None:
     return hold.lease.sandbox_id if hold.lease else None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from app.core.protocols import Stock
+from app.core.protocols import SharedPool
 
 PLENTY_SECONDS = 60.0
 
 
-async def put(stock: Stock, *sandboxes: str, most: int = 10) -> None:
+async def put(stock: SharedPool, *sandboxes: str, most: int = 10) -> None:
     """Put spares in, one after another."""
     for sandbox in sandboxes:
         ticket = await stock.reserve(most, PLENTY_SECONDS)
@@ -21,14 +21,14 @@ async def put(stock: Stock, *sandboxes: str, most: int = 10) -> None:
 class StockConformance:
     """Run these tests on any kind of stock."""
 
-    async def test_an_empty_stock_gives_nothing(self, stock: Stock) -> None:
+    async def test_an_empty_stock_gives_nothing(self, stock: SharedPool) -> None:
         """Neither a spare nor a name."""
         assert await stock.claim() is None
         assert await stock.claim({"a"}) is None
         assert await stock.kept() == set()
         assert not await stock.withdraw("a")
 
-    async def test_the_newest_is_claimed_first_and_the_preferred_before_it(self, stock: Stock) -> None:
+    async def test_the_newest_is_claimed_first_and_the_preferred_before_it(self, stock: SharedPool) -> None:
         """Each exactly once."""
         await put(stock, "a", "b", "c", "d")
         assert await stock.claim() == "d"
@@ -37,14 +37,14 @@ class StockConformance:
         assert await stock.claim() == "b"
         assert await stock.claim() is None
 
-    async def test_many_claims_at_once_get_different_ones(self, stock: Stock) -> None:
+    async def test_many_claims_at_once_get_different_ones(self, stock: SharedPool) -> None:
         """Twenty ask for twelve: nobody gets what another has."""
         spares = {f"s{number}" for number in range(12)}
         await put(stock, *spares, most=12)
         claimed = await asyncio.gather(*(stock.claim(spares) for _ in range(20)))
         assert sorted(spare for spare in claimed if spare) == sorted(spares)
 
-    async def test_no_more_tickets_than_places(self, stock: Stock) -> None:
+    async def test_no_more_tickets_than_places(self, stock: SharedPool) -> None:
         """Spares and those in the making count together, however many ask at once."""
         await put(stock, "a", most=3)
         tickets = [ticket for ticket in await asyncio.gather(*(stock.reserve(3, 60) for _ in range(9))) if ticket]
@@ -54,7 +54,7 @@ class StockConformance:
         assert await stock.reserve(2, 60) is None
         assert await stock.reserve(3, 60) is not None
 
-    async def test_a_ticket_is_good_for_one_spare_and_for_its_time(self, stock: Stock) -> None:
+    async def test_a_ticket_is_good_for_one_spare_and_for_its_time(self, stock: SharedPool) -> None:
         """The place of a dead maker is free again; what it brings too late is no spare."""
         ticket = await stock.reserve(1, 0.02)
         assert ticket is not None
@@ -66,14 +66,14 @@ class StockConformance:
         assert not await stock.fill(other, "b")
         assert await stock.kept() == {"a"}
 
-    async def test_a_withdrawn_spare_is_gone(self, stock: Stock) -> None:
+    async def test_a_withdrawn_spare_is_gone(self, stock: SharedPool) -> None:
         """Only one that takes it out is told so, and it is not claimed any more."""
         await put(stock, "a", "b")
         assert [await stock.withdraw("b"), await stock.withdraw("b")] == [True, False]
         assert [await stock.claim(), await stock.claim()] == ["a", None]
         assert not await stock.withdraw("a"), "it is claimed"
 
-    async def test_spares_and_what_is_claimed_or_guarded_are_kept_from_the_sweep(self, stock: Stock) -> None:
+    async def test_spares_and_what_is_claimed_or_guarded_are_kept_from_the_sweep(self, stock: SharedPool) -> None:
         """A claimed one until its lease is there."""
         await put(stock, "a", "b")
         await stock.guard("readiness")

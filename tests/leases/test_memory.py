@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.protocols import Leases, Stock
+from app.core.protocols import Leases, SharedPool
 from app.leases.memory import MemoryLeases
-from app.leases.memory_pool import MemoryStock
+from app.leases.memory_pool import MemoryPool
 from tests.leases.conformance import LeasesConformance
 from tests.leases.stock_conformance import StockConformance
 
@@ -24,6 +24,6 @@ class TestMemoryStock(StockConformance):
     """Run the suite on memory."""
 
     @pytest.fixture
-    def stock(self) -> Stock:
+    def stock(self) -> SharedPool:
         """Begin with none."""
-        return MemoryStock()
+        return MemoryPool()

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from app.core.errors import LeasesUnavailable
-from app.core.protocols import GUARD_SECONDS, Stock
+from app.core.protocols import GUARD_SECONDS, SharedPool
 from tests.leases.conftest import Replica
 from tests.leases.redis_server import RedisServer
 from tests.leases.stock_conformance import StockConformance, put
@@ -21,7 +21,7 @@ class TestRedisStock(StockConformance):
     """Run the suite on one client."""
 
     @pytest.fixture
-    def stock(self, replica: Replica) -> Stock:
+    def stock(self, replica: Replica) -> SharedPool:
         """Begin with an empty database."""
         return replica().stock()
 

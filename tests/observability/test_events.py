@@ -88,11 +88,11 @@ async def test_nothing_of_the_users_own_is_told(caller: Caller, runs: list[Finis
 
 def test_a_failing_listener_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """What one listener raises is logged; the others hear of the event, and who told it goes on."""
-    heard: list[str] = []
+    parse_reply: list[str] = []
     events = Events()
     events.on(str, lambda _: [].pop())
-    events.on(str, heard.append)
+    events.on(str, parse_reply.append)
     with caplog.at_level(logging.ERROR):
         events.tell("something")
-    assert heard == ["something"]
+    assert parse_reply == ["something"]
     assert "str was not noted" in caplog.text

@@ -29,7 +29,7 @@ def record(message: str, *args: object, name: str = "app.some", **more: Any) -> 
 
 
 @contextmanager
-def on_a_trail(request_id: str) -> Iterator[request_context.Trail]:
+def on_a_trail(request_id: str) -> Iterator[request_context.RequestContext]:
     """Do something as if a request had asked for it."""
     token = request_context._current.set(None)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.core.errors import NotFound, StoreUnavailable
-from app.core.files import Files, Purpose, Upload
+from app.core.files import Files, Upload, UploadPurpose
 from app.core.ids import new_id
 from app.core.principal import Principal
 from app.core.session import Record
@@ -46,7 +46,7 @@ async def test_no_record_names_bytes_that_were_taken_back(store: Deaf, is_new: b
     upload = await uploading(store, None if is_new else await new_session(store))
     store.is_deaf = True
     with pytest.raises(StoreUnavailable):
-        await upload.commit(Purpose(), ANYBODY)
+        await upload.commit(UploadPurpose(), ANYBODY)
     await upload.abandon()
     record = await store.load(upload.record.id)
     assert record is not None
@@ -59,7 +59,7 @@ async def test_bytes_for_a_session_that_is_gone_are_taken_back(store: Deaf) -> N
     upload = await uploading(store, session_id)
     await store.erase(session_id)
     with pytest.raises(NotFound):
-        await upload.commit(Purpose(), ANYBODY)
+        await upload.commit(UploadPurpose(), ANYBODY)
     await upload.abandon()
     assert await keys(store) == set()
 

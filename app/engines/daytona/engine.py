@@ -23,14 +23,14 @@ from daytona import (
 
 from app.core.errors import EngineUnavailable, Unavailable
 from app.core.events import Events
-from app.core.protocols import EngineUnfit, Stock
+from app.core.protocols import EngineUnfit, SharedPool
 from app.core.tasks import end
 from app.engines.daytona import archive, errors, snapshot
 from app.engines.daytona.account import APP_LABEL, INSTANCE_LABEL, RUNNER_LABEL, DaytonaSettings, connect, new_sandbox
 from app.engines.daytona.calls import Calls
 from app.engines.daytona.errors import State
 from app.engines.daytona.sandbox import PREPARE_SECONDS, DaytonaSandbox
-from app.engines.daytona.warm_pool import Spares
+from app.engines.daytona.warm_pool import WarmPool
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class DaytonaEngine:
 
     name = "daytona"
 
-    def __init__(self, settings: DaytonaSettings, stock: Stock, events: Events | None = None) -> None:
+    def __init__(self, settings: DaytonaSettings, stock: SharedPool, events: Events | None = None) -> None:
         events = Events() if events is None else events
         self._settings = settings
         self.calls = Calls(events)
@@ -71,7 +71,7 @@ class DaytonaEngine:
         self._tending: asyncio.Task[None] | None = None
         self._nobodys: dict[str, float] = {}
         """Sandboxes that seem to be nobody's, since when (monotonic)."""
-        self._spares = Spares(
+        self._spares = WarmPool(
             settings.warm_sandboxes, stock, self._make_spare, self._attach, self.destroy, events,
             make_seconds=self._create_seconds + PREPARE_SECONDS,
         )  # fmt: skip

@@ -26,7 +26,7 @@ class NotStarted(Exception):
     """Tell that the order was certainly not begun."""
 
 
-class Unheard(Exception):
+class OutcomeUnknown(Exception):
     """Tell that no answer came; the order may have been begun, or not, or be done."""
 
 
@@ -39,20 +39,20 @@ class Pipe:
         self._runner = runner
 
     async def order(self, verb: str, seconds: int, nonce: str | None = None, **fields: Any) -> dict[str, Any]:
-        """Do one thing, within so many seconds. Raises ``NotStarted``, ``Unheard`` or ``Unavailable``."""
+        """Do one thing, within so many seconds. Raises ``NotStarted``, ``OutcomeUnknown`` or ``Unavailable``."""
         nonce = nonce or new_nonce()
         order = {"verb": verb, "nonce": nonce, "home": bootstrap.HOME, "workspace": bootstrap.WORKSPACE, **fields}
         command = await self._command(json.dumps(order), nonce)
         output = await self.shell(command, seconds)
         message = unwrap(output, nonce)
         if message is None:
-            raise Unheard(f"no whole answer, but {len(output)} characters")
+            raise OutcomeUnknown(f"no whole answer, but {len(output)} characters")
         try:
             answer = json.loads(message)
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            raise Unheard("an answer that is none")
+            raise OutcomeUnknown("an answer that is none")
         return answer
 
     async def _command(self, order: str, nonce: str) -> str:
@@ -75,7 +75,7 @@ class Pipe:
         except DaytonaError as error:
             if errors.has_certainly_not_started(error):
                 raise _trouble_before(error) from error
-            raise Unheard(told(error)) from error
+            raise OutcomeUnknown(told(error)) from error
 
     async def succeeds(self, command: str, seconds: int) -> bool:
         """Tell whether a shell command ran and ended with 0; ``False`` also when nobody knows."""

@@ -19,11 +19,11 @@ from daytona import AsyncSandbox, DaytonaError
 from app.core import paths
 from app.core.errors import EngineLimited, EngineUnavailable, Unavailable
 from app.core.protocols import Chunks, Staged
-from app.core.untrusted import heard
+from app.core.untrusted import parse_reply
 from app.engines.daytona import bootstrap, errors
 from app.engines.daytona.errors import State
 from app.engines.daytona.layout import Known
-from app.engines.daytona.runner_exec import KiB, NotStarted, Pipe, Unheard, new_nonce, shown, told
+from app.engines.daytona.runner_exec import KiB, NotStarted, OutcomeUnknown, Pipe, new_nonce, shown, told
 from app.engines.daytona.upload import Delivery
 from app.runner.endings import Ending
 from app.runner.files import Layout, Look
@@ -76,7 +76,7 @@ class DaytonaSandbox:
         nonce = new_nonce()
         try:
             output = await self._pipe.shell(bootstrap.command(nonce), PREPARE_SECONDS)
-        except (NotStarted, Unheard) as error:
+        except (NotStarted, OutcomeUnknown) as error:
             log.warning("sandbox %s could not be prepared: %s", self.id, error)
             raise EngineUnavailable("A new sandbox did not answer.") from error
         try:
@@ -104,7 +104,7 @@ class DaytonaSandbox:
             self._sizes.pop(item.path, None)
         try:
             return await Delivery(self._pipe, self._known).bring(files)
-        except (NotStarted, Unheard, DaytonaError) as error:
+        except (NotStarted, OutcomeUnknown, DaytonaError) as error:
             self._raise_trouble(error)
 
     def _raise_trouble(self, error: Exception) -> NoReturn:
@@ -137,10 +137,10 @@ class DaytonaSandbox:
     async def _look(self, path: str) -> Look:
         try:
             answer = await self._pipe.order("look", ASK_SECONDS, path=path, most_bytes=MiB)
-        except (NotStarted, Unheard, Unavailable) as error:
+        except (NotStarted, OutcomeUnknown, Unavailable) as error:
             raise OSError(errno.EIO, "the sandbox does not answer", path) from error
         try:
-            look = heard(Look, answer.get("look"))
+            look = parse_reply(Look, answer.get("look"))
         except ValueError as error:
             raise OSError(errno.EIO, "the sandbox does not answer", path) from error
         if look.error is not None:
@@ -191,7 +191,7 @@ class DaytonaSandbox:
         except NotStarted as error:
             has_ended = True
             raise EngineUnavailable("The sandbox in which the program waited is gone.") from error
-        except Unheard as error:
+        except OutcomeUnknown as error:
             has_ended = True
             log.warning("sandbox %s: a run that went on was not heard of again: %s", self.id, error)
             return Reply(Ending.LOST, signal="SIGKILL")
@@ -206,7 +206,7 @@ class DaytonaSandbox:
         message = {"number": results.number, "results": [item.to_json() for item in results.results]}
         try:
             return await self._pipe.order("resume", seconds, path=nonce, secret=secret, results=message)
-        except Unheard as error:
+        except OutcomeUnknown as error:
             log.info("sandbox %s: asking again for an answer that did not come: %s", self.id, error)
             return await self._pipe.order("resume", seconds, path=nonce, secret=secret, results=message, again=True)
 
@@ -233,7 +233,7 @@ class DaytonaSandbox:
             has_ended = True
             log.info("sandbox %s was gone before the run: %s", self.id, error)
             raise EngineUnavailable("The sandbox was gone before the run.") from error
-        except Unheard as error:
+        except OutcomeUnknown as error:
             has_ended = True
             log.warning("sandbox %s: a run was not heard of again: %s", self.id, error)
             if await self._call_off(nonce, posted_at):
@@ -251,8 +251,8 @@ class DaytonaSandbox:
             raise EngineUnavailable(f"The sandbox did not run it: {shown(str(answer['error']))}.")
         try:
             if "pause" in answer:
-                return replace(heard(Pause, answer["pause"]), key=key)
-            reply, layout = heard(Reply, answer.get("reply")), heard(Layout, answer.get("layout"))
+                return replace(parse_reply(Pause, answer["pause"]), key=key)
+            reply, layout = parse_reply(Reply, answer.get("reply")), parse_reply(Layout, answer.get("layout"))
         except ValueError as error:  # a program has its runner's place
             log.warning("sandbox %s: a runner said what is no answer: %s", self.id, error)
             self.waits = False
@@ -291,7 +291,7 @@ class DaytonaSandbox:
     async def _stop(self, nonce: str) -> None:
         try:
             await self._pipe.order("stop", ASK_SECONDS, path=nonce)
-        except (NotStarted, Unheard, Unavailable) as error:
+        except (NotStarted, OutcomeUnknown, Unavailable) as error:
             log.info("sandbox %s: a cancelled run was not stopped: %s", self.id, error)
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from app.core.errors import LeasesUnavailable, Unavailable
 from app.core.events import Events, PoolFilled, PoolTaken, PoolWhole
-from app.core.protocols import Stock
+from app.core.protocols import SharedPool
 from app.engines.daytona.sandbox import DaytonaSandbox
 
 log = logging.getLogger(__name__)
@@ -20,13 +20,13 @@ _KEEP_SECONDS = 60.0
 _ANY_NUMBER = 1_000_000
 
 
-class Spares:
+class WarmPool:
     """Refill the stock in the background, and take from it; the stock sees to it that each is handed out once."""
 
     def __init__(
         self,
         count: int,
-        stock: Stock,
+        stock: SharedPool,
         make: Callable[[], Awaitable[DaytonaSandbox]],
         attach: Callable[[str], Awaitable[DaytonaSandbox | None]],
         destroy: Callable[[str], Awaitable[None]],

@@ -29,7 +29,7 @@ _HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost\n"
 
 
 @dataclass(slots=True)
-class Outer:
+class BubblewrapCommand:
     """Collect bubblewrap's arguments, the descriptors that it must inherit, and the mounts to make before it.
 
     ``staging`` is a directory that ``uid`` can reach; ``staged`` pairs sources that it cannot reach with places in
@@ -81,7 +81,7 @@ def memory_file(text: str) -> int:
     return descriptor
 
 
-def build(outer: Outer, code: Path, runtime: Path, base: Path, env: dict[str, str]) -> None:
+def build(outer: BubblewrapCommand, code: Path, runtime: Path, base: Path, env: dict[str, str]) -> None:
     """Describe what the outer jail shows: the system's programs, the sandbox runtime, our code, and nothing else."""
     outer.arguments += [
         "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
@@ -116,7 +116,7 @@ def build(outer: Outer, code: Path, runtime: Path, base: Path, env: dict[str, st
     outer.arguments += ["--tmpfs", "/tmp", "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
 
 
-def _devices(outer: Outer) -> None:
+def _devices(outer: BubblewrapCommand) -> None:
     """Make a small ``/dev``.
 
     Not bubblewrap's own: for its pseudo-terminals it nests a second user namespace, which would leave the zygote

@@ -53,7 +53,7 @@ class LocalSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class EngineConfig:
     """Say what the zygotes are made of. ``home`` is the host directory of workspaces where there are no namespaces."""
 
     isolation: Isolation
@@ -108,7 +108,9 @@ class Recipe:
         return {"PATH": path, "LC_ALL": "C.UTF-8", "MPLBACKEND": "Agg", **_THREADS}
 
 
-def prepare(settings: LocalSettings, isolation: Isolation, home: Path | None, *, has_memory_cgroup: bool) -> Recipe:
+def prepare(
+    settings: LocalSettings, isolation: Isolation, home: Path | None, *, has_memory_cgroup: bool
+) -> EngineConfig:
     """Put the recipe together. Raises ``EngineUnfit`` when a part is missing, with how to get it."""
     runtime = settings.runtime.resolve() if settings.runtime else make_bare_runtime()
     if not (runtime / "bin" / "python3").exists():
@@ -126,7 +128,7 @@ def prepare(settings: LocalSettings, isolation: Isolation, home: Path | None, *,
     limits = _limits(settings, isolation, runtime, has_memory_cgroup=has_memory_cgroup)
     preload = settings.preload if settings.runtime else ()
     index = settings.pip_index_url if settings.egress_hosts else None
-    return Recipe(isolation, bwrap, runtime, base, uid, preload, limits, settings.memory_bytes, home, index)
+    return EngineConfig(isolation, bwrap, runtime, base, uid, preload, limits, settings.memory_bytes, home, index)
 
 
 def make_bare_runtime() -> Path:

@@ -55,7 +55,7 @@ def program_env(workspace: str, index_url: str) -> dict[str, str]:
     }
 
 
-class Egress:
+class EgressProxy:
     """Serve the proxies of all jails."""
 
     def __init__(self, hosts: frozenset[tuple[str, int]]) -> None:

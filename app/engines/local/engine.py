@@ -15,13 +15,13 @@ from app.core.tasks import end
 from app.engines.local import release, selftest
 from app.engines.local.cgroups import Cgroups, open_cgroups
 from app.engines.local.config import LocalSettings
-from app.engines.local.egress_proxy import Egress, parse
+from app.engines.local.egress_proxy import EgressProxy, parse
 from app.engines.local.isolate import remove_tree, start_isolated
-from app.engines.local.jail_pool import Furnished, Jail, Standby
+from app.engines.local.jail_pool import Jail, JailPool, PreparedJail
 from app.engines.local.processor_time import processor_seconds
 from app.engines.local.sandbox import LocalSandbox
 from app.engines.local.workspace_io import WorkspaceIO
-from app.engines.local.zygote_client import Kind, Zygotes
+from app.engines.local.zygote_client import Kind, ZygoteClient
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,8 @@ class LocalEngine:
         self._events = Events() if events is None else events
         self._sandboxes: dict[str, LocalSandbox] = {}
         self._cgroups: Cgroups | None = None
-        self._zygotes: Zygotes | None = None
-        self._standby: Standby | None = None
+        self._zygotes: ZygoteClient | None = None
+        self._standby: JailPool | None = None
         self._tending: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
@@ -101,9 +101,9 @@ class LocalEngine:
         settings = self._settings
         zygotes = await start_isolated(settings, has_memory_cgroup=self._cgroups is not None)
         self._zygotes = zygotes
-        self._standby = Standby(
+        self._standby = JailPool(
             zygotes, self._cgroups, settings.memory_bytes, settings.processes, settings.standby, self._events,
-            Egress(parse(settings.egress_hosts)) if settings.egress_hosts else None,
+            EgressProxy(parse(settings.egress_hosts)) if settings.egress_hosts else None,
             lambda: self.running < _PROCESSORS,
         )  # fmt: skip
         self._tending = asyncio.create_task(self._standby.tend())
@@ -156,7 +156,7 @@ class LocalEngine:
             await self._standby.close()
         await release.all_done()
 
-    async def _alive(self) -> tuple[Zygotes, Standby]:
+    async def _alive(self) -> tuple[ZygoteClient, JailPool]:
         """Give the zygotes, started again if they died; the sandboxes of the dead ones died with them."""
         async with self._starting:
             if self._zygotes is None or not self._zygotes.is_alive:
@@ -217,9 +217,9 @@ class LocalEngine:
         """Make an empty workspace (about a millisecond); give what a jail enters, and its root."""
         return await self._asked_twice(self._workspace)
 
-    def take_furnished(self, kind: Kind) -> Furnished | None:
+    def take_prepared(self, kind: Kind) -> PreparedJail | None:
         """Give a jail that is in an empty workspace already, if one is ready."""
-        return self._standby.take_furnished(kind) if self._standby is not None else None
+        return self._standby.take_prepared(kind) if self._standby is not None else None
 
     async def take_jail(self, kind: Kind) -> Jail:
         """Give a jail that waits for its run."""

@@ -11,14 +11,14 @@ from pathlib import Path
 from app.core.protocols import EngineUnfit
 from app.engines.local.config import Isolation, LocalSettings, prepare
 from app.engines.local.inside import landlock
-from app.engines.local.zygote_client import Zygotes
+from app.engines.local.zygote_client import ZygoteClient
 
 log = logging.getLogger(__name__)
 
 _LEVELS: tuple[Isolation, ...] = ("full", "degraded", "none")
 
 
-async def start_isolated(settings: LocalSettings, *, has_memory_cgroup: bool) -> Zygotes:
+async def start_isolated(settings: LocalSettings, *, has_memory_cgroup: bool) -> ZygoteClient:
     """Give running zygotes. Raises ``EngineUnfit`` with the reason why the best level is not to be had."""
     accepted = _LEVELS[: _LEVELS.index(settings.min_isolation) + 1]
     reason: EngineUnfit | None = None
@@ -27,7 +27,7 @@ async def start_isolated(settings: LocalSettings, *, has_memory_cgroup: bool) ->
             continue
         home = None if level == "full" else _make_home(settings.uid)
         try:
-            zygotes = Zygotes(prepare(settings, level, home, has_memory_cgroup=has_memory_cgroup))
+            zygotes = ZygoteClient(prepare(settings, level, home, has_memory_cgroup=has_memory_cgroup))
             await zygotes.start()
             return zygotes
         except EngineUnfit as error:

@@ -20,10 +20,10 @@ from app.core.errors import EngineUnavailable
 from app.core.events import Events, PoolFilled, PoolTaken, PoolWhole
 from app.engines.local import release
 from app.engines.local.cgroups import Cgroups, Group
-from app.engines.local.egress_proxy import Egress
+from app.engines.local.egress_proxy import EgressProxy
 from app.engines.local.readable import readable
 from app.engines.local.whole import whole
-from app.engines.local.zygote_client import Kind, Zygotes
+from app.engines.local.zygote_client import Kind, ZygoteClient
 from app.runner.serve import TIME_ENOUGH, pack
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Jail:
 
 
 @dataclass(slots=True)
-class Furnished:
+class PreparedJail:
     """Hold a jail that is in an empty workspace already, its program's process made: the first run of a session."""
 
     jail: Jail
@@ -103,21 +103,21 @@ class Furnished:
         await self.jail.close()
 
 
-T = TypeVar("T", Jail, Furnished)
+T = TypeVar("T", Jail, PreparedJail)
 
 
-class Standby:
+class JailPool:
     """Make jails, and keep ``target`` of each kind ready: for sessions that have a workspace, and for new ones."""
 
     def __init__(
         self,
-        zygotes: Zygotes,
+        zygotes: ZygoteClient,
         cgroups: Cgroups | None,
         memory_bytes: int,
         processes: int,
         target: int,
         events: Events,
-        egress: Egress | None = None,
+        egress: EgressProxy | None = None,
         has_idle_processor: Callable[[], bool] = lambda: True,
     ) -> None:
         self._zygotes = zygotes
@@ -125,9 +125,9 @@ class Standby:
         self._limits = (memory_bytes, processes)
         self._target = target
         self._ready: dict[Kind, deque[Jail]] = {kind: deque() for kind in zygotes.controls}
-        self._furnished: dict[Kind, deque[Furnished]] = {kind: deque() for kind in zygotes.controls}
+        self._furnished: dict[Kind, deque[PreparedJail]] = {kind: deque() for kind in zygotes.controls}
         self._most_furnished = 0 if zygotes.recipe.home else target
-        self._dead: list[Jail | Furnished] = []
+        self._dead: list[Jail | PreparedJail] = []
         self._events = events
         self._egress = egress
         self._has_idle_processor = has_idle_processor
@@ -145,14 +145,14 @@ class Standby:
         self._note_taken("jail", kind, len(ready), jail)
         return jail or await self._make(kind)
 
-    def take_furnished(self, kind: Kind) -> Furnished | None:
+    def take_prepared(self, kind: Kind) -> PreparedJail | None:
         """Give a jail with a workspace, if one is ready."""
         if kind not in self._furnished:
             kind = "bare"
         ready = self._furnished[kind]
-        furnished = self._next(ready)
-        self._note_taken("furnished", kind, len(ready), furnished.jail if furnished else None)
-        return furnished
+        prepared = self._next(ready)
+        self._note_taken("furnished", kind, len(ready), prepared.jail if prepared else None)
+        return prepared
 
     def _next(self, ready: deque[T]) -> T | None:
         """Take the first that lives: one whose zygote was killed would cost a run its only other attempt."""
@@ -189,10 +189,10 @@ class Standby:
     async def _fill(self) -> None:
         while self._dead:
             await self._dead.pop().close()
-        for kind, furnished in self._furnished.items():
-            while len(furnished) < self._most_furnished:
-                furnished.append(await self._furnish(kind))
-                self._events.tell(PoolFilled("furnished", kind, len(furnished)))
+        for kind, prepared in self._furnished.items():
+            while len(prepared) < self._most_furnished:
+                prepared.append(await self._furnish(kind))
+                self._events.tell(PoolFilled("furnished", kind, len(prepared)))
         for kind, ready in self._ready.items():
             while len(ready) < self._target:
                 ready.append(await self._make(kind))
@@ -215,22 +215,22 @@ class Standby:
                     ready[0].use_time()
 
     def _is_whole(self) -> bool:
-        furnished = all(len(ready) >= self._most_furnished for ready in self._furnished.values())
-        return furnished and all(len(ready) >= self._target for ready in self._ready.values())
+        prepared = all(len(ready) >= self._most_furnished for ready in self._furnished.values())
+        return prepared and all(len(ready) >= self._target for ready in self._ready.values())
 
-    async def _furnish(self, kind: Kind) -> Furnished:
+    async def _furnish(self, kind: Kind) -> PreparedJail:
         """Let a jail enter an empty workspace of its own."""
-        return await whole(self._furnish_whole(kind), Furnished.close)
+        return await whole(self._furnish_whole(kind), PreparedJail.close)
 
-    async def _furnish_whole(self, kind: Kind) -> Furnished:
+    async def _furnish_whole(self, kind: Kind) -> PreparedJail:
         jail, (ground, root) = await self._made(kind, "furnished")
-        furnished = Furnished(jail, ground, root)
+        prepared = PreparedJail(jail, ground, root)
         try:
             socket.send_fds(jail.wire, [b"."], [ground])
         except OSError as error:
-            await furnished.close()
+            await prepared.close()
             raise EngineUnavailable(f"A sandbox could not be prepared: {error}.") from error
-        return furnished
+        return prepared
 
     async def _make(self, kind: Kind) -> Jail:
         return await whole(self._make_whole(kind), Jail.close)
@@ -277,15 +277,15 @@ class Standby:
         for waiting in self._waiting():
             await waiting.close()
 
-    def _waiting(self) -> Iterator[Jail | Furnished]:
+    def _waiting(self) -> Iterator[Jail | PreparedJail]:
         while self._dead:
             yield self._dead.pop()
         for ready in self._ready.values():
             while ready:
                 yield ready.popleft()
-        for furnished in self._furnished.values():
-            while furnished:
-                yield furnished.popleft()
+        for prepared in self._furnished.values():
+            while prepared:
+                yield prepared.popleft()
 
 
 def _pid_of(pidfd: int) -> int:

@@ -20,7 +20,7 @@ import orjson
 from app.core.errors import EngineUnavailable
 from app.core.ids import new_id
 from app.core.protocols import Staged
-from app.core.untrusted import heard
+from app.core.untrusted import parse_reply
 from app.engines.local import release
 from app.engines.local.inside import jail
 from app.engines.local.inside.no_namespaces import scratch_of
@@ -111,10 +111,10 @@ class LocalSandbox:
             self._check_alive()
             if self._root >= 0:
                 return None
-            furnished = self._engine.take_furnished(kind) if kind is not None else None
-            if furnished is not None:
-                self._ground, self._root = furnished.ground, furnished.root
-                return furnished.jail
+            prepared = self._engine.take_prepared(kind) if kind is not None else None
+            if prepared is not None:
+                self._ground, self._root = prepared.ground, prepared.root
+                return prepared.jail
             self._ground, self._root = await self._engine.make_workspace()
             if self._is_closed:
                 self._let_go()
@@ -316,7 +316,7 @@ async def _hear(jail: Jail, wall_seconds: float, *, has_started: bool) -> Reply 
 def _understood(kind: type[Pause | Reply], body: bytes) -> Reply | Pause:
     """Read an answer; what is none comes from a program that has its runner's place, and the run counts as lost."""
     try:
-        return heard(kind, _read(body))
+        return parse_reply(kind, _read(body))
     except (ValueError, RecursionError) as error:
         log.warning("a runner said what is no answer: %s", error)
         return Reply(Ending.LOST, signal="SIGKILL")

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from app.core.errors import EngineUnavailable
 from app.core.protocols import EngineUnfit
 from app.engines.local import bubblewrap
-from app.engines.local.config import Recipe
+from app.engines.local.config import EngineConfig
 from app.engines.local.inside import jail
 from app.engines.local.whole import whole
 
@@ -111,10 +111,10 @@ async def _close_all(descriptors: Sequence[int]) -> None:
         os.close(descriptor)
 
 
-class Zygotes:
+class ZygoteClient:
     """Own the outer jail's process and both controls."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: EngineConfig) -> None:
         self.recipe = recipe
         self._process: asyncio.subprocess.Process | None = None
         self._log_task: asyncio.Task[None] | None = None
@@ -147,7 +147,7 @@ class Zygotes:
         pairs: dict[Kind, tuple[socket.socket, socket.socket]] = {
             kind: socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for kind in ("bare", "loaded")
         }
-        jail = bubblewrap.Outer(recipe.uid, staging)
+        jail = bubblewrap.BubblewrapCommand(recipe.uid, staging)
         configuration = bubblewrap.memory_file(json.dumps(_configuration(recipe)))
         inherited = [pair[1].fileno() for pair in pairs.values()] + [configuration]
         command = self._command(jail, inherited)
@@ -173,7 +173,7 @@ class Zygotes:
         ours = {"PYTHONPATH": str(bubblewrap.PROJECT), "PATH": os.defpath}
         return ours if self.recipe.isolation == "full" else ours | self.recipe.zygote_env()
 
-    def _command(self, jail: bubblewrap.Outer, inherited: list[int]) -> list[str]:
+    def _command(self, jail: bubblewrap.BubblewrapCommand, inherited: list[int]) -> list[str]:
         """Write the whole command line; as root the launcher comes first and drops privileges."""
         recipe = self.recipe
         zygote = [f"{recipe.inner_runtime}/bin/python3", "-m", "app.engines.local.inside.start", *map(str, inherited)]
@@ -183,7 +183,7 @@ class Zygotes:
         order = json.dumps({"stage": jail.staged, "uid": recipe.uid, "argv": argv})
         return [sys.executable, "-m", "app.engines.local.launch", order]
 
-    def _bubblewrap(self, jail: bubblewrap.Outer) -> list[str]:
+    def _bubblewrap(self, jail: bubblewrap.BubblewrapCommand) -> list[str]:
         """Write bubblewrap's part; nothing where programs run without it."""
         recipe = self.recipe
         if recipe.bwrap is None:
@@ -217,7 +217,7 @@ class Zygotes:
             await self._log_task
 
 
-def _configuration(recipe: Recipe) -> dict[str, Any]:
+def _configuration(recipe: EngineConfig) -> dict[str, Any]:
     """Say what the zygotes need to know; the environment of programs where it is the same for all."""
     return {
         "preload": recipe.preload,
@@ -227,7 +227,7 @@ def _configuration(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _plain(recipe: Recipe) -> dict[str, Any] | None:
+def _plain(recipe: EngineConfig) -> dict[str, Any] | None:
     """Say what a ground without namespaces needs to know; ``None`` for the full one."""
     if recipe.isolation == "full":
         return None

@@ -17,11 +17,11 @@ from tests.engine.conformance.isolation import Isolation
 from tests.engine.conformance.leftovers import Leftovers
 from tests.engine.conformance.life import Life
 from tests.engine.conformance.pauses import Pauses
-from tests.engine.conformance.runs import Runs
+from tests.engine.conformance.runs import RunService
 from tests.engine.conformance.space import Space
 
 
-class EngineConformance(Life, Files, Runs, Pauses, Leftovers, Space, Isolation):
+class EngineConformance(Life, Files, RunService, Pauses, Leftovers, Space, Isolation):
     """Everything that the core relies on."""
 
 

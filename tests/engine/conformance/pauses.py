@@ -46,11 +46,11 @@ def refusal(pause: Reply | Pause, message: str) -> Results:
 async def to_the_end(sandbox: Sandbox, request: Request, tool: Callable[[Call], Any]) -> tuple[Reply, list[list[Call]]]:
     """Answer every call by a function; give the reply, and the calls of each pause."""
     rounds: list[list[Call]] = []
-    heard = await sandbox.begin(request)
-    while isinstance(heard, Pause):
-        rounds.append(heard.calls)
-        heard = await sandbox.resume(answers(heard, *map(tool, heard.calls)))
-    return heard, rounds
+    parse_reply = await sandbox.begin(request)
+    while isinstance(parse_reply, Pause):
+        rounds.append(parse_reply.calls)
+        parse_reply = await sandbox.resume(answers(parse_reply, *map(tool, parse_reply.calls)))
+    return parse_reply, rounds
 
 
 def city(call: Call) -> str:

@@ -12,7 +12,7 @@ from tests.engine.asking import bash, content, output, paths, put, python
 from tests.engine.conformance.base import Base, Facts, KiB, MiB
 
 
-class Runs(Base):
+class RunService(Base):
     """A program runs, ends by one of the rules, and its answer arrives."""
 
     async def test_a_program_runs_and_answers(self, sandbox: Sandbox) -> None:

@@ -32,7 +32,7 @@ _GUARDED = sys_.MS_NOSUID | sys_.MS_NODEV
 _SHUT = sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
 
 
-class FullGround:
+class NamespaceJails:
     """Give every sandbox a mount namespace that differs from the zygote's by one workspace, every run its own jail."""
 
     workspace: str | None = WORKSPACE

@@ -17,7 +17,7 @@ from app.engines.local.inside.limits import FontCache, JailLimits
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
-class PlainGround:
+class PlainJails:
     """Give every sandbox a directory of the host, every run a restricted process."""
 
     workspace: str | None = None

@@ -29,9 +29,9 @@ import traceback
 from typing import Any, NoReturn, Protocol
 
 from app.engines.local.inside import warm_up
-from app.engines.local.inside.jail import FullGround
+from app.engines.local.inside.jail import NamespaceJails
 from app.engines.local.inside.limits import JailLimits
-from app.engines.local.inside.no_namespaces import PlainGround
+from app.engines.local.inside.no_namespaces import PlainJails
 from app.engines.local.inside.pages import Pages, gather, learn, let_go
 from app.runner import serve, warm_python
 
@@ -41,7 +41,7 @@ _TOOLS = "app.runner.pythontools"
 most of the bare kind's memory, of which each of its forks pays for the copying."""
 
 
-class Ground(Protocol):
+class Jails(Protocol):
     """Make workspaces and jails."""
 
     workspace: str | None
@@ -71,7 +71,7 @@ class Ground(Protocol):
 class Zygote:
     """Answer the service's requests until its end of the socket closes."""
 
-    def __init__(self, control: socket.socket, ground: Ground, pages: Pages) -> None:
+    def __init__(self, control: socket.socket, ground: Jails, pages: Pages) -> None:
         self._control = control
         self._ground = ground
         self._pages = pages
@@ -141,7 +141,7 @@ def main(arguments: list[str]) -> None:
     with open(configuration, encoding="utf-8") as stream:
         settings = json.load(stream)
     limits = JailLimits(**{**settings["limits"], "seccomp": bytes.fromhex(settings["limits"]["seccomp"])})
-    ground: Ground = PlainGround(limits, **settings["plain"]) if settings["plain"] else FullGround(limits)
+    ground: Jails = PlainJails(limits, **settings["plain"]) if settings["plain"] else NamespaceJails(limits)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     ground.warm_up()
     _rehearse()
@@ -169,7 +169,7 @@ def _rehearse() -> None:
         print(f"rehearsal: {error!r}", file=sys.stderr)
 
 
-def _learn(ground: Ground, *, is_loaded: bool) -> Pages:
+def _learn(ground: Jails, *, is_loaded: bool) -> Pages:
     """See what runs write to; where no spare waits in a workspace, nobody has the time to use it."""
     if ground.workspace is None:
         return Pages()
