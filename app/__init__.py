@@ -1,3 +1,3 @@
-"""Serve LibreChat's Code Interpreter API on sandboxes of our own."""
+"""LibreChat's Code Interpreter API on self-hosted sandboxes."""
 
 __version__ = "0.1.0"

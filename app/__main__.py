@@ -1,4 +1,4 @@
-"""Offer the commands: ``python -m app serve | exec | doctor | attack | snapshot build``."""
+"""Commands: ``python -m app serve | exec | doctor | attack | snapshot build``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ _COMMANDS = {"serve": "serve", "exec": "execute", "doctor": "doctor", "attack": 
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command and give its exit code: 0, 1 for a failed check, 2 for wrong usage, 78 for configuration."""
+    """Run one command and return its exit code: 0, 1 for a failed check, 2 for wrong usage, 78 for configuration."""
     parser = argparse.ArgumentParser(
         prog="python -m app", description="LibreChat's Code Interpreter API on your own sandboxes."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    named = [argv[0]] if argv and argv[0] in _COMMANDS else _COMMANDS  # a health check need not import all the others
+    named = (
+        [argv[0]] if argv and argv[0] in _COMMANDS else _COMMANDS
+    )  # a health check does not import the other commands
     for name in named:
         import_module(f"app.cli.{_COMMANDS[name]}").add_to(commands)
     arguments = parser.parse_args(argv)

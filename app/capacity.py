@@ -14,7 +14,7 @@ _MEMORY_FILES = (
     ("memory.max", "memory.current", "inactive_file"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
-"""Limit, usage, and the part of the usage that the kernel can drop: cgroup version 2, then 1."""
+"""Limit, usage, and the part of the usage that the kernel can reclaim: cgroup version 2, then 1."""
 
 
 def processors() -> int:
@@ -40,14 +40,14 @@ def _container_memory() -> Iterator[tuple[int, int]]:
     """Yield limit and usage of each control group with a limit that this process is in (bytes)."""
     for directory in _own_groups():
         for limit_name, usage_name, droppable in _MEMORY_FILES:
-            with suppress(OSError, ValueError, KeyError):  # not there, or "max": no limit
+            with suppress(OSError, ValueError, KeyError):  # absent, or "max": no limit
                 limit = int((directory / limit_name).read_text())
                 usage = int((directory / usage_name).read_text())
                 yield limit, usage - int(_table(str(directory / "memory.stat"))[droppable])
 
 
 def _own_groups() -> Iterator[Path]:
-    """Yield the directories of our control group and of those above it, for both versions."""
+    """Yield the directories of our control group and its parents, for both versions."""
     with suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, own = line.split(":", 2)
@@ -58,6 +58,6 @@ def _own_groups() -> Iterator[Path]:
 
 
 def _table(path: str) -> dict[str, str]:
-    """Read a file of the kernel's with a name and a value on each line."""
+    """Parse a kernel file with a name and a value on each line."""
     lines = Path(path).read_text().splitlines()
     return {name: value for name, _, value in (line.partition(" ") for line in lines)}

@@ -1,4 +1,4 @@
-"""Live: start, ready, drain, stop. ``uvicorn app.main:app`` serves this."""
+"""Application factory and lifespan. ``uvicorn app.main:app`` serves this."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ from app.telemetry.audit import AuditLog
 from app.telemetry.metrics import Metrics
 from app.wiring import Parts, assemble
 
-if TYPE_CHECKING:  # imported only when somebody wants traces
+if TYPE_CHECKING:  # imported only when traces are enabled
     from app.telemetry.traces import Traces
 
 log = logging.getLogger(__name__)
 
 EX_CONFIG = 78
-"""Exit code for what only the operator can mend: a bad setting, a machine that cannot isolate (sysexits.h)."""
+"""Exit code for faults that only the operator can fix: a bad setting, a machine that cannot isolate (sysexits.h)."""
 
 
 MAX_LIBRECHAT_QUEUE_SECONDS = 10
-"""LibreChat's file helpers wait 15 s in all: for a place, the sandbox, their files and the program (K24)."""
+"""LibreChat's file helpers wait 15 s in total: for a slot, the sandbox, their files and the program (K24)."""
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
-    """Build the whole service. Raises ``SettingsError`` and ``EngineUnfit``."""
+    """Build the service. Raises ``SettingsError`` and ``EngineUnfit``."""
     parts = assemble(settings, engine)
     warnings = warnings_of(settings)
     traffic = InFlightRequests()
@@ -83,7 +83,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
 
 
 def _traces(parts: Parts, settings: Settings) -> Traces | None:
-    """Send traces, if there is a collector; if not, nothing of OpenTelemetry is even imported."""
+    """Return the traces if there is a collector; else OpenTelemetry is not even imported."""
     if settings.otel_exporter_otlp_endpoint is None:
         return None
     from app.telemetry.traces import Traces
@@ -92,7 +92,7 @@ def _traces(parts: Parts, settings: Settings) -> Traces | None:
 
 
 def _metrics(parts: Parts, settings: Settings, credentials: Credentials) -> list[APIRouter]:
-    """Count what happens and show it; with ``METRICS_ACCESS=off`` neither."""
+    """Collect metrics and return their route; with ``METRICS_ACCESS=off`` neither."""
     if settings.metrics_access == "off":
         return []
     counted = Metrics(parts.events, parts.runs.admission, parts.leases, parts.engine.name)
@@ -101,7 +101,7 @@ def _metrics(parts: Parts, settings: Settings, credentials: Credentials) -> list
 
 
 def _console(parts: Parts, settings: Settings, warnings: list[str]) -> list[APIRouter]:
-    """Watch for the operator's page and serve it; with ``CONSOLE_ENABLED=false`` neither."""
+    """Collect data for the operator's page and return its routes; with ``CONSOLE_ENABLED=false`` neither."""
     if not settings.console_enabled:
         return []
     bounds = Bounds(
@@ -114,7 +114,7 @@ def _console(parts: Parts, settings: Settings, warnings: list[str]) -> list[APIR
 
 @contextlib.asynccontextmanager
 async def living(parts: Parts, settings: Settings, warnings: list[str]) -> AsyncIterator[None]:
-    """Open the parts, keep them tidy, and close them in order, within a bounded time."""
+    """Open the engine, run the cleanup in the background, and close everything in order, within a bounded time."""
     process_tuning.raise_descriptor_limit()
     process_tuning.keep_freed_memory()
     try:
@@ -134,7 +134,7 @@ async def living(parts: Parts, settings: Settings, warnings: list[str]) -> Async
 
 
 def warnings_of(settings: Settings) -> list[str]:
-    """List what an operator must not overlook."""
+    """Return the warnings for the operator."""
     warnings = []
     if settings.adapter_auth == "none":
         warnings.append("ADAPTER_AUTH=none: anybody who reaches this service can run programs and use every file id")
@@ -147,7 +147,7 @@ def warnings_of(settings: Settings) -> list[str]:
 
 
 def refuse(reason: str) -> NoReturn:
-    """End the process with one clear paragraph; nothing has been opened yet that would need closing."""
+    """Exit with one paragraph on stderr; nothing that needs closing has been opened yet."""
     sys.stderr.write(f"{reason}\n")
     sys.stderr.flush()
     os._exit(EX_CONFIG)
@@ -165,7 +165,7 @@ def _create_or_refuse() -> ASGIApp:
 
 
 def __getattr__(name: str) -> ASGIApp:
-    """Build ``app`` when a server asks for it; importing this module alone reads no settings."""
+    """Build ``app`` when a server requests it; importing this module alone reads no settings."""
     if name == "app":
         return _create_or_refuse()
     raise AttributeError(name)

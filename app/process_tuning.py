@@ -1,4 +1,4 @@
-"""Set up this process: what it may open, and what it keeps of memory."""
+"""Settings of this process: open descriptors, freed memory, garbage collection."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ _M_MMAP_THRESHOLD = -3
 _MAPPED_BYTES = 4 * MiB
 _KEPT_BYTES = 16 * MiB
 _COLLECT_AFTER = (20_000, 20, 20)
-"""New objects, and younger collections, before one looks at them; Python's own numbers are 700, 10 and 10."""
+"""Thresholds of the garbage collector's generations; Python's own are 700, 10 and 10."""
 
 
 def raise_descriptor_limit() -> None:
-    """Allow as many descriptors as we may: each idle session holds two, each connection one."""
+    """Raise the descriptor limit to its maximum: each idle session holds two, each connection one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep some free memory (``mallopt(3)``).
+    """Make the C library keep some free memory (``mallopt(3)``).
 
-    By default it gives the pieces of a body, a quarter of a mebibyte each, back to the kernel as they are done with,
-    and every further piece is 64 page faults: a third of an upload's time. Where there is no such option, nothing is
-    done.
+    By default it returns the pieces of a body, a quarter of a mebibyte each, to the kernel after use. Then each further
+    piece costs 64 page faults: a third of an upload's time. Without this option the function does nothing.
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
@@ -37,10 +36,10 @@ def keep_freed_memory() -> None:
 
 
 def spare_the_collector() -> None:
-    """Let Python's collector of cycles pass over what is there for good, and look less often.
+    """Exclude permanent objects from Python's cyclic garbage collector, and run it less often.
 
-    For a process that serves, once everything is imported and made: else each answer about thousands of files has it
-    walk through all modules, a fifth of such an answer's time.
+    For a serving process, after all imports and startup. Otherwise each response about thousands of files makes the
+    collector walk through all modules, a fifth of the response's time.
     """
     gc.collect()
     gc.freeze()

@@ -8,10 +8,10 @@ import threading
 from uvicorn import Server
 
 KEEP_ALIVE_SECONDS = 75
-"""How long an idle connection stays open (nginx's number).
+"""Time that an idle connection stays open (nginx's number).
 
-Node closes its idle connections after 5 s, and uvicorn too by default. A client that writes at that moment gets a
-reset instead of an answer, and cannot tell whether its program ran.
+Node closes its idle connections after 5 s, and so does uvicorn by default. A client that writes at that moment gets a
+reset instead of a response, and does not know whether its program ran.
 """
 
 
@@ -24,6 +24,6 @@ def running_server() -> Server | None:
 
 
 def lengthen_keep_alive(server: Server | None) -> None:
-    """Keep idle connections open for ``KEEP_ALIVE_SECONDS`` at least. Connections made before keep their time."""
+    """Keep idle connections open for at least ``KEEP_ALIVE_SECONDS``. Connections made before keep their time."""
     if server is not None:
         server.config.timeout_keep_alive = max(server.config.timeout_keep_alive, KEEP_ALIVE_SECONDS)

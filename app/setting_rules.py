@@ -1,4 +1,4 @@
-"""Say what has to hold between settings, and how to complain when it does not."""
+"""Rules between settings, with the error for each violation."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:  # settings ask for their rules
+if TYPE_CHECKING:  # import cycle at run time: settings import their rules
     from app.settings import Settings
 
 WAIT_SECONDS = 600
-"""For tools (K32): Daytona hears nothing of a sandbox in which a program waits."""
+"""Time a paused program waits for tools (K32), in which Daytona sees no activity in its sandbox."""
 
 
 def rules(settings: Settings) -> list[tuple[bool, str]]:
-    """List what has to hold between settings, each with the complaint when it does not."""
+    """List the rules between settings: whether each is met, and its error if not."""
     isolated = settings.sandbox_min_isolation != "none"
     opted_in = settings.sandbox_allow_running_strangers_code_without_isolation
     return [
@@ -60,7 +60,7 @@ def rules(settings: Settings) -> list[tuple[bool, str]]:
 
 
 def _is_index_within(url: str, hosts: tuple[str, ...]) -> bool:
-    """Tell whether programs can reach a package index."""
+    """Return whether programs can reach a package index."""
     parts = urlsplit(url)
     name = (parts.hostname or "").lower()
     at_port = {f"{name}:{parts.port or 443}"} | ({name} if parts.port in (None, 443) else set())

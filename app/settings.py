@@ -1,8 +1,8 @@
-"""Hold every setting of the service: its name, default, unit and meaning.
+"""Every setting of the service: its name, default, unit and meaning.
 
-The environment name of a field is the field in upper case. ``.env`` is read too; the environment wins.
-``docs/settings.md`` and ``.env.example`` are generated from here (``python tools/settings_docs.py --write``),
-and the source of the JWT names is contract K7.
+The environment variable of a field is its name in upper case. ``.env`` is read too; the environment has priority.
+``docs/settings.md`` and ``.env.example`` are generated from here (``python tools/settings_docs.py --write``). Contract
+K7 is the source of the JWT names.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ DAY_SECONDS = 86400
 LIBRECHAT_RUNS = 40  # K42: within 30 seconds
 
 _RUNS_ON_DAYTONA = 64
-"""As many as there may be sandboxes by default; one replica would take a hundred and more (docs/scaling.md)."""
+"""Equal to the default of ``MAX_SANDBOXES``; one replica could run a hundred and more (docs/scaling.md)."""
 
 
 LEAST_STDOUT_BYTES = 10 * MiB + 1
-"""One byte more than LibreChat's edit_file accepts of a file (its ``MAX_AUTHORING_BYTES``)."""
+"""One byte more than the file size that LibreChat's edit_file accepts (its ``MAX_AUTHORING_BYTES``)."""
 
 _RUNS_FOR_A_LIMIT = 4
-"""Programs for the memory of one program's limit: most take far less, and none starts when memory is short."""
+"""Programs for the memory of one program's limit: most need far less, and none starts when memory is short."""
 
 
 def _computing_runs() -> int:
@@ -39,7 +39,7 @@ def _computing_runs() -> int:
 
 
 class SettingsError(Exception):
-    """Tell in one line which variable is wrong and how; never its value."""
+    """Invalid settings: one line with the variable and its fault, never its value."""
 
 
 def _lower(word: object) -> object:
@@ -72,7 +72,7 @@ _watch = _section("Watching it")
 
 
 class Settings(BaseSettings):
-    """Read the environment and ``.env``; unknown names are ignored, an empty value counts as unset."""
+    """Settings from the environment and ``.env``; unknown names are ignored, an empty value counts as unset."""
 
     model_config = SettingsConfigDict(
         env_file_encoding="utf-8-sig",
@@ -353,14 +353,14 @@ class Settings(BaseSettings):
 
     @property
     def engine(self) -> Literal["local", "daytona"]:
-        """Name the engine in use: what ``ADAPTER_ENGINE`` says, `auto` resolved."""
+        """Engine in use: ``ADAPTER_ENGINE``, with `auto` resolved."""
         if self.adapter_engine == "auto":
             return "daytona" if self.daytona_api_key else "local"
         return self.adapter_engine
 
     @property
     def concurrent_runs(self) -> int:
-        """Programs at one time: ``MAX_CONCURRENT_RUNS``, its 0 resolved to what the engine takes."""
+        """Concurrent programs: ``MAX_CONCURRENT_RUNS``, with 0 resolved to the capacity for the engine."""
         if self.max_concurrent_runs:
             return self.max_concurrent_runs
         if self.engine == "daytona":
@@ -370,24 +370,24 @@ class Settings(BaseSettings):
 
     @property
     def computing_runs(self) -> int:
-        """Programs at one time that use a processor of this machine: ``MAX_COMPUTING_RUNS``, its 0 resolved."""
+        """Concurrent programs that use a processor of this machine: ``MAX_COMPUTING_RUNS``, with 0 resolved."""
         if self.engine == "daytona":
             return self.concurrent_runs
         return min(self.max_computing_runs or _computing_runs(), self.concurrent_runs)
 
     @property
     def egress_hosts(self) -> tuple[str, ...]:
-        """List the hosts of ``SANDBOX_EGRESS_HOSTS``."""
+        """Hosts of ``SANDBOX_EGRESS_HOSTS``."""
         return tuple(re.findall(r"[^\s,]+", self.sandbox_egress_hosts or ""))
 
     @property
     def preload(self) -> tuple[str, ...]:
-        """List the modules of ``SANDBOX_PRELOAD``."""
+        """Modules of ``SANDBOX_PRELOAD``."""
         return () if self.sandbox_preload == "none" else tuple(re.findall(r"[\w.]+", self.sandbox_preload))
 
     @property
     def has_credential(self) -> bool:
-        """Tell whether anybody can prove anything: an API key or a JWT key is configured (K5-K7)."""
+        """Whether any credential can be verified: an API key or a JWT key is configured (K5-K7)."""
         jwt_sources = (
             self.codeapi_jwt_public_key,
             self.codeapi_jwt_jwks_json,
@@ -398,7 +398,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _trim(cls, values: Any) -> Any:
-        """Drop blanks around values, and values that are nothing else: they count as unset."""
+        """Strip whitespace from values; empty values count as unset."""
         if not isinstance(values, Mapping):
             return values
         trimmed = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
@@ -435,13 +435,13 @@ class Settings(BaseSettings):
 
 
 def load_settings(env_file: str | Path | None = ".env", *, serving: bool = True) -> Settings:
-    """Read the settings of this process, or raise SettingsError with one line for the operator.
+    """Read the settings of this process. Raises ``SettingsError`` with one line for the operator.
 
-    The public keys of tokens are read by ``app.api.auth.Credentials``, with the same exception.
-    ``serving=False`` (doctor, one program on the command line) does without a credential (section 2 of the
-    contract: the service refuses to start with none configured).
+    The public keys of tokens are read by ``app.api.auth.Credentials``, which raises the same exception.
+    ``serving=False`` (doctor, one program on the command line) needs no credential. A service refuses to start without
+    one (section 2 of the contract).
     """
-    source: dict[str, Any] = {"_env_file": env_file}  # an argument of BaseSettings, no field of ours
+    source: dict[str, Any] = {"_env_file": env_file}  # an argument of BaseSettings, not a field of ours
     try:
         settings = Settings(**source)
     except ValidationError as error:
@@ -457,7 +457,7 @@ def load_settings(env_file: str | Path | None = ".env", *, serving: bool = True)
 
 
 def _one_line(error: ValidationError) -> str:
-    """Name each wrong variable and its fault, joined to one line, without any value."""
+    """Return each invalid variable and its fault in one line, without any value."""
     faults = []
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
         name = f"{fault['loc'][0]}: ".upper() if fault["loc"] else ""

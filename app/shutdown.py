@@ -1,8 +1,8 @@
-"""Stop: wait for what is under way, for so long and no longer, and let the server close its port only then.
+"""Graceful shutdown: drain for a bounded time, and only then let the server close its port.
 
-uvicorn closes its port at the first SIGTERM. A load balancer that has not noticed yet would see connections refused,
-and a program that waits for a tool would wait for an answer that cannot come. So its handlers of signals are ours for
-as long as the service lives.
+uvicorn closes its port at the first SIGTERM. A load balancer that has not noticed yet would see refused connections. A
+paused program would wait for tool results that cannot arrive. So this module replaces uvicorn's signal handlers while
+the service runs.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from app.server import running_server
 log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 3
-"""What the answers of runs that were cut off may take, and after that what the server may take to send the last."""
+"""Time limit for the responses of runs that were cut off, and then again for the server to send the last ones."""
 
 CLOSE_SECONDS = 15
-"""What closing everything may take for who has told us twice."""
+"""Time limit for closing everything after a second signal."""
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LOOK_SECONDS = 0.1
 
 
 class Drain:
-    """Let what is under way end, and begin nothing new."""
+    """Lets runs and requests in flight finish, and starts no new runs."""
 
     def __init__(
         self, admission: Admission, paused_runs: ToolPauses, traffic: InFlightRequests, seconds: float
@@ -50,13 +50,13 @@ class Drain:
         self.is_over = False
 
     def hurry(self) -> None:
-        """Wait no longer."""
+        """End the wait now."""
         self._is_hurried = True
         if self._limit is not None:
             self._limit.reschedule(asyncio.get_running_loop().time())
 
     async def run(self) -> None:
-        """Wait for runs, uploads and downloads; cut off what does not end in time. The second time do nothing."""
+        """Wait for runs, uploads and downloads; cut off those over the time limit. A second call does nothing."""
         if self.is_over:
             return
         self._admission.is_draining = True
@@ -70,7 +70,7 @@ class Drain:
         self.is_over = True
 
     async def _programs_end(self) -> None:
-        """Wait for programs, also for those that wait for a tool: their results may still come."""
+        """Wait for programs, including paused ones, whose tool results may still arrive."""
         while self._admission.present or await self._paused_runs.depend_on_us():  # noqa: ASYNC110  the leases are asked
             await asyncio.sleep(_LOOK_SECONDS)
 
@@ -85,7 +85,7 @@ class Drain:
 
 
 class Signals:
-    """Take the signals of uvicorn's server: the first drains, the second ends the wait."""
+    """Replaces the signal handlers of uvicorn's server: the first signal drains, the second ends the wait."""
 
     def __init__(self, server: Server, drain: Drain) -> None:
         self._server = server
@@ -96,7 +96,7 @@ class Signals:
         self._theirs = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def take(self) -> None:
-        """Hear signals from now on."""
+        """Install our signal handlers."""
         for number in _SIGNALS:
             signal.signal(number, self._heard)
 
@@ -119,15 +119,15 @@ class Signals:
         self._end()
 
     def _end(self) -> None:
-        """Let the server close its port, send what is left to send, and end the service."""
+        """Let the server close its port, send the remaining output, and end the service."""
         config = self._server.config
         config.timeout_graceful_shutdown = min(config.timeout_graceful_shutdown or ANSWER_SECONDS, ANSWER_SECONDS)
         if self._again is not None:
-            self._server.handle_exit(self._again, None)  # the process ends by this signal, for who looks at its code
+            self._server.handle_exit(self._again, None)  # the process ends by this signal, as its exit status shows
         self._server.should_exit = True
 
     async def release(self) -> None:
-        """Give the signals back."""
+        """Restore the previous handlers and end the drain task."""
         for number, handler in self._theirs.items():
             signal.signal(number, handler)
         if self._draining is not None:
@@ -136,7 +136,7 @@ class Signals:
 
 @asynccontextmanager
 async def stopping_gently(drain: Drain) -> AsyncIterator[None]:
-    """Drain at the first signal to stop, or at the end of the block where signals are somebody else's."""
+    """Drain at the first signal to stop, or at the end of the block if another program handles signals."""
     server = running_server()
     signals = Signals(server, drain) if server is not None else None
     if signals is not None:

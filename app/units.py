@@ -1,4 +1,4 @@
-"""Count bytes in units that people read."""
+"""Byte sizes in human-readable units."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", re.ASCII | re.IGNORECASE
 
 
 def parse_bytes(size: str | int) -> int:
-    """Read a number of bytes: ``20971520``, ``20MiB``, ``1.5 GiB``, ``20MB`` (decimal), any case.
+    """Parse a number of bytes: ``20971520``, ``20MiB``, ``1.5 GiB``, ``20MB`` (decimal), any case.
 
-    Raises ValueError for anything else, a bare ``20M`` too: it means two things.
+    Raises ``ValueError`` for anything else, including a bare ``20M``, which is ambiguous.
     """
     if isinstance(size, int):
         return size
@@ -31,7 +31,7 @@ def parse_bytes(size: str | int) -> int:
 
 
 def human_bytes(size: int) -> str:
-    """Write bytes in the largest binary unit that divides them: ``20 MiB``, ``1000 bytes``."""
+    """Format bytes in the largest binary unit that divides them: ``20 MiB``, ``1000 bytes``."""
     for unit, factor in _BINARY.items():
         if size and size % factor == 0:
             return f"{size // factor} {unit}"

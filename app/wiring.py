@@ -1,4 +1,4 @@
-"""New everything up: settings in, the parts of the service out."""
+"""The object graph of the service, built from the settings."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ from app.stores.directory import open_files
 from app.stores.objects import ObjectFiles
 from app.stores.timed import TimedFiles
 
-if TYPE_CHECKING:  # the engine that is not chosen is not imported
+if TYPE_CHECKING:  # only the selected engine is imported
     from app.engines.daytona.account import DaytonaSettings
 
 _RESERVED_SHARE = 8
-"""One of so many slots is for callers who run nothing yet; with fewer slots than that, none is."""
+"""One slot in eight is reserved for callers without a run; with fewer than eight slots, none is."""
 
 PROJECT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(slots=True)
 class Parts:
-    """Hold the service's parts."""
+    """Components of the service."""
 
     events: Events
     engine: Engine
@@ -59,7 +59,7 @@ class Parts:
 
 
 def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
-    """Build the parts that the settings describe; an engine may be given, for tests. Opens no connection."""
+    """Build the components from the settings; tests may pass an engine. Opens no connection."""
     events = Events()
     leases, stock = make_leases(settings)
     engine = engine or make_engine(settings, stock, events)
@@ -96,7 +96,7 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
 
 
 def make_slots(settings: Settings, engine: Engine) -> RunSlots:
-    """Bound the programs at one time by what the engine can say of them."""
+    """Return the run slots; only the local engine also checks the available memory."""
     limits = SlotLimits(settings.concurrent_runs, settings.computing_runs, settings.concurrent_runs // _RESERVED_SHARE)
     meter = engine if isinstance(engine, ProcessorMeter) else None
     if settings.engine == "daytona":
@@ -105,13 +105,13 @@ def make_slots(settings: Settings, engine: Engine) -> RunSlots:
 
 
 def _shared_secret(settings: Settings) -> str | None:
-    """Give what all replicas know and no client does; the local engine's runs end with their process anyway."""
+    """Return a secret that all replicas have and no client has; local runs end with their process anyway."""
     key = settings.daytona_api_key
     return key.get_secret_value() if settings.engine == "daytona" and key is not None else None
 
 
 def make_store(settings: Settings) -> ObjectFiles:
-    """Open the file store; opens no connection. Raises ``SettingsError``."""
+    """Create the file store; opens no connection. Raises ``SettingsError``."""
     try:
         return open_files(settings.file_store_url)
     except (BaseError, OSError) as error:
@@ -120,7 +120,7 @@ def make_store(settings: Settings) -> ObjectFiles:
 
 
 def make_leases(settings: Settings) -> tuple[Leases, SharedPool]:
-    """Keep leases and spares in Redis, if there is one, else in memory; connect later. Raises ``SettingsError``."""
+    """Create leases and pool, in Redis if configured, else in memory; connects later. Raises ``SettingsError``."""
     if settings.redis_url is None:
         return MemoryLeases(), MemoryPool()
     from app.leases.redis import RedisLeases
@@ -138,7 +138,7 @@ def make_leases(settings: Settings) -> tuple[Leases, SharedPool]:
 
 
 def make_rates(settings: Settings, leases: Leases) -> Rates | None:
-    """Count the runs of callers where their leases are; ``None`` when no limit is set."""
+    """Create the rate limits in the same place as the leases; ``None`` if no limit is set."""
     limits = settings.rate_limit_user_runs, settings.rate_limit_tenant_runs
     if not any(limits):
         return None
@@ -160,7 +160,10 @@ def _policy(settings: Settings) -> RunPolicy:
 
 
 def make_engine(settings: Settings, stock: SharedPool | None = None, events: Events | None = None) -> Engine:
-    """Choose the engine; the one that is not chosen is not even imported. Without a stock it works for one command."""
+    """Create the selected engine; the other is not even imported.
+
+    Without a ``stock``, the engine serves one command only.
+    """
     if settings.engine == "daytona":
         try:
             from app.engines.daytona.engine import DaytonaEngine
@@ -193,7 +196,7 @@ def make_engine(settings: Settings, stock: SharedPool | None = None, events: Eve
 
 
 def daytona_settings(settings: Settings) -> DaytonaSettings:
-    """Put the settings of the Daytona engine together."""
+    """Return the settings of the Daytona engine."""
     from app.engines.daytona.account import DaytonaSettings
 
     return DaytonaSettings(
@@ -218,7 +221,7 @@ def daytona_settings(settings: Settings) -> DaytonaSettings:
 
 
 def _deployment(redis_url: str | None) -> str:
-    """Name what replicas have in common, their leases: several deployments may share one account."""
+    """Return a name shared by replicas with the same leases: several deployments may share one account."""
     if redis_url is None:
         return "librechat-code"
     where = redis_url.rpartition("@")[2]  # no password in a label, not even hashed
@@ -226,9 +229,9 @@ def _deployment(redis_url: str | None) -> str:
 
 
 def runtime_of(settings: Settings) -> Path | None:
-    """Find the sandbox runtime; a relative path is looked up beside the service, wherever it was started from.
+    """Return the sandbox runtime; a relative path is looked up in the working directory, then beside the service.
 
-    ``None`` when the usual place is empty: nobody ran ``make install``. A place that was named must be there.
+    ``None`` if the default directory does not exist, because ``make install`` was not run. An explicit path must exist.
     """
     runtime = settings.sandbox_runtime
     if not runtime.is_absolute() and not runtime.exists():

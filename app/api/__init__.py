@@ -1,1 +1,1 @@
-"""Speak the wire contract, and nothing else."""
+"""HTTP layer: the wire contract and nothing else."""

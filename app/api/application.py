@@ -1,4 +1,4 @@
-"""Put the routes together."""
+"""FastAPI application with all routes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECURITY = {
 
 
 def build(routers: Sequence[APIRouter], lifespan: Any) -> FastAPI:
-    """Make the application; ``/docs`` is served from files of our own, without a CDN."""
+    """Create the application; ``/docs`` is served from local files, without a CDN."""
     app = FastAPI(
         title="LibreChat Daytona Code Interpreter Adapter",
         version=__version__,
@@ -29,7 +29,7 @@ def build(routers: Sequence[APIRouter], lifespan: Any) -> FastAPI:
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
-        # ours are in app/telemetry; FastAPI's would send the texts of exceptions too
+        # ours are in app/telemetry; FastAPI's would also export exception texts
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     for routes in routers:

@@ -1,8 +1,8 @@
-"""Turn the headers of a request into a Principal, or refuse them (K5-K9).
+"""Authentication: request headers to a ``Principal``, or ``Unauthorized`` (K5-K9).
 
-Any one valid credential suffices. A valid token comes first, because it alone proves who the user is; then
-the API key, wherever it was sent. A token that fails is a 401 unless the API key is right: also with
-``ADAPTER_AUTH=none``, so that an expired token never turns into an anonymous, or another, caller.
+One valid credential suffices. A valid token comes first, because only a token proves the user. The API key comes next,
+in any header that may carry it. A failed token is a 401 unless the API key is right. This also holds with
+``ADAPTER_AUTH=none``, so that an expired token never becomes an anonymous, or another, caller.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ logger = logging.getLogger(__name__)
 
 
 class Credentials:
-    """Know what this deployment accepts; every key is read once, here. Raises SettingsError for a bad one."""
+    """Credentials accepted by this deployment; every key is read once, here. Raises ``SettingsError`` for a bad one."""
 
     def __init__(self, settings: Settings) -> None:
         key = settings.adapter_api_key
@@ -65,9 +65,9 @@ class Credentials:
         self._hinted = False
 
     def identify(self, headers: Mapping[str, str]) -> Principal:
-        """Say who sends these headers (names in lower case). Raises Unauthorized.
+        """Return the sender of these headers (names in lower case). Raises ``Unauthorized``.
 
-        A user whom no token proves is the ``User-Id`` header's (section 2 of the contract).
+        A user not proved by a token comes from the ``User-Id`` header (section 2 of the contract).
         """
         return self._admitted(headers).known_as(headers.get("user-id"))
 
@@ -83,7 +83,7 @@ class Credentials:
         raise proof or self._refusal(headers)
 
     def _proof(self, scheme: str, offer: str) -> Principal | Unauthorized | None:
-        """Say whom a token proves or why it is refused; None when there is no token to judge."""
+        """Return the principal proved by a token, the reason for refusing it, or ``None`` without a token to check."""
         if not self._tokens.keys or not _is_token(scheme, offer):
             return None
         try:
@@ -92,7 +92,7 @@ class Credentials:
             return refusal
 
     def _is_key(self, offers: Iterator[bytes]) -> bool:
-        """Compare each offer in constant time, and all of them whatever comes out (K5)."""
+        """Compare each candidate in constant time; all are compared, even after a match (K5)."""
         if self._api_key is None:
             return False
         return _is_among(self._api_key, offers)
@@ -106,14 +106,14 @@ class Credentials:
         return Unauthorized("no credential: send X-API-Key, or Authorization with Bearer or Basic")
 
     def _hint_once(self, user_agent: str) -> None:
-        """Tell the operator, once in the life of the service, why LibreChat gets a 401 (K8)."""
+        """Log once per process why LibreChat gets a 401 (K8)."""
         if user_agent.startswith("LibreChat/") and not self._hinted:
             self._hinted = True
             logger.warning(_HINT)
 
 
 class Tokens:
-    """Verify LibreChat's tokens (K7). A repeated ``jti`` is fine: LibreChat reuses a token for 30 s."""
+    """Verifies LibreChat's tokens (K7). A repeated ``jti`` is accepted: LibreChat reuses a token for 30 s."""
 
     def __init__(self, keys: Sequence[VerifyKey], issuer: str, audience: str) -> None:
         self.keys = {key.kid: key for key in keys}
@@ -121,12 +121,12 @@ class Tokens:
         self._audience = audience
 
     def principal(self, token: str) -> Principal:
-        """Say whom a token proves. Raises Unauthorized with the reason, never with its content."""
+        """Return the principal proved by a token. Raises ``Unauthorized``, without the token's content."""
         try:
             claims = self._verified(token)
         except jwt.PyJWTError as error:
             raise _refused(_REASONS.get(type(error), "it is malformed")) from None
-        except (RecursionError, UnicodeError):  # JSON nested without end, characters no token has
+        except (RecursionError, UnicodeError):  # unbounded JSON nesting; characters that no token contains
             raise _refused("it is malformed") from None
         return Principal("jwt", tenant=_tenant(claims), user=claims["sub"])
 
@@ -143,7 +143,7 @@ class Tokens:
             leeway=LEEWAY_SECONDS,
             options={"require": _REQUIRED_CLAIMS},
         )
-        if not all(type(claims[name]) in (int, float) for name in _TIMES):  # PyJWT takes "1" and true too
+        if not all(type(claims[name]) in (int, float) for name in _TIMES):  # PyJWT also accepts "1" and true
             raise _refused("its times are not numbers")
         if claims["exp"] - claims["iat"] > MAX_LIFETIME_SECONDS + LEEWAY_SECONDS:
             raise _refused(f"it lives longer than {MAX_LIFETIME_SECONDS} s")
@@ -152,7 +152,7 @@ class Tokens:
         return claims
 
     def _key_for(self, header: Mapping[str, Any]) -> VerifyKey:
-        """Choose the key by ``kid``; only the one key without a kid serves tokens of no or unknown kid."""
+        """Select the key by ``kid``; only the one key without a kid serves tokens with no or an unknown kid."""
         if str(header.get("typ", "JWT")).upper() != "JWT":
             raise _refused("its typ is not JWT")
         key = self.keys.get(header.get("kid")) or self.keys.get(None)
@@ -162,7 +162,7 @@ class Tokens:
 
 
 def form_of(headers: Mapping[str, str]) -> Literal["X-API-Key", "Bearer", "Basic", "token", "nothing"]:
-    """Name the form in which a credential is offered, right or wrong; an unknown scheme offers nothing."""
+    """Return the form in which a credential is sent, valid or not; an unknown scheme counts as ``nothing``."""
     if headers.get("x-api-key"):
         return "X-API-Key"
     scheme, offer = _authorization(headers)
@@ -175,7 +175,7 @@ _SCHEMES: dict[str, Literal["Bearer", "Basic"]] = {"bearer": "Bearer", "basic": 
 
 
 def holds(key: bytes, headers: Mapping[str, str]) -> bool:
-    """Tell whether these headers hold a key, wherever a key may be sent (K5, K6)."""
+    """Return whether these headers contain a key, in any form in which a key may be sent (K5, K6)."""
     scheme, offer = _authorization(headers)
     return _is_among(key, _offered_keys(headers.get("x-api-key"), scheme, offer))
 
@@ -203,12 +203,12 @@ def _authorization(headers: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _is_token(scheme: str, offer: str) -> bool:
-    """Tell a JWT by its three parts; what it is worth is another question."""
+    """Recognize a JWT by its three parts, without checking its validity."""
     return scheme == "bearer" and len(offer.split(".")) == len(("header", "payload", "signature"))
 
 
 def _offered_keys(header: str | None, scheme: str, offer: str) -> Iterator[bytes]:
-    """List all that could be the API key: header, Bearer, and user or password of Basic (K5, K6)."""
+    """Yield every candidate for the API key: header, Bearer, and user or password of Basic (K5, K6)."""
     if header:
         yield _raw(header)
     if scheme == "bearer":
@@ -218,9 +218,9 @@ def _offered_keys(header: str | None, scheme: str, offer: str) -> Iterator[bytes
 
 
 def _basic_offers(offer: str) -> Iterator[bytes]:
-    """Take Basic apart at its first colon, and at its last: a key may hold one.
+    """Split Basic at its first and at its last colon: a key may contain one.
 
-    Some HTTP clients leave the URL's percent-escapes in, so each part is offered as it is and unescaped.
+    Some HTTP clients leave the URL's percent-escapes in, so each part is also tried unescaped.
     """
     try:
         decoded = base64.b64decode(_raw(offer), validate=True)
@@ -233,5 +233,5 @@ def _basic_offers(offer: str) -> Iterator[bytes]:
 
 
 def _raw(value: str) -> bytes:
-    """Give back the bytes of a header, which ASGI servers decode as Latin-1."""
+    """Return the bytes of a header, which ASGI servers decode as Latin-1."""
     return value.encode("latin-1", "backslashreplace")

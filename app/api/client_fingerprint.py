@@ -1,6 +1,6 @@
-"""Tell LibreChat's releases apart by how their requests look (section 9 of the contract).
+"""Recognition of LibreChat releases by features of their requests (section 9 of the contract).
 
-A sign is one of a few words that a request shows, or does not: never a part of the request itself.
+A sign is one of a few fixed words for a feature of a request, never a part of the request itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from app.api.schemas import ExecRequest
 from app.core.principal import Principal
 
 LIBRECHAT = "LibreChat/"
-"""What the ``User-Agent`` of all its calls begins with."""
+"""Prefix of the ``User-Agent`` of all LibreChat calls."""
 
 Sign = Literal[
     "X-API-Key", "Bearer key", "Basic", "token", "no credential",
@@ -35,7 +35,7 @@ _WITH_KEY: dict[str, Sign] = {
 
 
 def signs_of_call(sent_path: str, path: str, headers: Mapping[str, str], principal: Principal) -> tuple[Sign, ...]:
-    """Read the signs of any call: how it proves itself, the prefix of its address, what it asks for."""
+    """Return the signs of any call: its credential, the prefix of its path, its route."""
     credential = _WITHOUT_KEY.get(principal.method) or _WITH_KEY[form_of(headers)]
     prefix: Sign = "/v1" if sent_path.lstrip("/").startswith("v1/") else "no /v1"
     route = _ROUTES.get(path) or _BELOW.get(path[1:].partition("/")[0])
@@ -43,7 +43,7 @@ def signs_of_call(sent_path: str, path: str, headers: Mapping[str, str], princip
 
 
 def signs_of_run(body: ExecRequest) -> tuple[Sign, ...]:
-    """Read the signs of a request to run: how it names files, and whether it names its conversation."""
+    """Return the signs of a run request: the form of its file refs, and whether it has a conversation hint."""
     signs: list[Sign] = ["session hint"] if body.runtime_session_hint else []
     if body.files:
         is_new = any(ref.storage_session_id for ref in body.files)

@@ -1,7 +1,7 @@
-"""Bound what a connection may take of the service before, between and beside whole requests.
+"""Limits of connections: size of the head, idle time, and number.
 
-uvicorn bounds none of it: it gathers a head that never ends, waits for one that never comes, and keeps a connection
-whose client has stopped to read or write. Serve with ``uvicorn --http app.api.connection_limits:BoundedConnection``.
+uvicorn has no such limits. It buffers an endless head, waits for one that never comes, and keeps a connection whose
+client stopped reading or writing. Serve with ``uvicorn --http app.api.connection_limits:BoundedConnection``.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.units import KiB
 
 HEAD_BYTES = 64 * KiB
-"""The most of a request's head, and of the trailers after its body. A token has 16 KiB at most, LibreChat's 2."""
+"""Maximum size of a request's head, and of the trailers after its body. A token has at most 16 KiB, LibreChat's 2."""
 
 _RESERVED_DESCRIPTORS = 4096
-"""What stays for sandboxes (two for each session), runs (four each) and the file store."""
+"""Descriptors reserved for sandboxes (two per session), runs (four each) and the file store."""
 
 _UNREAD_BYTES = 512 * KiB
-"""So much of a body is taken before the application has asked for it."""
+"""Body bytes buffered before the application asks for them; above that, reading pauses."""
 
 _RECEIVED_BYTES = 256 * KiB
 
@@ -41,24 +41,24 @@ _WORDS = {
 
 
 class BoundedConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
-    """Close connections that take too long, say too much, or are too many; answer for broken ones in JSON (K42)."""
+    """Closes connections that are too slow, send too much, or are too many; errors have JSON bodies (K42)."""
 
     head_seconds: ClassVar[float] = 20.0
-    """From the connection, or from the first byte of a further request, to the end of the head (Apache's number)."""
+    """Limit from the connection, or the first byte of a later request, to the end of the head (Apache's number)."""
 
     silence_seconds: ClassVar[float] = 60.0
-    """Between two pieces of a body, or of an answer that the client does not read (nginx's number)."""
+    """Limit between two pieces of a body, or of a response that the client does not read (nginx's number)."""
 
     look_seconds: ClassVar[float] = 5.0
-    """Time between two looks; one timer for each connection, so that a request costs none."""
+    """Interval of the checks; one timer per connection, so that a request costs none."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn does
         super().connection_made(transport)
         self._received = _buffer()
-        self._unframed = 0  # bytes since the last whole head or piece of a body
+        self._unframed = 0  # bytes since the last complete head or piece of a body
         self._is_heading = True
         self._heard_at = self.loop.time()
-        self._unsent = (0, 0.0)  # size of what the client does not read, and since when
+        self._unsent = (0, 0.0)  # size of the unread output, and since when
         self._looking = self.loop.call_later(self.look_seconds, self._look)
         if len(self.connections) > most_connections():
             transport.abort()
@@ -70,17 +70,17 @@ class BoundedConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
     # --- bytes -------------------------------------------------------------------------------------------------------
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Give where to put what comes; all connections of a loop read into the same place, one after the other."""
+        """Return the receive buffer; all connections of a loop share it, one after the other."""
         return self._received
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take what came."""
+        """Process the received bytes."""
         self.data_received(self._received[:nbytes])  # type: ignore[arg-type]  # the parser takes any buffer
 
     def data_received(self, data: bytes) -> None:
         self._unframed += len(data)
-        is_further = self.timeout_keep_alive_task is not None  # the request before is answered
-        if is_further or not self._is_heading:  # a head has its time as a whole, whatever comes of it
+        is_further = self.timeout_keep_alive_task is not None  # the previous request is answered
+        if is_further or not self._is_heading:  # the limit covers a head as one unit, however it arrives
             self._heard_at = self.loop.time()
         self._is_heading |= is_further
         super().data_received(data)
@@ -100,7 +100,7 @@ class BoundedConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Hand on a piece of a body, uncopied; uvicorn copies it twice, and stops reading after each."""
+        """Pass on a piece of a body without a copy; uvicorn copies it twice, and stops reading after each."""
         self._unframed = 0
         cycle = self._latest()
         if cycle is None or cycle.response_complete:
@@ -118,11 +118,11 @@ class BoundedConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what the parser stopped at."""
+        """Respond to a parser error."""
         self._refuse(_TOO_LARGE if self._unframed > HEAD_BYTES else 400)
 
     def _refuse(self, status: int) -> None:
-        """Answer, unless an answer has begun, and close."""
+        """Send an error response unless one has begun, and close."""
         cycle = self._latest()
         if cycle is None or cycle.response_complete or not cycle.response_started:
             code, message = _WORDS[status]
@@ -133,7 +133,7 @@ class BoundedConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
     # --- time --------------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """Close a connection that is over one of its times; else look again later."""
+        """Close a connection that exceeded one of its time limits; else schedule the next check."""
         now = self.loop.time()
         if self._is_late(now) or self._is_unread(now):
             self.transport.abort()
@@ -141,7 +141,7 @@ class BoundedConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
             self._looking = self.loop.call_later(self.look_seconds, self._look)
 
     def _is_late(self, now: float) -> bool:
-        """Tell whether the client owes us the rest of a request for too long."""
+        """Return whether the rest of a request is overdue."""
         if self._is_heading:
             return now - self._heard_at > self.head_seconds
         cycle = self._latest()
@@ -149,11 +149,11 @@ class BoundedConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
         return is_owed and now - self._heard_at > self.silence_seconds
 
     def _latest(self) -> RequestResponseCycle | None:
-        """Give the last request with a whole head; uvicorn's own annotation denies that there may be none."""
+        """Return the last request with a complete head, or ``None``, which uvicorn's annotation leaves out."""
         return self.cycle
 
     def _is_unread(self, now: float) -> bool:
-        """Tell whether the client has read nothing of a waiting answer for too long."""
+        """Return whether the client has read nothing of a pending response for too long."""
         size = self.transport.get_write_buffer_size()
         if size == 0 or size != self._unsent[0]:
             self._unsent = (size, now)
@@ -161,7 +161,7 @@ class BoundedConnection(HttpToolsProtocol, asyncio.BufferedProtocol):
 
 
 def _buffer() -> memoryview:
-    """Give the place of this thread's loop to read into."""
+    """Return the receive buffer of this thread's loop."""
     if not hasattr(_own, "buffer"):
         _own.buffer = memoryview(bytearray(_RECEIVED_BYTES))
     buffer: memoryview = _own.buffer
@@ -169,6 +169,6 @@ def _buffer() -> memoryview:
 
 
 def most_connections() -> int:
-    """Count the connections that leave enough descriptors to everything else."""
+    """Return the number of connections that leaves enough descriptors for everything else."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(allowed - _RESERVED_DESCRIPTORS, allowed // 2)

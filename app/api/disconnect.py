@@ -1,4 +1,4 @@
-"""Notice that a client has left, and stop working for it (K26)."""
+"""Client disconnects: work for a request is cancelled when its client leaves (K26)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ T = TypeVar("T")
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:
-    """Do the work, or cancel it when the client closes the connection. Raises ``ClientLeft`` then.
+    """Await the work; cancel it when the client closes the connection. Raises ``ClientLeft`` then.
 
-    It is done in the request's own task; one more for it would take a tenth of the service's share of a request.
+    The work runs in the request's own task: another task would cost a tenth of the service's share of a request.
     """
     watching = asyncio.ensure_future(_left(request))
     leaving = _Leaving()
     watching.add_done_callback(leaving.tell)
     try:
         return await work
-    except BaseException as error:  # whatever the work makes of its end, nobody waits for it any more
+    except BaseException as error:  # however the work ended, its client has left
         if leaving.is_the_reason():
             raise ClientLeft("The client closed the connection.") from error
         raise
@@ -33,7 +33,7 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
 
 
 class _Leaving:
-    """Cancel the current task when the client has left, as ``asyncio.timeout`` does when the time is over."""
+    """Cancels the current task when the client has left, as ``asyncio.timeout`` does after a timeout."""
 
     def __init__(self) -> None:
         self._working = asyncio.current_task()
@@ -44,11 +44,11 @@ class _Leaving:
             self._is_told = self._working.cancel()
 
     def is_the_reason(self) -> bool:
-        """Tell whether nobody else cancelled the task too."""
+        """Return whether the task was cancelled for this reason alone."""
         return self._is_told and self._working is not None and self._working.uncancel() == 0
 
 
 async def _left(request: Request) -> None:
-    """Return when the connection is closed; the body was read before, so nothing else is to come."""
+    """Return when the connection is closed; the body was read before, so no other message follows."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

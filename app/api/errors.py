@@ -1,4 +1,7 @@
-"""Map every error to HTTP, in one table (K42). No body holds a stack trace, a secret, code, or FastAPI's ``detail``."""
+"""Error responses: one table from errors to HTTP statuses (K42).
+
+No body contains a stack trace, a secret, code, or FastAPI's ``detail``.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
     errors.ClientLeft: 499,
     errors.Unavailable: 503,
 }
-"""The nearest class of an error's family decides."""
+"""HTTP status of an error class; for other classes the nearest base class decides."""
 
 _WORDS = {
     400: ("bad_request", "The request is malformed."),
@@ -35,12 +38,12 @@ _WORDS = {
 
 
 def json_response(body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Answer in JSON."""
+    """Return a JSON response."""
     return Response(orjson.dumps(body), status, headers, "application/json")
 
 
 def error_response(error: errors.ServiceError) -> Response:
-    """Put one of our errors into HTTP."""
+    """Convert one of our errors to a response."""
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     body: dict[str, Any] = {"error": error.code, "message": error.message}
     headers: dict[str, str] = {}
@@ -55,7 +58,7 @@ def error_response(error: errors.ServiceError) -> Response:
 
 
 def first_problem(problems: list[Any]) -> str:
-    """Name the first field that is wrong, and how; never its value."""
+    """Return the first invalid field and the reason, without the field's value."""
     problem = problems[0]
     if problem["type"] == "json_invalid":
         return "body: this is not JSON."
@@ -64,7 +67,7 @@ def first_problem(problems: list[Any]) -> str:
 
 
 def install(app: FastAPI) -> None:
-    """Make the application answer every error in our words."""
+    """Install the exception handlers, so that every error has our JSON body."""
 
     async def ours(_: Request, error: Exception) -> Response:
         assert isinstance(error, errors.ServiceError)  # noqa: S101  registered for this class alone

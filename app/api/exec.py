@@ -1,4 +1,4 @@
-"""Answer ``POST /exec`` (K14-K26)."""
+"""``POST /exec`` (K14-K26)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RESPONSES = {**ERRORS, 409: {"model": ErrorBody, "description": "The session is
 
 
 def router(runs: RunService, events: Events) -> APIRouter:
-    """Make the route."""
+    """Return the route."""
     routes = APIRouter(tags=["run"])
 
     @routes.post("/exec", response_model=ExecResponse, responses=_RESPONSES, summary="Run a program")
@@ -40,7 +40,7 @@ def router(runs: RunService, events: Events) -> APIRouter:
 
 
 def order_of(body: ExecRequest, request: Request) -> RunRequest:
-    """Translate the wire's request into the core's. Raises ``BadRequest`` for an unknown language."""
+    """Convert the request to a ``RunRequest``. Raises ``BadRequest`` for an unknown language."""
     language = find_language(body.lang)
     if language is None:
         raise BadRequest(f"lang: {body.lang[:40]!r} is not a language that this service knows.")
@@ -60,12 +60,12 @@ def order_of(body: ExecRequest, request: Request) -> RunRequest:
 
 
 def ref_of(item: WireRef) -> Ref:
-    """Read a ref of either generation; one that lacks a part names nothing, and is told so on stderr."""
+    """Convert a ref of either generation; one with a missing part matches no file, and stderr reports it."""
     return Ref(item.storage_session_id or item.session_id or "", item.id or "", item.name or "")
 
 
 def answer_of(result: RunResult) -> ExecResponse:
-    """Translate the core's result into the wire's answer."""
+    """Convert a run's result to the response."""
     reply = result.reply
     return ExecResponse(
         session_id=result.session_id,

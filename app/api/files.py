@@ -1,4 +1,4 @@
-"""Answer for stored files: list, probe, download, delete (K38-K41)."""
+"""Routes for stored files: list, probe, download, delete (K38-K41)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SAFE_HEADERS = {
 
 
 def router(files: Files) -> APIRouter:
-    """Make the routes."""
+    """Return the routes."""
     routes = APIRouter(tags=["files"], responses=ERRORS)
 
     @routes.get("/files/{session_id}", summary="List a session's files")
@@ -67,7 +67,7 @@ def router(files: Files) -> APIRouter:
 
 
 def _object_name(record: Record, file: FileRecord) -> str:
-    """Name the object as the official server does; clients cut the file id out of it (K38)."""
+    """Return the object name in the official server's form; clients extract the file id from it (K38)."""
     return f"{record.id}/{file.id}{os.path.splitext(file.path)[1]}"
 
 
@@ -109,7 +109,7 @@ async def _stream(files: Files, session_id: str, file: FileRecord, wanted: str |
     if start == end:
         return Response(b"", status, headers, file.content_type)
     chunks = files.read(session_id, file.id, start, end)
-    first = await anext(chunks)  # what is missing or broken is told before the answer begins
+    first = await anext(chunks)  # a missing or broken file raises here, before the response begins
     return StreamingResponse(_from(first, chunks), status, headers, file.content_type)
 
 
@@ -120,9 +120,9 @@ async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
 
 
 def _span(wanted: str | None, size: int) -> tuple[int, int] | None:
-    """Read a ``Range`` header: the first byte and the one after the last; ``None`` when none of it is in the file.
+    """Parse a ``Range`` header into the first byte and the one after the last; ``None`` if outside the file.
 
-    Several ranges, or another unit, are answered with the whole file, as RFC 9110 allows.
+    Several ranges, or another unit, return the complete file, as RFC 9110 allows.
     """
     match = _RANGE.fullmatch(wanted.strip()) if wanted else None
     if match is None or match.groups() == ("", ""):

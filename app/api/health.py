@@ -1,4 +1,4 @@
-"""Answer health questions, without a credential (section 8 of the contract)."""
+"""Health routes, without a credential (section 8 of the contract)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.core.readiness import Prober
 
 
 def router(prober: Prober, admission: Admission, engine: Engine, warnings: list[str]) -> APIRouter:
-    """Make the routes; ``warnings`` are shown by readiness as long as the service lives."""
+    """Return the routes; readiness shows ``warnings`` as long as the process runs."""
     routes = APIRouter(tags=["health"])
 
     @routes.get("/healthz", summary="Tell that the process answers")

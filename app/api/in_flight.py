@@ -1,4 +1,4 @@
-"""Know the requests under way, so that a service that stops can wait for their answers."""
+"""Requests in flight, so that a shutdown can wait for their responses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class InFlightRequests:
-    """Hold the tasks that answer requests."""
+    """Tasks that handle requests."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[object] | None] = set()
@@ -15,22 +15,22 @@ class InFlightRequests:
         self.is_broken_off = False
 
     def enter(self) -> None:
-        """Count the request that the current task answers."""
+        """Add the current task."""
         self._tasks.add(asyncio.current_task())
         self._quiet.clear()
 
     def leave(self) -> None:
-        """Count it no more: it was answered, or nobody waits for its answer."""
+        """Remove the current task: its request was answered, or its client left."""
         self._tasks.discard(asyncio.current_task())
         if not self._tasks:
             self._quiet.set()
 
     async def quiet(self) -> None:
-        """Return at a moment when no request is under way."""
+        """Wait until no request is in flight."""
         await self._quiet.wait()
 
     def break_off(self) -> int:
-        """Cancel what is under way; give its number."""
+        """Cancel all tasks and return their number."""
         self.is_broken_off = True
         for task in self._tasks:
             if task is not None:

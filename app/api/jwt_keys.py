@@ -1,7 +1,7 @@
-"""Read the public keys that LibreChat's tokens are checked with (K7).
+"""Public keys that verify LibreChat's tokens (K7).
 
-Three sources, all optional, all at once if wanted: one PEM, a JWKS, a directory of ``<kid>.pem``.
-The names of the environment variables are those of the official server.
+There are three optional sources, which may be combined: one PEM, a JWKS, a directory of ``<kid>.pem``. The environment
+variables have the names of the official server.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PRIVATE = "holds a private key; only LibreChat may have that one, give the publ
 
 @dataclass(frozen=True, slots=True)
 class VerifyKey:
-    """Check tokens with one public key; its type alone decides the algorithm, never the token."""
+    """One public key for verification; its type alone decides the algorithm, never the token."""
 
     kid: str | None
     alg: Literal["EdDSA", "RS256"]
@@ -44,8 +44,8 @@ def read_keys(
 ) -> tuple[VerifyKey, ...]:
     """Read every configured key.
 
-    Raises SettingsError, whose one line names the variable and never repeats what it holds; also for two keys
-    that a token could not tell apart.
+    Raises ``SettingsError``, whose one line names the variable and never contains its value. Two keys that a token
+    could not tell apart are an error too.
     """
     keys: list[VerifyKey] = []
     if pem:
@@ -66,7 +66,7 @@ def _refuse_ambiguity(kids: list[str | None]) -> None:
 
 
 def _unwrapped(value: str) -> str:
-    """Undo what environment files do to a PEM: newlines written as backslash-n, or base64 around it."""
+    """Undo the effects of environment files on a PEM: newlines written as backslash-n, or base64 around it."""
     text = value.replace("\\r", "").replace("\\n", "\n")
     if "-----BEGIN" in text:
         return text
@@ -138,5 +138,5 @@ def _jwk_material(jwk: dict[str, Any], source: str) -> object:
         raise SettingsError(f"{source}: neither an Ed25519 nor an RSA key")
     try:
         return reader(jwk)
-    except (jwt.InvalidKeyError, ValueError, TypeError, AttributeError):  # PyJWT lets odd members through
+    except (jwt.InvalidKeyError, ValueError, TypeError, AttributeError):  # PyJWT passes odd members on
         raise SettingsError(f"{source}: its members make no key") from None

@@ -1,4 +1,4 @@
-"""Answer ``GET /languages``: what this service knows, and what its sandboxes have (K14)."""
+"""``GET /languages``: the languages of this service, and which of them its sandboxes have (K14)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.core.toolchains import Toolchain, Toolchains
 
 
 def router(toolchains: Toolchains) -> APIRouter:
-    """Make the route."""
+    """Return the route."""
     routes = APIRouter(tags=["run"])
 
     @routes.get(

@@ -1,4 +1,4 @@
-"""Answer ``GET /metrics`` for Prometheus."""
+"""``GET /metrics`` for Prometheus."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Page = Callable[[str], Awaitable[tuple[bytes, str]]]
 
 
 def router(page: Page, credentials: Credentials, access: Literal["key", "open"], key: str | None) -> APIRouter:
-    """Make the route; the gate lets everybody through to it, because a key of its own may open it."""
+    """Return the route. The access middleware lets every request through, because a key of its own may open it."""
     routes = APIRouter(tags=["health"])
 
     @routes.get(
@@ -34,7 +34,7 @@ def router(page: Page, credentials: Credentials, access: Literal["key", "open"],
 
 
 def _admit(request: Request, credentials: Credentials, key: str | None) -> None:
-    """Let in who knows a key. A user's token proves who somebody is, not that the figures are their business."""
+    """Admit callers with a key. A user's token proves an identity, not a right to read the metrics."""
     if key is not None and holds(key.encode(), request.headers):
         return
     method = credentials.identify(request.headers).method

@@ -1,6 +1,6 @@
-"""Meet every request before the routes do: its path, its credential, its profile, the size of its body.
+"""Access checks before routing: path, credential, profile, size of the body.
 
-Plain ASGI, so that uploads and downloads stream through untouched.
+Plain ASGI, so that uploads and downloads are streamed unchanged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PROFILE_HEADER = "X-CodeAPI-Execution-Profile"
 _KNOWN_PROFILES = frozenset({"default", "stateful"})
 _STREAMED = frozenset({"/upload", "/upload/batch"})
 PUBLIC = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json", "/metrics", "/console"})
-"""Open to everybody here; what needs a credential all the same asks for it itself."""
+"""Routes without a credential check here; those that need one check it themselves."""
 
 _PUBLIC_BELOW = ("/docs", "/swagger/", "/console/page/")
 _TOLD = frozenset({"/exec", "/exec/programmatic", "/upload", "/upload/batch"})
@@ -38,7 +38,7 @@ _SLASHES = re.compile("/+")
 
 
 def plain_path(path: str) -> str:
-    """Give the route's own path: one slash between names, without ``/v1`` in front (K1)."""
+    """Return the route's path: one slash between names, without the ``/v1`` prefix (K1)."""
     path = _SLASHES.sub("/", path)
     if path == "/v1" or path.startswith("/v1/"):
         path = path[3:]
@@ -46,7 +46,7 @@ def plain_path(path: str) -> str:
 
 
 class AccessMiddleware:
-    """Let requests through to the application, or answer for it."""
+    """Passes requests to the application, or responds with an error."""
 
     def __init__(
         self, app: ASGIApp, credentials: Credentials, body_max_bytes: int, traffic: InFlightRequests, events: Events
@@ -70,7 +70,7 @@ class AccessMiddleware:
         try:
             self._admit(scope, Headers(scope=scope), body, sent_path)
             await self._app(scope, body, answer)
-        except ServiceError as error:  # raised above, before any answer began
+        except ServiceError as error:  # raised above, before any response began
             await error_response(error)(scope, receive, answer)
         except asyncio.CancelledError:
             if answer.has_begun or not self._traffic.is_broken_off:
@@ -101,7 +101,7 @@ class AccessMiddleware:
 
 
 class _Body:
-    """Count a request's body as it comes in, and throw away what nobody read."""
+    """Counts a request's body as it arrives, and discards what is left unread."""
 
     def __init__(self, receive: Receive, max_bytes: int | None) -> None:
         self._receive = receive
@@ -115,13 +115,13 @@ class _Body:
 
     @property
     def excess(self) -> TooLarge | None:
-        """Give the error for a body that turned out to be over the limit."""
+        """Error for a body that exceeded the limit, else ``None``."""
         is_over = self._max_bytes is not None and self._seen > self._max_bytes
         return self._too_large() if is_over else None
 
     async def __call__(self) -> Message:
         message = await self._next()
-        if self.excess:  # whatever the application makes of a client that goes away, ``_Answer`` says the truth
+        if self.excess:  # the application sees a disconnect; ``_Answer`` sends the real error
             return {"type": "http.disconnect"}
         return message
 
@@ -132,9 +132,9 @@ class _Body:
         return message
 
     async def discard_rest(self) -> None:
-        """Read on to the end of the body, within bounds.
+        """Read the rest of the body, within bounds.
 
-        A client that is still sending when the connection closes sees a reset instead of the answer.
+        A client that is still sending when the connection closes sees a reset instead of the response.
         """
         allowed = self._seen + _DISCARDED_BYTES
         try:
@@ -160,7 +160,7 @@ def _check_profile(expected: str | None) -> None:
 
 
 class _Answer:
-    """Send the application's answer with our header, or in its place that the body was too large."""
+    """Sends the application's response with our header, or an error in its place if the body was too large."""
 
     def __init__(self, send: Send, body: _Body) -> None:
         self._send = send
@@ -187,6 +187,6 @@ class _Answer:
 
 
 def principal_of(connection: HTTPConnection) -> Principal:
-    """Give the caller that the gate let in."""
+    """Return the caller identified by ``AccessMiddleware``."""
     principal: Principal = connection.state.principal
     return principal

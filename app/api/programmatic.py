@@ -1,4 +1,4 @@
-"""Answer ``POST /exec/programmatic`` and its cancellation (K27-K33)."""
+"""``POST /exec/programmatic`` and its cancellation (K27-K33)."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ _Key = tuple[str | None, str | None, str]
 
 
 class InFlight:
-    """Know the requests under way by the name that their client gave them, for who wants to cancel one."""
+    """Requests in flight by their client's request id, for cancellation."""
 
     def __init__(self) -> None:
         self._tasks: dict[_Key, asyncio.Task[Any]] = {}
 
     @contextmanager
     def named(self, key: _Key | None, task: asyncio.Task[Any]) -> Iterator[None]:
-        """Let a task be found for as long as the block lasts; of two with one name, the later."""
+        """Register a task for the duration of the block; of two tasks with one key, the later is kept."""
         if key is not None:
             self._tasks[key] = task
         try:
@@ -62,13 +62,13 @@ class InFlight:
                 del self._tasks[key]
 
     def cancel(self, key: _Key) -> bool:
-        """Cancel a task; tell whether there was one."""
+        """Cancel a task; return whether it was registered and could be cancelled."""
         task = self._tasks.pop(key, None)
         return task is not None and task.cancel()
 
 
 def router(runs: RunService, paused_runs: ToolPauses) -> APIRouter:
-    """Make the routes."""
+    """Return the routes."""
     routes = APIRouter(tags=["run"])
     in_flight = InFlight()
 
@@ -90,7 +90,8 @@ def router(runs: RunService, paused_runs: ToolPauses) -> APIRouter:
             outcome = await _cancellable(request, task)
         is_librechat = request.headers.get("user-agent", "").startswith(LIBRECHAT)
         answer = response_of(outcome, tells_all=not is_librechat).model_dump(exclude_none=True)
-        # a program's arguments may hold what the faster writer of the other routes refuses: large integers, lone halves
+        # a program's arguments may contain what the faster JSON encoder of the other routes refuses: large integers,
+        # lone surrogates
         return Response(json.dumps(answer, separators=(",", ":")), media_type="application/json")
 
     @routes.post(
@@ -123,7 +124,7 @@ def _key_of(request: Request, principal: Principal) -> _Key | None:
 
 
 def order_of(body: ProgrammaticRequest, request: Request) -> RunRequest:
-    """Translate the first request into the core's. Raises ``BadRequest``."""
+    """Convert the first request to a ``RunRequest``. Raises ``BadRequest``."""
     if body.code is None:
         raise BadRequest("code: a first request needs a program, a later one its continuation_token.")
     language = _language_of(body)
@@ -159,9 +160,10 @@ def _result_of(item: WireResult) -> Result:
 
 
 def response_of(outcome: RunResult | PausedRun, *, tells_all: bool) -> ProgrammaticResponse:
-    """Translate the core's outcome.
+    """Convert the outcome of a run to the response.
 
-    Of an error LibreChat shows its model only stderr; so unless it ``tells_all``, the end of stdout is there too.
+    Of an error LibreChat shows its model only stderr. So unless ``tells_all`` is set, stderr also contains the end of
+    stdout.
     """
     if isinstance(outcome, PausedRun):
         return ProgrammaticResponse(
@@ -185,7 +187,7 @@ def response_of(outcome: RunResult | PausedRun, *, tells_all: bool) -> Programma
 
 
 def error_of(reply: Reply) -> str:
-    """Name the end of a program that called tools, in one of the texts that clients know (K31)."""
+    """Return the error of a run with tool calls, as one of the texts that clients recognize (K31)."""
     match reply.ending:
         case Ending.TIME:
             return "Time limit exceeded"

@@ -1,6 +1,6 @@
-"""Be the first and the last to see each request: give it an id, put the usual headers on its answer, tell how it went.
+"""Outermost middleware: request id, default response headers, and an event for each response.
 
-Plain ASGI, and cheap: a few microseconds for each request.
+Plain ASGI, and cheap: a few microseconds per request.
 """
 
 from __future__ import annotations
@@ -33,16 +33,19 @@ _DATA: tuple[Header, ...] = (
 _PAGE: tuple[Header, ...] = (
     *_ALWAYS,
     (
-        b"content-security-policy",  # Swagger's page starts itself by a script in the page
+        b"content-security-policy",  # Swagger's page starts itself by an inline script
         b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline';"
         b" img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
     ),
 )
-"""Put on every answer that has no such header of its own; data, or a page for a browser and what belongs to it."""
+"""Added to every response that lacks such a header: ``_DATA`` to data, ``_PAGE`` to browser pages and their files."""
 
 _CLOSE: Header = (b"connection", b"close")
-"""Ends the connection after the answer. LibreChat v0.7.7 to v0.8.3 sets a timer of five seconds that destroys the
-socket of a liveness probe, even if another request uses that socket by then (K2)."""
+"""Ends the connection after the response.
+
+LibreChat v0.7.7 to v0.8.3 sets a five-second timer that destroys a liveness probe's socket, even if another request
+uses that socket by then (K2).
+"""
 
 _OURS = frozenset(name for name, _ in (*_PAGE, *_DATA, _CLOSE))
 _LIBRECHAT = LIBRECHAT.encode("ascii")
@@ -52,11 +55,11 @@ ROUTES = _PAGES | {
     "exec", "upload", "files", "sessions", "download", "languages", "health", "healthz", "readyz", "metrics",
     "openapi.json", "console",
 }  # fmt: skip
-"""What a path may begin with; anything else is told as `other`, however many there are."""
+"""First path segments that are reported by name; every other one is reported as ``other``."""
 
 
 class RequestIdMiddleware:
-    """Wrap the whole application."""
+    """Middleware around the complete application."""
 
     def __init__(self, app: ASGIApp, events: Events) -> None:
         self.app = app
@@ -82,7 +85,7 @@ class RequestIdMiddleware:
 
 
 class _Answer:
-    """Send an answer on, with the headers that it lacks."""
+    """Forwards a response and adds missing headers."""
 
     __slots__ = ("_headers", "_request_id", "_send", "status")
 
@@ -103,12 +106,12 @@ class _Answer:
 
 
 def is_librechat(headers: Iterable[Header]) -> bool:
-    """Whether a request says that LibreChat sent it."""
+    """Return whether a request's ``User-Agent`` is LibreChat's."""
     return any(name == b"user-agent" and value.startswith(_LIBRECHAT) for name, value in headers)
 
 
 def _asked_id(headers: Iterable[Header]) -> str:
-    """Give the id that the client or a proxy gave the request, if it is one that can stand in a log."""
+    """Return the id that the client or a proxy set, if it is safe to log; else an empty string."""
     for name, value in headers:
         if name == REQUEST_ID:
             return value.decode("ascii") if _ACCEPTED_ID.fullmatch(value) else ""
@@ -116,6 +119,6 @@ def _asked_id(headers: Iterable[Header]) -> str:
 
 
 def first_name(path: str) -> str:
-    """Give the first part of a path, which says what is asked for."""
+    """Return the first segment of a path without ``/v1``."""
     found = _FIRST_NAME.match(path)
     return found[1] if found else ""

@@ -1,4 +1,4 @@
-"""Model what goes over the wire. Unknown keys are ignored (K3); a field without a value is left out (K19)."""
+"""Wire models. Unknown keys are ignored (K3); a field without a value is omitted (K19)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _as_list(value: Any) -> Any:
 
 
 def _encodable(value: Any) -> Any:
-    """Replace halves of characters, which JSON can carry and nothing else can."""
+    """Replace lone surrogates, which JSON can carry and UTF-8 cannot."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
@@ -24,7 +24,7 @@ Text = Annotated[str, BeforeValidator(_encodable)]
 
 
 class WireRef(_Lenient):
-    """Name a stored file, as old clients (``session_id``) or new ones (``storage_session_id``) do."""
+    """Reference to a stored file, as old clients (``session_id``) or new ones (``storage_session_id``) send it."""
 
     id: str | None = None
     session_id: str | None = None
@@ -33,7 +33,7 @@ class WireRef(_Lenient):
 
 
 class ExecRequest(_Lenient):
-    """Ask for a program to be run (K14-K16)."""
+    """Request to run a program (K14-K16)."""
 
     lang: str = Field(description="Language: py, js, ts, bash, ... or an alias of it.", examples=["python"])
     code: str = Field(description="The program.", examples=["print(2+2)"])
@@ -50,14 +50,14 @@ class ExecRequest(_Lenient):
 
 
 class Origin(BaseModel):
-    """Name the input that a file is a new version of."""
+    """The input of which a file is a new version."""
 
     id: str
     storage_session_id: str
 
 
 class ExecFile(BaseModel):
-    """Describe a file that a run created or changed (K20)."""
+    """A file that a run created or changed (K20)."""
 
     id: str
     name: str
@@ -67,7 +67,7 @@ class ExecFile(BaseModel):
 
 
 class ArtifactDelivery(BaseModel):
-    """Count what could not be delivered (K21)."""
+    """Number of files that could not be delivered (K21)."""
 
     code: str = "artifact_delivery_failed"
     status: str
@@ -77,7 +77,7 @@ class ArtifactDelivery(BaseModel):
 
 
 class ExecResponse(BaseModel):
-    """Tell how a run went (K19)."""
+    """Result of a run (K19)."""
 
     session_id: str
     stdout: str
@@ -94,7 +94,7 @@ class ExecResponse(BaseModel):
 
 
 class WireTool(_Lenient):
-    """Describe a tool that a program may call."""
+    """A tool that a program may call."""
 
     name: Text
     description: Text | None = None
@@ -102,7 +102,7 @@ class WireTool(_Lenient):
 
 
 class WireResult(_Lenient):
-    """Answer one tool call (K32)."""
+    """Result of one tool call (K32)."""
 
     call_id: Text
     result: Any = None
@@ -111,7 +111,7 @@ class WireResult(_Lenient):
 
 
 class ProgrammaticRequest(_Lenient):
-    """Ask for a program that may call tools, or go on with one (K27-K33)."""
+    """Request to run a program that may call tools, or to resume one (K27-K33)."""
 
     code: str | None = Field(default=None, description="The program; with the first request.")
     tools: list[WireTool] | None = Field(default=None, description="The tools it may call.")
@@ -129,7 +129,7 @@ class ProgrammaticRequest(_Lenient):
 
 
 class ToolCall(BaseModel):
-    """Ask the client to call a tool (K28)."""
+    """A tool call for the client to make (K28)."""
 
     id: str
     name: str
@@ -137,7 +137,7 @@ class ToolCall(BaseModel):
 
 
 class ProgrammaticResponse(BaseModel):
-    """Tell what the program waits for, or how it ended (K27)."""
+    """A pause for tool calls, or the result of the run (K27)."""
 
     status: str = Field(description="tool_call_required, completed or error.")
     session_id: str
@@ -154,20 +154,20 @@ class ProgrammaticResponse(BaseModel):
 
 
 class CancelRequest(_Lenient):
-    """Name the request in flight that is to be cancelled, by its X-LibreChat-Code-Request-ID (K33)."""
+    """Request to cancel the request in flight with this X-LibreChat-Code-Request-ID (K33)."""
 
     request_id: str
 
 
 class Cancelled(BaseModel):
-    """Answer a cancellation."""
+    """Result of a cancellation."""
 
     message: str = "Cancelled"
     request_id: str
 
 
 class UploadedFile(BaseModel):
-    """Describe an uploaded file under every name that a client reads (K34)."""
+    """An uploaded file, under every name that a client reads (K34)."""
 
     fileId: str
     filename: str
@@ -178,7 +178,7 @@ class UploadedFile(BaseModel):
 
 
 class UploadResponse(BaseModel):
-    """Answer an upload (K34)."""
+    """Result of an upload (K34)."""
 
     message: str = "success"
     session_id: str
@@ -187,7 +187,7 @@ class UploadResponse(BaseModel):
 
 
 class BatchResponse(BaseModel):
-    """Answer an upload in which files may fail one by one (K35)."""
+    """Result of an upload in which single files may fail (K35)."""
 
     message: str
     session_id: str
@@ -198,7 +198,7 @@ class BatchResponse(BaseModel):
 
 
 class Deleted(BaseModel):
-    """Answer a deletion (K41)."""
+    """Result of a deletion (K41)."""
 
     message: str = "File deleted successfully"
     session_id: str
@@ -206,7 +206,7 @@ class Deleted(BaseModel):
 
 
 class LanguageInfo(BaseModel):
-    """Tell of one language; ``packages`` names what Debian calls its toolchain where that is missing."""
+    """One language; ``packages`` lists the Debian packages of its toolchain if that is missing."""
 
     lang: str
     aliases: list[str]
@@ -215,13 +215,13 @@ class LanguageInfo(BaseModel):
 
 
 class LanguagesResponse(BaseModel):
-    """List all languages that the service knows."""
+    """All languages that the service supports."""
 
     languages: list[LanguageInfo]
 
 
 class ErrorBody(BaseModel):
-    """Say what went wrong (K42)."""
+    """Error response (K42)."""
 
     error: str
     message: str | None = None
@@ -238,4 +238,4 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         503: "A part of the service cannot serve; come again after Retry-After seconds",
     }.items()
 }
-"""The error answers that every route can give, for the OpenAPI page."""
+"""Error responses that every route can return, for the OpenAPI page."""

@@ -1,4 +1,4 @@
-"""Answer ``POST /upload`` and ``POST /upload/batch`` (K34-K37)."""
+"""``POST /upload`` and ``POST /upload/batch`` (K34-K37)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _FORM = {
 
 
 def router(files: Files) -> APIRouter:
-    """Make the routes."""
+    """Return the routes."""
     routes = APIRouter(tags=["files"])
 
     @routes.post(
@@ -82,7 +82,7 @@ def router(files: Files) -> APIRouter:
 
 
 class UploadReceiver:
-    """Take one multipart body into the store; on any failure nothing of it is kept."""
+    """Stores the files of one multipart body; on any failure none of them is kept."""
 
     def __init__(self, files: Files, principal: Principal, *, one_by_one: bool = False) -> None:
         self._files = files
@@ -93,7 +93,7 @@ class UploadReceiver:
         self.items: list[dict[str, Any]] = []
 
     async def take_all(self, request: Request) -> Upload:
-        """Read the body to its end and make its files visible. Raises ``BadRequest``, ``TooLarge``, ``NotFound``."""
+        """Read the complete body and make its files visible. Raises ``BadRequest``, ``TooLarge``, ``NotFound``."""
         try:
             async for part in parts_of(request):
                 await self._take(part)

@@ -1,1 +1,1 @@
-"""Serve, run one program, or examine the machine, from the command line."""
+"""Command line: serve, run one program, check the machine."""

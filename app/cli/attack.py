@@ -1,4 +1,4 @@
-"""Attack a service with every program and request of the attack suite, and tell what was contained."""
+"""``attack``: runs every program and request of the attack suite against a service, and reports the results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Attack; give 1 when anything was not contained."""
+    """Run the attacks; return 1 if any of them was not contained."""
     wanted = re.compile(arguments.only, re.IGNORECASE)
     attacks = [attack for attack in suite.load() if wanted.search(attack.group) or wanted.search(attack.name)]
     if arguments.list:

@@ -1,4 +1,4 @@
-"""Examine the machine and the configuration, or ask the service that runs here how it is."""
+"""``doctor``: checks the machine and the configuration, or the readiness of the service that runs here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from app.settings import Settings, SettingsError, load_settings
 
-_QUICK_SECONDS = 9.0  # the image gives the check 15, of which a loaded machine takes some to start it
+_QUICK_SECONDS = 9.0  # the image's health check has 15, of which a loaded machine uses some to start it
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  compared, not bound
 
 
@@ -25,7 +25,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what is found as it is found; give 0 when the service can work here, 78 for a bad setting, else 1."""
+    """Print each finding at once; return 0 if the service can work here, 78 for a bad setting, else 1."""
     try:
         settings = load_settings(serving=False)
     except SettingsError as error:
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _examine(settings: Settings) -> int:
-    from app.cli.findings import findings  # --quick, which runs all day, does without engines and frameworks
+    from app.cli.findings import findings  # --quick runs all day, so it imports neither engines nor frameworks
 
     failed = False
     async for finding in findings(settings):
@@ -45,7 +45,7 @@ async def _examine(settings: Settings) -> int:
 
 
 def _ask(settings: Settings) -> int:
-    """Ask ``/readyz``, which runs a program and probes the store itself, every five seconds at most."""
+    """Request ``/readyz``, which itself runs a program and probes the store, at most every five seconds."""
     host = _EVERYWHERE.get(settings.host, settings.host)
     connection = http.client.HTTPConnection(host, settings.port, timeout=_QUICK_SECONDS)
     try:

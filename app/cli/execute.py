@@ -1,4 +1,4 @@
-"""Run one program by the same path as the service, without the server."""
+"""``exec``: runs one program through the same code path as the service, without the server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the program; give its exit code, or 1 when it had none."""
+    """Run the program; return its exit code, or 1 if there is none."""
     language = find_language(arguments.lang)
     if language is None:
         print(f"--lang: {arguments.lang} is not a language that this service knows", file=sys.stderr)
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     code = sys.stdin.read() if arguments.code == "-" else arguments.code
     order = RunRequest(_CALLER, language, code, arguments.arg, timeout_seconds=arguments.timeout)
     try:
-        # files live in memory here: nothing is left behind
+        # files stay in memory here, so nothing is left behind
         settings = load_settings(serving=False).model_copy(
             update={"file_store_url": "memory:///", "sandbox_standby": 0}
         )

@@ -1,4 +1,4 @@
-"""Look at each part of the machine and the configuration, and put in a line what was found, its cause and its cure."""
+"""Checks of the machine and the configuration; each result is one line with cause and remedy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MARKS = {"ok": "ok   ", "warn": "warn ", "fail": "FAIL "}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Hold one line of the report; a ``fail`` keeps the service from working, a ``warn`` narrows it."""
+    """One line of the report; ``fail``: the service cannot work, ``warn``: it works with limits."""
 
     mark: str
     what: str
@@ -30,7 +30,7 @@ class Finding:
 
 
 async def findings(settings: Settings) -> AsyncIterator[Finding]:
-    """Examine one part after the other; the last one is a real program on the engine."""
+    """Check one part after the other; the last check runs a real program on the engine."""
     yield Finding("ok", "python", sys.version.split()[0])
     yield _credentials(settings)
     if settings.engine == "local":
@@ -84,7 +84,7 @@ async def _engine(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def _languages(engine: Engine) -> AsyncIterator[Finding]:
-    """Look for every language's tool inside a sandbox."""
+    """Check for every language's tool inside a sandbox."""
     for toolchain in await look(await engine.create()):
         language = toolchain.language
         what = f"language {language.name}"

@@ -1,4 +1,4 @@
-"""Make an API key on the first start and keep it in ``.env``."""
+"""Creation of an API key in ``.env`` on the first start."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ ENV_FILE = Path(".env")
 
 
 def ensure_key(path: Path = ENV_FILE) -> bool:
-    """Add an ``ADAPTER_API_KEY`` to the file when no credential is configured at all; tell whether it was done.
+    """Add an ``ADAPTER_API_KEY`` to the file if no credential is configured; return whether a key was added.
 
-    The file is readable by its owner alone from the moment it exists. In a container, where none can be written,
-    none is made. Raises ``SettingsError`` for other bad settings.
+    Only its owner can read the file, from its creation on. Where the file cannot be written, as in a container, no key
+    is created. Raises ``SettingsError`` for other bad settings.
     """
     settings = load_settings(path, serving=False)
     if settings.has_credential or settings.adapter_auth == "none":
@@ -27,7 +27,7 @@ def ensure_key(path: Path = ENV_FILE) -> bool:
     try:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError:
-        return False  # the start says which setting is missing
+        return False  # the start reports the missing setting
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write("\n".join(lines) + "\n")
     os.replace(fresh, path)

@@ -1,4 +1,4 @@
-"""Start the service, with a key made on the first start, and say what LibreChat needs to know."""
+"""``serve``: starts the service, creates an API key on the first start, and prints the settings for LibreChat."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(_: argparse.Namespace) -> int:
-    """Serve until told to stop; give the exit code."""
+    """Serve until a signal to stop arrives; return the exit code."""
     try:
         made = ensure_key()
         settings = load_settings()
@@ -34,7 +34,7 @@ def run(_: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return EX_CONFIG
     process_tuning.spare_the_collector()
-    if made or sys.stdout.isatty():  # the log of a container is no place for a key
+    if made or sys.stdout.isatty():  # no key in the log of a container
         print(welcome(settings, key_was_made=made), flush=True)
     uvicorn.run(
         app,
@@ -48,7 +48,7 @@ def run(_: argparse.Namespace) -> int:
 
 
 def welcome(settings: Settings, *, key_was_made: bool) -> str:
-    """Write the lines to paste into LibreChat's ``.env``."""
+    """Return the lines for LibreChat's ``.env``."""
     host = "localhost" if settings.host in ("0.0.0.0", "127.0.0.1", "::") else settings.host  # noqa: S104  compared, not bound
     key = settings.adapter_api_key.get_secret_value() if settings.adapter_api_key else None
     lines = [f"A new API key was made and kept in {ENV_FILE}." if key_was_made else ""]

@@ -1,4 +1,4 @@
-"""Make the recommended Daytona snapshot: runner, directories, data stack, languages."""
+"""``snapshot build``: builds the recommended Daytona snapshot with runner, directories, data packages, languages."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def add_to(commands: Any) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build or print; give the exit code."""
-    from app.engines.daytona import snapshot  # the SDK takes seconds to import, and other commands do without
+    """Build or print; return the exit code."""
+    from app.engines.daytona import snapshot  # the SDK takes seconds to import, and other commands do not need it
 
     if arguments.print:
         sys.stdout.write(snapshot.image().dockerfile())

@@ -1,1 +1,1 @@
-"""The operator's page: what the service does now, what it did in the last hour, and a place to try it."""
+"""Operator's page: current state, statistics of the last hour, and a form to try the service."""

@@ -1,4 +1,4 @@
-"""Remember which LibreChat spoke last, and who was refused, so that the page can say what to set."""
+"""Last LibreChat release and last refusals, so that the page can suggest settings."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _UNTIL_0_8_5 = frozenset({"X-API-Key", "session_id refs"})
 
 
 class Clients:
-    """Listen to who comes and who is sent away."""
+    """Records calls by LibreChat and refused requests."""
 
     def __init__(self, events: Events) -> None:
         self.user_agent = ""
         self.spoke_at: float | None = None
         self.signs: dict[str, float] = {}
-        """Each sign that was ever seen, and when it was seen last."""
+        """Each sign that was ever seen, and when it was last seen."""
 
         self.refusals: deque[Refused] = deque(maxlen=LAST_REFUSALS)
         events.on(LibreChatSpoke, self._spoke)
@@ -35,14 +35,14 @@ class Clients:
             self.signs[sign] = call.at
 
     def release(self) -> str | None:
-        """Tell which LibreChat spoke last, by the signs of the ten minutes before; ``None`` without any that decide."""
+        """Return the release of the last LibreChat, by its signs of the ten minutes before; ``None`` if unclear."""
         if self.spoke_at is None:
             return None
         return release_of({sign for sign, at in self.signs.items() if self.spoke_at - at <= _RECENT_SECONDS})
 
 
 def release_of(signs: Collection[str]) -> str | None:
-    """Tell which LibreChat shows these signs; an old and a new one at once are told as that."""
+    """Return the LibreChat release that shows these signs; if old and new signs are mixed, return both."""
     seen = frozenset(signs)
     new = "v0.8.7 or later" if seen & _AFTER_0_8_7 else "v0.8.6 or later" if seen & _AFTER_0_8_6 else None
     old = "v0.8.5 or earlier" if seen & _UNTIL_0_8_5 else None

@@ -1,4 +1,4 @@
-"""Remember the last hour by the minute, and the last runs; of bounded size, whatever happens."""
+"""Statistics of the last hour by the minute, and the last runs; the memory use is bounded."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ LAST_RUNS = 100
 
 _SHORTEST_SECONDS = 0.0005
 _STEPS_PER_E = 20
-"""Times are counted in steps of five per cent: about 270 counters at most, from half a millisecond to five minutes."""
+"""Times are counted in steps of five per cent: at most about 270 counters, from half a millisecond to five minutes."""
 
 
 @dataclass(slots=True)
 class Minute:
-    """Count what happened in one minute."""
+    """Counts of one minute."""
 
     number: int
     """Minutes since the epoch."""
@@ -32,7 +32,7 @@ class Minute:
 
 
 class Hour:
-    """Listen and count; each listener takes two microseconds."""
+    """Counts events; each listener takes two microseconds."""
 
     def __init__(self, events: Events) -> None:
         self._minutes: deque[Minute] = deque(maxlen=MINUTES)
@@ -42,7 +42,7 @@ class Hour:
 
     def _finished(self, run: FinishedRun) -> None:
         if run.ending == PAUSED:
-            return  # it will be told of again, at its end
+            return  # it is reported again when it ends
         self.last_runs.append(run)
         minute = self._minute(run.at)
         minute.times[_step_of(run.total_seconds)] += 1
@@ -56,10 +56,10 @@ class Hour:
         number = int(at // 60)
         if not self._minutes or self._minutes[-1].number < number:
             self._minutes.append(Minute(number))
-        return self._minutes[-1]  # also when the clock was set back
+        return self._minutes[-1]  # also after the clock was set back
 
     def minutes(self, now: float) -> list[Minute]:
-        """List the minutes of the last hour in which something happened, oldest first."""
+        """Return the minutes of the last hour with at least one event, oldest first."""
         oldest = int(now // 60) - MINUTES + 1
         return [minute for minute in self._minutes if minute.number >= oldest]
 
@@ -69,7 +69,7 @@ def _step_of(seconds: float) -> int:
 
 
 def quantile(share: float, minutes: Iterable[Minute]) -> float | None:
-    """Give the time in seconds, to three per cent, that this share of the runs did not exceed; ``None`` without any."""
+    """Return the time in seconds, to three per cent, that this share of runs did not exceed; ``None`` without runs."""
     times: Counter[int] = Counter()
     for minute in minutes:
         times.update(minute.times)

@@ -1,4 +1,4 @@
-"""Put together what the page shows of now, the last hour, the last runs and the callers."""
+"""Content of the operator's page: current state, the last hour, the last runs and the clients."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SHOWN_RUNS = 50
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Hold what the settings allow at one time."""
+    """Maximum numbers allowed by the settings at one time."""
 
     running: int
     waiting: int
@@ -41,7 +41,7 @@ class Bounds:
 
 
 class Overview:
-    """Listen from the start, and tell when asked."""
+    """Collects events from the start, and builds the page's data on request."""
 
     def __init__(
         self, events: Events, admission: Admission, leases: Leases, engine: Engine, bounds: Bounds, warnings: list[str]
@@ -57,7 +57,7 @@ class Overview:
         self._started_at = time.time()
 
     async def look(self, *, names_sessions: bool) -> ConsoleData:
-        """Give everything as it stands; ids of sessions open their files, so not everybody may be told."""
+        """Return all data as of now. Ids of sessions open their files, so only some callers may see them."""
         now = time.time()
         minutes = self._hour.minutes(now)
         return ConsoleData(

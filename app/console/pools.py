@@ -1,4 +1,4 @@
-"""Remember how many spares wait, and how often there was one."""
+"""Number of prepared jails and warm sandboxes, with hits and misses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.core.events import Events, PoolFilled, PoolTaken
 
 @dataclass(slots=True)
 class Pool:
-    """Count one kind of spares."""
+    """Counts of one kind of prepared jails or warm sandboxes."""
 
     name: str
     kind: str
@@ -19,7 +19,7 @@ class Pool:
 
 
 class Pools:
-    """Listen to what is taken and made."""
+    """Counts takes and refills."""
 
     def __init__(self, events: Events) -> None:
         self._pools: dict[tuple[str, str], Pool] = {}

@@ -1,4 +1,4 @@
-"""Answer for the operator's page: its files for everybody, its data for who holds the key."""
+"""Routes of the operator's page: its files are public, its data are protected as ``Lock`` describes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from app.core.errors import NotFound, Unauthorized
 from app.settings import Settings
 
 Lock = Literal["key", "none", "no key"]
-"""What opens the page: the API key; nothing; or nothing can, because no key is set."""
+"""Access to the page: with the API key; without a credential; or for nobody, because no key is set."""
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -37,11 +37,11 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
-"""With trusted types switched off, no script of the page can turn a text into HTML, by whatever mistake."""
+"""``trusted-types 'none'`` permits no policy, so no script of the page can turn text into HTML by mistake."""
 
 
 def router(overview: Overview, sessions: Sessions, lock: Lock) -> APIRouter:
-    """Make the routes."""
+    """Return the routes."""
     routes = APIRouter(tags=["console"])
     page = _read(lock)
 
@@ -70,16 +70,16 @@ def router(overview: Overview, sessions: Sessions, lock: Lock) -> APIRouter:
 
 
 def lock_of(settings: Settings) -> Lock:
-    """Say what opens the page under these settings."""
+    """Return the access rule of the page under these settings."""
     if settings.adapter_api_key is not None:
         return "key"
     return "none" if settings.adapter_auth == "none" else "no key"
 
 
 def _is_operator(request: Request, lock: Lock) -> bool:
-    """Let the operator in, and whoever comes where nothing is locked; tell whether it is the operator for sure.
+    """Check access to the page's data, and return whether the caller has the API key.
 
-    A user's token opens nothing here: for its holder there is no such page.
+    Without a lock, every caller without a token has access. For a user's token the route does not exist (404).
     """
     principal = principal_of(request)
     if principal.method == "jwt":
@@ -90,7 +90,7 @@ def _is_operator(request: Request, lock: Lock) -> bool:
 
 
 def _read(lock: Lock) -> dict[str, bytes]:
-    """Read the page's files, once; the page itself learns what opens it."""
+    """Read the page's files once, and set ``data-lock`` in ``index.html``."""
     page = {file.name: file.read_bytes() for file in resources("app.console").joinpath("page").iterdir()}
     page["index.html"] = page["index.html"].replace(b'data-lock="key"', f'data-lock="{lock}"'.encode())
     return page

@@ -1,4 +1,4 @@
-"""Model what the page is told. Times are seconds since the epoch; what nobody knows at the moment is ``null``."""
+"""Response models of the page. Times are seconds since the epoch; values unknown at the moment are ``null``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 
 class PoolFigures(BaseModel):
-    """Count one kind of spares."""
+    """Counts of one kind of prepared jails or warm sandboxes."""
 
     pool: str
     kind: str
@@ -16,7 +16,7 @@ class PoolFigures(BaseModel):
 
 
 class Now(BaseModel):
-    """Tell what the service does at this moment."""
+    """Current state of the service."""
 
     at: float
     started_at: float
@@ -36,7 +36,7 @@ class Now(BaseModel):
 
 
 class MinuteFigures(BaseModel):
-    """Tell of one minute in which something happened."""
+    """One minute with at least one run."""
 
     at: float = Field(description="Its beginning.")
     runs: int
@@ -47,7 +47,7 @@ class MinuteFigures(BaseModel):
 
 
 class HourFigures(BaseModel):
-    """Tell of the last sixty minutes; those without a run are left out."""
+    """The last sixty minutes; those without a run are omitted."""
 
     runs: int
     p50_seconds: float | None
@@ -56,7 +56,7 @@ class HourFigures(BaseModel):
 
 
 class LastRun(BaseModel):
-    """Tell of one run that is over; never its code, nor what it read or printed."""
+    """One finished run, without its code, input or output."""
 
     at: float
     run_id: str
@@ -76,7 +76,7 @@ class LastRun(BaseModel):
 
 
 class Refusal(BaseModel):
-    """Tell of a request that was refused; never its credential."""
+    """One refused request, without its credential."""
 
     at: float
     reason: str
@@ -86,7 +86,7 @@ class Refusal(BaseModel):
 
 
 class LibreChatSeen(BaseModel):
-    """Tell which LibreChat spoke last, and by which signs that shows."""
+    """The LibreChat release that called last, and the signs that identify it."""
 
     at: float | None
     user_agent: str
@@ -97,7 +97,7 @@ class LibreChatSeen(BaseModel):
 
 
 class ConsoleData(BaseModel):
-    """Answer ``GET /console/data``."""
+    """Response of ``GET /console/data``."""
 
     now: Now
     hour: HourFigures
@@ -106,7 +106,7 @@ class ConsoleData(BaseModel):
 
 
 class SessionFile(BaseModel):
-    """Describe a file of a session."""
+    """A file of a session."""
 
     id: str
     path: str
@@ -117,7 +117,7 @@ class SessionFile(BaseModel):
 
 
 class ConsoleSession(BaseModel):
-    """Describe a session."""
+    """A session."""
 
     id: str
     origin: str
@@ -131,7 +131,7 @@ class ConsoleSession(BaseModel):
 
 
 class ConsoleSessions(BaseModel):
-    """Answer ``GET /console/sessions``: the sessions used last, and how many there are."""
+    """Response of ``GET /console/sessions``: the sessions used last, and the number of all."""
 
     total: int
     sessions: list[ConsoleSession]

@@ -1,4 +1,4 @@
-"""List the sessions that were used last, with their files."""
+"""List of the sessions used last, with their files."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from app.core.protocols import FileStore, Leases, Retention
 from app.core.session import FileRecord, Record
 
 SHOWN_SESSIONS = 50
-"""As many small objects of the store are read at once for it."""
+"""Maximum of listed sessions; for each one, a small object of the store is read, all at once."""
 
 
 class Sessions:
-    """Look into the store; nothing that is looked at counts as used."""
+    """Reads sessions from the store; a listing does not count as use."""
 
     def __init__(self, files: FileStore, retention: Retention, leases: Leases) -> None:
         self._files = files
@@ -25,9 +25,9 @@ class Sessions:
         self._leases = leases
 
     async def look(self, operator: Principal) -> ConsoleSessions:
-        """List sessions, the last used first; those of proven users too, whose bytes stay their owners' (K9).
+        """List sessions, most recently used first.
 
-        Raises ``StoreUnavailable``.
+        Sessions of users with a token are included; their bytes stay private (K9). Raises ``StoreUnavailable``.
         """
         ids, total = await self._retention.recent(SHOWN_SESSIONS)
         records = await asyncio.gather(*(self._files.load(session_id) for session_id in ids))

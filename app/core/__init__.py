@@ -1,1 +1,1 @@
-"""Run programs, keep sessions and files; know nothing of HTTP, Redis, Daytona or jails."""
+"""The core: runs programs and stores sessions and files, independent of HTTP, Redis, Daytona and jails."""

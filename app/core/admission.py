@@ -1,4 +1,4 @@
-"""Bound the runs in progress and those that wait, and end them when the service stops."""
+"""Limits on running and queued runs, and cancellation of all of them when the service stops."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Deadline:
 
     @property
     def seconds_left(self) -> float:
-        """The time until then; 0 once it is over."""
+        """The time until then in seconds; 0 once it has passed."""
         return max(0.0, self.at - asyncio.get_running_loop().time())
 
 
 class Admission:
-    """Count who is inside and who waits; everybody else hears 429 with a time to come again (K42)."""
+    """Limits concurrent and queued runs; above that, 429 with ``Retry-After`` (K42)."""
 
     def __init__(self, slots: RunSlots, max_present: int, wait_seconds: float) -> None:
         self.wait_seconds = wait_seconds
@@ -48,9 +48,9 @@ class Admission:
 
     @asynccontextmanager
     async def enter(self, *, goes_on: bool = False) -> AsyncIterator[None]:
-        """Be counted, from the request's arrival to its answer. Raises ``Busy`` or ``Draining``.
+        """Count a request from its arrival to its answer. Raises ``Busy`` or ``Draining``.
 
-        What ``goes_on`` with a program that was begun before is let in while the service drains.
+        With ``goes_on`` (a continuation of a started program) the request is admitted while the service drains.
         """
         if self._is_cut or (self.is_draining and not goes_on):
             raise _draining()
@@ -71,12 +71,12 @@ class Admission:
             self.present -= 1
 
     def time_to_wait(self) -> Deadline:
-        """Start the time that one request may wait, for its session and its slot together (K24)."""
+        """Start the time limit of one request's waits: for its session and its slot together (K24)."""
         return Deadline(asyncio.get_running_loop().time() + self.wait_seconds)
 
     @asynccontextmanager
     async def slot(self, owner: str | None, deadline: Deadline) -> AsyncIterator[None]:
-        """Hold a slot to run. Raises ``Busy`` when none is free in time."""
+        """Acquire a slot for the duration of the block. Raises ``Busy`` if none is free before the deadline."""
         async with self._slots.slot(owner, deadline.seconds_left) as slot:
             task = asyncio.current_task()
             self._slot_of[task] = slot
@@ -86,9 +86,10 @@ class Admission:
                 del self._slot_of[task]
 
     async def program(self, begin: Callable[[], Awaitable[T]], sandbox_id: str) -> T | Reply:
-        """Let a program run in a sandbox; one that is cut off ends with ``CANCELLED``, and goes on to its answer.
+        """Run a program in a sandbox; after ``cut`` it ends with ``CANCELLED``, and its request is still answered.
 
-        Raises ``Draining`` when it may not begin any more, and what ``begin`` raises: it has not begun then.
+        Raises ``Draining`` if programs may no longer start. Passes on a ``ServiceError`` of ``begin``: the program has
+        not started then.
         """
         if self._is_cut:
             raise _draining()
@@ -106,11 +107,11 @@ class Admission:
         except ServiceError:
             self._cuts[task] = around
             raise
-        del self._cuts[task]  # what it left is collected and told, whatever comes
+        del self._cuts[task]  # ``cut`` must not interrupt collecting its files and answering
         return answer
 
     def cut(self) -> None:
-        """End all programs, send home who waits, and let nobody in any more."""
+        """Cancel all programs, refuse queued requests, and admit no new ones."""
         self._is_cut = True
         now = asyncio.get_running_loop().time()
         for cut in self._cuts.values():

@@ -1,4 +1,4 @@
-"""Clean up in the background: idle sandboxes, orphans, sessions past their time."""
+"""Background cleanup: idle sandboxes, orphans, expired sessions, unfinished files."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from app.core.sandbox_leases import SandboxLeases
 log = logging.getLogger(__name__)
 
 UNFINISHED_SECONDS = 3600.0
-"""How long an unfinished file may be untouched, and how often we look: an upload that goes on touches its file."""
+"""Age without a write after which an unfinished file is removed, and the interval of these checks.
+
+An upload in progress keeps writing to its file.
+"""
 
 
 class Cleanup:
-    """Tidy every so often, for as long as the service lives."""
+    """Runs the cleanup periodically for the lifetime of the service."""
 
     def __init__(
         self, sandboxes: SandboxLeases, leases: Leases, store: FileStore, retention: Retention,
@@ -37,7 +40,7 @@ class Cleanup:
         self._looked_for_unfinished = float("-inf")
 
     async def tend(self) -> None:
-        """Tidy for ever; a part of the service that does not answer now is tried again next time."""
+        """Clean up at each interval, forever; if a part of the service is unavailable, retry at the next one."""
         try:
             while True:
                 await asyncio.sleep(self._interval_seconds)
@@ -49,9 +52,9 @@ class Cleanup:
             await self._leader.resign()
 
     async def clean_up(self) -> None:
-        """Destroy idle sandboxes and orphans, then erase the sessions that nobody used for their whole retention.
+        """Destroy idle sandboxes and orphans, then erase sessions that were unused for the retention time.
 
-        What belongs to all replicas is done by their leader alone; each looks after what is its own.
+        Only the leader cleans up what all replicas share. Every replica cleans up its own sandboxes.
         """
         leads = await self._leader.is_elected()
         idle = await self._sandboxes.discard_idle(self._session_ttl_seconds, self._clock) if leads else 0
@@ -81,7 +84,7 @@ class Cleanup:
                 async with self._leases.hold(session_id, 0) as hold:
                     await self._sandboxes.discard(hold)
                     if hold.is_lost() or not await self._retention.is_idle(session_id, before):
-                        continue  # used a moment ago, after all
+                        continue  # it was used since it was listed
                     await self._store.erase(session_id)
                     erased += 1
             except Busy:

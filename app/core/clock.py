@@ -1,4 +1,4 @@
-"""Tell how old things are whose time is on the clock, although the clock may be set."""
+"""A wall clock by which nothing expires early when it is set."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import time
 log = logging.getLogger(__name__)
 
 LEAST_SECONDS = 60.0
-"""What counts as set; less than that is a clock that is kept right, or another machine's."""
+"""Differences above this mean that the clock was set; smaller ones come from synchronisation or another machine."""
 
 
 class Clock:
-    """Compare the clock with the time since the machine started, which nobody can set.
+    """Compares the wall clock with the time since boot, which cannot be set.
 
-    Of a clock that was set forward everything seems older than it is. So for a while nothing is: until what is not used
-    has been seen for its whole time on the new clock.
+    After a forward step everything seems older than it is. So for ``seconds`` after a step, ``ago`` counts with the
+    older offset, and nothing expires early.
     """
 
     def __init__(self) -> None:
         self._offsets = [(running_seconds(), _offset())]
-        """Since when (seconds since the start of the machine) the clock was so far ahead of that."""
+        """Pairs: when an offset was first seen (seconds since boot), and the offset (wall clock minus that time)."""
 
     def now(self) -> float:
-        """Give the time (seconds since the epoch), and notice when the clock was set."""
+        """Return the time (seconds since the epoch), and record a step of the clock."""
         offset = _offset()
         step = offset - self._offsets[-1][1]
         if abs(step) > LEAST_SECONDS:
@@ -32,7 +32,10 @@ class Clock:
         return running_seconds() + offset
 
     def ago(self, seconds: float) -> float:
-        """Give the time (seconds since the epoch) before which something is older than so long, however it was set."""
+        """Return the time (seconds since the epoch) before which a timestamp is older than ``seconds``.
+
+        This holds even if the clock was set.
+        """
         now, begin = self.now(), running_seconds() - seconds
         ends = [since for since, _ in self._offsets[1:]] + [float("inf")]
         least = min(offset for (_, offset), end in zip(self._offsets, ends, strict=True) if end > begin)
@@ -44,6 +47,6 @@ def _offset() -> float:
 
 
 def running_seconds() -> float:
-    """Give the seconds since the machine started, those that it slept included where that is known."""
+    """Return the seconds since boot, suspended time included where the system reports it."""
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boottime is None else time.clock_gettime(boottime)

@@ -1,7 +1,7 @@
-"""Content types by file name extension: one table of our own.
+"""Content types by file name extension, from a table of our own.
 
-Python's table differs between releases (3.11 knows no ``.xlsx``), ``/etc/mime.types`` between machines.
-The names are those of the IANA registry, or the usual ones where it has none.
+Python's table differs between releases (3.11 lacks ``.xlsx``), and ``/etc/mime.types`` differs between machines.
+The names are those of the IANA registry, or the usual ones where the registry has none.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Write all that is needed to go on with a paused run into the continuation token itself, signed.
+"""Continuation tokens: the complete state of a paused run, signed.
 
-So no replica has to remember anything, and a restart loses nothing: the program waits in its sandbox, and the client
-brings what the service must know.
+So replicas keep no state, and a restart loses nothing. The program waits in its sandbox, and the client sends back the
+state that the service needs.
 """
 
 from __future__ import annotations
@@ -24,64 +24,67 @@ _SHAPE = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 
 class Continuation(BaseModel):
-    """Know a paused run: where it waits, for what, whose it is, and what its end needs."""
+    """State of a paused run: its sandbox, its pending calls, its owner, and what finishing it needs."""
 
     run_id: str
     sandbox_id: str
     session_id: str
     language: str
     number: int
-    """Which of its pauses it waits in."""
+    """Number of the pause in which the program waits."""
 
     calls: list[str]
     key: str = ""
-    """What the engine wants to hear with the results."""
+    """Opaque data of the engine, passed back to it with the results."""
 
     tenant: str | None = None
     user: str | None = None
-    """The proven user, if one is proven."""
+    """The verified user, if there is one."""
 
     inputs: dict[str, tuple[str, str]] = Field(default_factory=dict)
-    """Path in the workspace -> session and file it was staged from."""
+    """Path in the workspace -> session id and file id that it was staged from."""
 
     notes: list[str] = Field(default_factory=list)
     received_bytes: int = 0
-    """What the results took so far."""
+    """Total size of the tool results so far."""
 
     def belongs_to(self, principal: Principal) -> bool:
-        """Tell whether this caller may go on with it."""
+        """Return whether this caller may resume the run."""
         return (self.tenant, self.user) == owner_of(principal)
 
     def next(self, number: int, calls: list[str], received_bytes: int) -> Self:
-        """Give the ticket of the run's next pause."""
+        """Return the state at the run's next pause."""
         return self.model_copy(update={"number": number, "calls": calls, "received_bytes": received_bytes})
 
 
 def owner_of(principal: Principal) -> tuple[str | None, str | None]:
-    """Give the proven tenant and user; a user that a header names is proven by nothing, and may be left out later."""
+    """Return the verified tenant and user; a user named by a header is unverified, and a later request may omit it."""
     return (principal.tenant, principal.user) if principal.is_verified else (None, None)
 
 
 class ContinuationTokens:
-    """Sign tickets, and read one's own again."""
+    """Signs continuation tokens and verifies them."""
 
     def __init__(self, secret: str | None, seconds: float) -> None:
-        """Replicas share the ``secret``; without one, tickets are good in this process alone."""
+        """Sign with ``secret``, which all replicas share; without one, tokens are valid in this process only."""
         seed = secret.encode() if secret else secrets.token_bytes(32)
         self.outlive_us = secret is not None
-        self._now = (
-            time.time if self.outlive_us else running_seconds
-        )  # which nobody can set, but only this machine knows
+        # running_seconds cannot be set, but is valid on this machine only
+        self._now = time.time if self.outlive_us else running_seconds
         self._key = hashlib.sha256(b"continuation tokens\0" + seed).digest()
         self._seconds = seconds
 
     def write(self, ticket: Continuation) -> str:
-        """Give the token."""
+        """Return the signed token."""
         claims = {"t": ticket.model_dump(exclude_defaults=True), "exp": self._now() + self._seconds}
         return jwt.encode(claims, self._key, _ALGORITHM)
 
     def read(self, token: str, principal: Principal) -> Continuation:
-        """Read a token. Raises ``BadRequest`` when it is none, ``NotFound`` when it is not this caller's, or old."""
+        """Verify and read a token.
+
+        Raises ``BadRequest`` for a text that is not shaped like a token. Raises ``NotFound`` for a wrong signature, an
+        expired token, or another caller's token.
+        """
         if _SHAPE.fullmatch(token) is None:
             raise BadRequest("continuation_token: this is no token of this service.")
         try:
@@ -95,5 +98,5 @@ class ContinuationTokens:
 
 
 def gone() -> NotFound:
-    """Say that nothing waits for a token; why is nobody's business but the owner's, who knows."""
+    """Return the error for a token without a waiting program; it gives no reason, since only the owner may know it."""
     return NotFound("The program that this token continues is unknown, has ended, or waited for too long.")

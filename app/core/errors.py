@@ -1,23 +1,23 @@
-"""Name everything that can go wrong with a request, the credential or the infrastructure.
+"""Errors of the request, the credential and the infrastructure.
 
-How a *program* ends is not here: that is a value, ``app.runner.endings.Ending``.
+How a *program* ends is not an error: it is a value, ``app.runner.endings.Ending``.
 
     ServiceError
-    ├── BadRequest            400  the request is malformed; the text names the field
-    │   └── UnknownProfile    400  an execution profile nobody knows
-    ├── Unauthorized          401  no credential, or a wrong one
-    ├── NotFound              404  absent, expired, or somebody else's
-    ├── Conflict              409  the request contradicts what is there
+    ├── BadRequest            400  the request is malformed; the message names the field
+    │   └── UnknownProfile    400  an unknown execution profile
+    ├── Unauthorized          401  the credential is missing or wrong
+    ├── NotFound              404  absent, expired, or another caller's
+    ├── Conflict              409  the request contradicts the current state
     │   ├── LanguageConflict       the session is bound to another language
     │   └── ProfileMismatch        a known execution profile that is not served here
     ├── TooLarge              413  more bytes than a limit allows
-    ├── Busy                  429  capacity is taken for now
-    ├── ClientLeft            499  nobody waits for the answer any more
-    └── Unavailable           503  a part of the service cannot serve for now
-        ├── EngineUnavailable      no sandbox can be had, or it was lost before the program started
-        ├── EngineLimited          the engine takes no more requests for now; nothing was begun
+    ├── Busy                  429  no capacity at the moment
+    ├── ClientLeft            499  the client closed the connection
+    └── Unavailable           503  a part of the service cannot serve at the moment
+        ├── EngineUnavailable      no sandbox is available, or it was lost before the program started
+        ├── EngineLimited          the engine accepts no more requests at the moment; nothing was started
         ├── StoreUnavailable       the file store does not answer
-        ├── LeasesUnavailable      the leases do not answer, or another replica took the session over
+        ├── LeasesUnavailable      the leases do not answer, or another replica took over the session
         └── Draining               the service is stopping
 
 ``app.api.errors`` maps each of them to HTTP in one table (contract K42).
@@ -27,7 +27,7 @@ from __future__ import annotations
 
 
 class ServiceError(Exception):
-    """Carry a short code and a sentence for the caller; never a secret, code or a stack trace."""
+    """Base class, with a short code and a sentence for the caller; never a secret, program code or a stack trace."""
 
     code = "internal_error"
 
@@ -39,43 +39,43 @@ class ServiceError(Exception):
 
 
 class BadRequest(ServiceError):
-    """Tell that the request is malformed; the message names the field."""
+    """The request is malformed; the message names the field (400)."""
 
     code = "bad_request"
 
 
 class UnknownProfile(BadRequest):
-    """Tell that ``X-CodeAPI-Expected-Profile`` names no known profile (K4)."""
+    """``X-CodeAPI-Expected-Profile`` names no known profile (400, K4)."""
 
     code = "invalid_execution_profile"
 
 
 class Unauthorized(ServiceError):
-    """Tell that the credential is missing or wrong (K5-K8)."""
+    """The credential is missing or wrong (401, K5-K8)."""
 
     code = "unauthorized"
 
 
 class NotFound(ServiceError):
-    """Tell that something is absent; what belongs to somebody else is absent too (K9)."""
+    """The session or file does not exist, or the caller may not see it (404, K9)."""
 
     code = "not_found"
 
 
 class Conflict(ServiceError):
-    """Tell that the request contradicts the state it meets."""
+    """The request contradicts the current state (409)."""
 
     code = "conflict"
 
 
 class LanguageConflict(Conflict):
-    """Tell that the session is bound to another language (K17)."""
+    """The session is bound to another language (409, K17)."""
 
     code = "language_conflict"
 
 
 class ProfileMismatch(Conflict):
-    """Tell that a known execution profile is not served here (K4)."""
+    """The execution profile is known but not served here (409, K4)."""
 
     code = "execution_profile_mismatch"
 
@@ -86,13 +86,13 @@ class ProfileMismatch(Conflict):
 
 
 class TooLarge(ServiceError):
-    """Tell that a body or a file is over a limit; nothing of it is kept (K36)."""
+    """A body or a file is over a limit; nothing of it is stored (413, K36)."""
 
     code = "too_large"
 
 
 class Busy(ServiceError):
-    """Tell that capacity is taken, and when to come again (seconds, 1 to 15 by K42)."""
+    """No capacity at the moment; ``retry_after_seconds`` is clamped to 1 to 15 (429, K42)."""
 
     code = "rate_limited"
 
@@ -102,13 +102,13 @@ class Busy(ServiceError):
 
 
 class ClientLeft(ServiceError):
-    """Tell that the client closed the connection; what is answered is never read (K26)."""
+    """The client closed the connection, so the answer is never read (499, K26)."""
 
     code = "client_closed_request"
 
 
 class Unavailable(ServiceError):
-    """Tell that a part of the service cannot serve now, and when to come again (seconds)."""
+    """A part of the service cannot serve at the moment; ``retry_after_seconds`` is at least 1 (503)."""
 
     code = "unavailable"
 
@@ -118,30 +118,30 @@ class Unavailable(ServiceError):
 
 
 class EngineUnavailable(Unavailable):
-    """Tell that no sandbox can be had, or that it died before the program started."""
+    """No sandbox is available, or it died before the program started."""
 
     code = "engine_unavailable"
 
 
 class EngineLimited(Unavailable):
-    """Tell that the engine takes no more requests for now: nothing was begun, and the sandbox is as it was."""
+    """The engine accepts no more requests at the moment; nothing was started, and the sandbox is unchanged."""
 
     code = "engine_limited"
 
 
 class StoreUnavailable(Unavailable):
-    """Tell that the file store does not answer."""
+    """The file store does not answer."""
 
     code = "store_unavailable"
 
 
 class LeasesUnavailable(Unavailable):
-    """Tell that the leases do not answer, or that a hold on a session was lost."""
+    """The leases do not answer, or the lock of a session was lost."""
 
     code = "leases_unavailable"
 
 
 class Draining(Unavailable):
-    """Tell that the service is stopping and takes no new runs."""
+    """The service is stopping and accepts no new runs."""
 
     code = "draining"

@@ -1,7 +1,7 @@
-"""Tell what happened to whoever wants to know: the metrics, the audit log, traces, the operator's page.
+"""Events for the metrics, the audit log, traces and the operator's page.
 
-An event is one immutable value, told once it is over, in the task that it happened in. So a listener takes
-microseconds, waits for nothing, and hands what takes longer to somebody else.
+An event is one immutable value. It is emitted once, when the thing it describes is over, in the task that did it. So a
+listener takes microseconds, never waits, and hands longer work to another task.
 """
 
 from __future__ import annotations
@@ -18,53 +18,53 @@ E = TypeVar("E")
 
 
 class Seconds(NamedTuple):
-    """Hold how long each step of a run took, in the order of the steps; 0 for one that it never came to.
+    """Duration of each step of a run, in the order of the steps; 0 for a step that was not reached.
 
     Events are named tuples, because a frozen dataclass takes five times as long to make.
     """
 
     lookup: float = 0.0
-    """Finding the files that the request names."""
+    """Looking up the files that the request names."""
 
     queue: float = 0.0
-    """Waiting for the session and for a place to run."""
+    """Waiting for the session and for a slot."""
 
     sandbox: float = 0.0
-    """Getting the sandbox."""
+    """Acquiring the sandbox."""
 
     stage: float = 0.0
-    """Bringing files into it."""
+    """Staging files into the sandbox."""
 
     run: float = 0.0
-    """The program, from the request to the runner until its answer."""
+    """Running the program, from the request to the runner until its reply."""
 
     collect: float = 0.0
-    """Storing what it wrote."""
+    """Collecting and storing the files that it wrote."""
 
     record: float = 0.0
     """Writing the session's record and lease."""
 
 
 class FinishedRun(NamedTuple):
-    """Tell of a request to run a program: to its end, to its next pause, or to the error that kept it from running.
+    """A request to run a program, up to its end, its next pause, or the error that kept it from running.
 
-    Never the code, nor what it read or printed. Sizes of text are in characters, of files in bytes.
+    It never contains the code, or what the program read or printed. Sizes of text are in characters, of files in bytes.
     """
 
     at: float
-    """When it was over, in seconds since the epoch."""
+    """When it ended, in seconds since the epoch."""
 
     request_id: str
     run_id: str
-    """The same for all requests that go on with one program."""
+    """The same for all requests that continue one program."""
 
     principal: Principal
     session_id: str
-    """Empty when it never got to have one."""
+    """Empty if the request got no session."""
 
     language: str
     ending: str
-    """An ``Ending``; ``paused``; or the code of the error that was answered instead."""
+    """An ``Ending``, ``paused``, or the code of the error that was returned instead."""
 
     exit_code: int | None
     total_seconds: float
@@ -81,42 +81,42 @@ class FinishedRun(NamedTuple):
     """Files that could not be delivered (K21)."""
 
     tool_rounds: int
-    """How often the program has paused for tools so far."""
+    """Number of pauses of the program so far."""
 
     sandbox: Literal["kept", "new", ""]
-    """Whether it ran where the session ran before; empty when it got no sandbox."""
+    """Whether it ran in the sandbox of the session's previous run; empty if it got no sandbox."""
 
     is_follow_up: bool
-    """Whether it follows a run: in that one's session, or with files that it left."""
+    """Whether it follows a run: in the session of that run, or with files from it."""
 
 
 class Answered(NamedTuple):
-    """Tell of a request of any kind."""
+    """A request of any kind that is over."""
 
     route: str
-    """The first part of its path, if we know it: one of a few."""
+    """The first part of its path if it is one of our routes, else ``other``; so there are few values."""
 
     status: int
-    """0 when it was not answered."""
+    """0 if it was not answered."""
 
     seconds: float
 
 
 class PoolTaken(NamedTuple):
-    """Tell that a spare was wanted from a pool: jails of the local engine, sandboxes of Daytona."""
+    """A take from a warm pool: jails of the local engine, sandboxes of Daytona."""
 
     pool: Literal["furnished", "jail", "sandbox"]
     kind: str
     is_hit: bool
     age_seconds: float | None
-    """How long the spare had waited; ``None`` where there was none, or another replica made it."""
+    """How long the taken one had been ready; ``None`` if there was none, or if another replica made it."""
 
     ready: int
-    """How many are left."""
+    """Number of ready ones left."""
 
 
 class PoolFilled(NamedTuple):
-    """Tell that a spare was made."""
+    """A warm pool got one more prepared jail or sandbox."""
 
     pool: Literal["furnished", "jail", "sandbox"]
     kind: str
@@ -124,29 +124,29 @@ class PoolFilled(NamedTuple):
 
 
 class PoolWhole(NamedTuple):
-    """Tell that spares are back; ``jail`` stands for both pools of the local engine, which are filled in turn."""
+    """A warm pool is full again; ``jail`` stands for both pools of the local engine, which are filled in turn."""
 
     pool: Literal["jail", "sandbox"]
     short_seconds: float
-    """How long the pool was short, from the first take."""
+    """How long the pool was not full, from the first take."""
 
 
 class EngineCalled(NamedTuple):
-    """Tell of one call to the engine's service."""
+    """One call to the engine's service that is over."""
 
     operation: str
     outcome: str
-    """``ok``, or in one word what went wrong; see ``app.engines.daytona.calls``."""
+    """``ok``, or what failed in one word; see ``app.engines.daytona.calls``."""
 
     seconds: float
 
 
 class StoreCalled(NamedTuple):
-    """Tell of one call to the file store."""
+    """One call to the file store that is over."""
 
     operation: str
     outcome: str
-    """``ok``; the code of an error; ``broken_off`` when the caller went away or had nothing more to give."""
+    """``ok``, the code of an error, or ``broken_off`` for any other exception, such as a cancellation."""
 
     seconds: float
     size: int
@@ -154,47 +154,47 @@ class StoreCalled(NamedTuple):
 
 
 class LibreChatSpoke(NamedTuple):
-    """Tell of a request of LibreChat's that was let in, by what its releases can be told apart; never what it asks."""
+    """An admitted request from LibreChat: the signs of its release, never its content."""
 
     at: float
-    """When it came, in seconds since the epoch."""
+    """When it arrived, in seconds since the epoch."""
 
     user_agent: str
-    """Empty where only the body of a request that was told of already shows more."""
+    """Empty in a second event about one request, for the signs that its body adds."""
 
     signs: tuple[str, ...]
-    """Of a few; see ``app.api.client_fingerprint``."""
+    """From a small fixed set; see ``app.api.client_fingerprint``."""
 
 
 class Refused(NamedTuple):
-    """Tell of a request that was refused for its credential; never the credential."""
+    """A request that was refused for its credential; never the credential itself."""
 
     at: float
     reason: str
-    """The sentence that was answered."""
+    """The error message that was returned."""
 
     offered: str
-    """In which form a credential came, or ``nothing``."""
+    """The form of the credential, or ``nothing``."""
 
     route: str
     user_agent: str
-    """Whatever the caller says, cut."""
+    """As the client sent it, truncated."""
 
 
 class Events:
-    """Pass events on to their listeners."""
+    """Dispatches events to their listeners."""
 
     def __init__(self) -> None:
         self._listeners: dict[type, tuple[Callable[[Any], None], ...]] = {}
 
     def on(self, kind: type[E], listener: Callable[[E], None]) -> None:
-        """Let a listener hear of every event of a kind from now on."""
+        """Add a listener for all events of one type."""
         self._listeners[kind] = (*self._listeners.get(kind, ()), listener)
 
     def tell(self, event: object) -> None:
-        """Tell the listeners; one that fails is logged, and costs neither the others nor the run anything."""
+        """Call the listeners; one that raises is logged and affects neither the other listeners nor the run."""
         for listener in self._listeners.get(type(event), ()):
             try:
                 listener(event)
-            except Exception:  # whatever is wrong with who watches, the work goes on
+            except Exception:  # a broken listener must not stop the work
                 log.exception("%s was not noted", type(event).__name__)

@@ -1,4 +1,4 @@
-"""Upload, list, probe, read and delete files. None of it needs a sandbox (K37)."""
+"""Uploading, listing, probing, reading and deleting files. None of it needs a sandbox (K37)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NO_FILE = "There is no such file."
 
 @dataclass(frozen=True, slots=True)
 class UploadPurpose:
-    """Say what an upload is for: the form fields of K34."""
+    """The target of an upload: the form fields of K34."""
 
     session_id: str | None = None
     entity_id: str | None = None
@@ -30,7 +30,7 @@ class UploadPurpose:
     read_only: bool = False
 
     def scope(self, principal: Principal) -> Scope:
-        """Give the scope of the new session (K9). Raises ``BadRequest`` for an unknown kind."""
+        """Return the scope of the new session (K9). Raises ``BadRequest`` for an unknown kind."""
         if self.kind in ("agent", "skill") and self.id:
             return shared_scope(principal, "agent" if self.kind == "agent" else "skill", self.id, self.version)
         if self.kind not in (None, "", "user", "agent", "skill"):
@@ -41,7 +41,7 @@ class UploadPurpose:
 
 
 class Upload:
-    """Take the files of one upload request; nothing is visible before ``commit``."""
+    """The files of one upload request; none is visible before ``commit``."""
 
     def __init__(self, store: FileStore, record: Record, *, is_new: bool, max_bytes: int) -> None:
         self._store = store
@@ -52,7 +52,7 @@ class Upload:
         self.files: list[FileRecord] = []
 
     async def add(self, name: str, content_type: str | None, chunks: Chunks) -> FileRecord:
-        """Store one file. Raises ``BadRequest`` for its name, ``TooLarge`` for its size; nothing of it is kept then."""
+        """Store one file. Raises ``BadRequest`` for its name or ``TooLarge`` for its size, and stores nothing then."""
         path = paths.clean(name)
         if path is None:
             raise BadRequest(f"filename: {name[:100]!r} cannot be the name of a file here.")
@@ -67,7 +67,7 @@ class Upload:
         return file
 
     async def commit(self, purpose: UploadPurpose, principal: Principal) -> None:
-        """Make the files visible, all at once. Raises ``NotFound`` when the session is gone by now."""
+        """Make the files visible, all at once. Raises ``NotFound`` if the session no longer exists."""
         self.files = [file.model_copy(update={"read_only": purpose.read_only}) for file in self.files]
 
         def apply(record: Record) -> None:
@@ -79,7 +79,7 @@ class Upload:
         if self._is_new:
             self.record.scope = purpose.scope(principal)
             apply(self.record)
-        self._may_be_visible = True  # from here on: an answer of the store may get lost
+        self._may_be_visible = True  # even if the call fails: the store's answer may get lost
         try:
             await (self._store.create(self.record) if self._is_new else self._store.change(self.record.id, apply))
         except (NotFound, Conflict):
@@ -87,21 +87,24 @@ class Upload:
             raise
 
     async def abandon(self) -> None:
-        """Take back what was stored, unless a record may name it; what none names goes in the end all the same."""
+        """Erase the stored bytes, unless a record may name them.
+
+        Bytes that no record names are erased later, with their session.
+        """
         if self._may_be_visible:
             return
         await self._store.erase(self.record.id, [file.id for file in self.files])
 
 
 class Files:
-    """Answer for the files of all sessions, to those who may see them."""
+    """The files of all sessions, for callers who may see them."""
 
     def __init__(self, store: FileStore, upload_max_bytes: int) -> None:
         self._store = store
         self._max_bytes = upload_max_bytes
 
     async def begin(self, principal: Principal, session_id: str | None) -> Upload:
-        """Begin an upload: into a live session of the caller's, or into a new one. Raises ``NotFound``."""
+        """Begin an upload into a live session of the caller, or into a new one. Raises ``NotFound``."""
         if not session_id:
             record = Record(id=new_id(), origin="upload", user=principal.user)
             return Upload(self._store, record, is_new=True, max_bytes=self._max_bytes)
@@ -111,16 +114,16 @@ class Files:
         return Upload(self._store, found, is_new=False, max_bytes=self._max_bytes)
 
     async def session(self, principal: Principal, session_id: str) -> Record:
-        """Give a session that the caller may see. Raises ``NotFound``."""
+        """Return a session that the caller may see; this counts as a use (K12). Raises ``NotFound``."""
         record = await self._store.load(session_id)
         if record is None or not may_read(principal, record):
             raise NotFound(_VIEWED)
         return await touched(self._store, record)
 
     async def find(self, principal: Principal, session_id: str, file_id: str) -> tuple[Record, FileRecord]:
-        """Return a session and a file of it; this counts as a use of the session (K12).
+        """Return a session and one of its files; this counts as a use of the session (K12).
 
-        Raises ``NotFound``, in the same words whatever is missing.
+        Raises ``NotFound``, with the same message whichever is missing.
         """
         record = await self._store.load(session_id)
         file = record.files.get(file_id) if record is not None and may_read(principal, record) else None
@@ -129,11 +132,11 @@ class Files:
         return await touched(self._store, record), file
 
     def read(self, session_id: str, file_id: str, start: int = 0, end: int | None = None) -> Chunks:
-        """Read the bytes of a file that ``find`` gave."""
+        """Read the bytes of a file that ``find`` returned."""
         return self._store.read(session_id, file_id, start, end)
 
     async def delete(self, principal: Principal, session_id: str, file_id: str) -> None:
-        """Delete a file for good. Raises ``NotFound``, also the second time (K41)."""
+        """Delete a file permanently. Raises ``NotFound``, also the second time (K41)."""
         record = await self._store.load(session_id)
         if record is None or not may_change(principal, record) or file_id not in record.files:
             raise NotFound(_NO_FILE)

@@ -1,4 +1,4 @@
-"""Work out which files a run needs in its workspace, and which of them the sandbox does not hold yet."""
+"""Inputs of a run: the files that its workspace needs, and which of them the sandbox lacks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from app.core.session import FileRecord, Record
 from app.core.touch import touched
 
 MAX_NAMED_FILES = 20
-"""File names in one note, so that a note stays a line."""
+"""Most file names in one note, so that a note stays one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Name a stored file that a request wants in the workspace, under a name of the request's choice (K15)."""
+    """A stored file that a request wants in the workspace, under a name of the request's choice (K15)."""
 
     session_id: str
     file_id: str
@@ -27,7 +27,7 @@ class Ref:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """Place one stored file in the workspace."""
+    """One stored file and its path in the workspace."""
 
     path: str
     session_id: str
@@ -35,13 +35,13 @@ class Input:
 
     @property
     def key(self) -> str:
-        """Identify the bytes, for ``Lease.staged``."""
+        """Identifier of the bytes, for ``Lease.staged``."""
         return f"{self.session_id}/{self.file.id}"
 
 
 @dataclass(slots=True)
 class References:
-    """The stored files that a request refers to, the session records read for them, and notes on what is missing."""
+    """The stored files that a request refers to, the session records read for them, and notes on missing files."""
 
     found: list[Input] = field(default_factory=list)
     """In the order of the request."""
@@ -52,7 +52,7 @@ class References:
 
 @dataclass(slots=True)
 class Inputs:
-    """The inputs of a run by path, the records read for them, and notes for the model on what is missing."""
+    """The inputs of a run by path, the records read for them, and notes for the model on missing files."""
 
     by_path: dict[str, Input] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
@@ -60,7 +60,11 @@ class Inputs:
 
 
 async def resolve(store: FileStore, principal: Principal, refs: Iterable[Ref]) -> References:
-    """Look the refs up. What is missing, expired, foreign or misnamed becomes a note; nothing fails the run (K15)."""
+    """Look up the refs.
+
+    A missing, expired, foreign or misnamed file becomes a note and does not fail the run (K15). Errors of the store are
+    raised.
+    """
     references = References()
     for ref in refs:
         path = paths.clean(ref.name)
@@ -84,7 +88,7 @@ async def _find(store: FileStore, principal: Principal, ref: Ref, references: Re
 
 
 def select_inputs(references: References, record: Record | None = None) -> Inputs:
-    """Choose what lies where: of the session's files and the refs that want one place, the newest (K15)."""
+    """Choose the file for each path; where the session's files and the refs conflict, choose the newest (K15)."""
     own = [Input(file.path, record.id, file) for file in record.current()] if record is not None else []
     selected, replaced = _newest([*own, *references.found])
     notes = [*references.notes, *([_replaced_note(replaced)] if replaced else [])]
@@ -92,11 +96,11 @@ def select_inputs(references: References, record: Record | None = None) -> Input
 
 
 def _newest(candidates: Sequence[Input]) -> tuple[dict[str, Input], list[Input]]:
-    """Split candidates into those that are placed, by path, and those that give way to a newer one.
+    """Split candidates into the selected ones, by path, and those that a newer one replaces.
 
-    Two files conflict if their paths are equal or one is a directory of the other. LibreChat names what is attached
-    now first and old uploads last, so the order of a request says nothing. It decides between files of one time: the
-    later one is placed.
+    Two files conflict if their paths are equal or one is a directory of the other. LibreChat names current attachments
+    first and old uploads last, so the order of a request does not show which is newer. Only between files of the same
+    time does the order decide: the later one is selected.
     """
     selected: dict[str, Input] = {}
     replaced: list[Input] = []
@@ -118,7 +122,7 @@ def _replaced_note(replaced: Sequence[Input]) -> str:
 
 
 def missing_from(lease: Lease, inputs: Inputs, store: FileStore) -> list[Staged]:
-    """List what the sandbox does not hold yet."""
+    """Return the inputs that the sandbox does not have yet."""
     return [
         Staged(item.path, item.file.size, _reader(store, item))
         for item in inputs.by_path.values()
@@ -127,7 +131,7 @@ def missing_from(lease: Lease, inputs: Inputs, store: FileStore) -> list[Staged]
 
 
 def forget_replaced(lease: Lease, placed: Iterable[str]) -> None:
-    """Forget staged files that give way to ones that are placed now: they must be staged again if they are wanted."""
+    """Remove from the lease staged files that conflict with newly placed ones; if needed, they are staged again."""
     there = paths.Occupied(lease.staged)
     for path in placed:
         for other in there.in_the_way_of(path):
@@ -136,12 +140,12 @@ def forget_replaced(lease: Lease, placed: Iterable[str]) -> None:
 
 
 def note_placed(lease: Lease, inputs: Inputs) -> None:
-    """Write down that every input is where it should be."""
+    """Record in the lease that every input is at its path."""
     lease.staged.update({path: item.key for path, item in inputs.by_path.items()})
 
 
 def stale_in(lease: Lease, record: Record, inputs: Inputs) -> list[str]:
-    """List paths of session files that were deleted since the sandbox got them."""
+    """Return the paths of session files that were deleted after they were staged into the sandbox."""
     own = record.id + "/"
     return [
         path

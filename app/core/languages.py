@@ -1,4 +1,4 @@
-"""List the languages (K14). Adding one is one entry here; the rest of the service asks this table."""
+"""The supported languages (K14). To add one, add one entry here; the rest of the service reads this table."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from app.runner.messages import Place, Program
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """Say how programs of one language are written down, compiled and run.
+    """A language: how its programs are stored, compiled and run.
 
-    In the command lines ``{source}`` is the file, ``{workspace}`` the user's directory, ``{scratch}`` a private one
-    that is gone after the run, ``{memory}`` the bytes of memory that a run has: a part that names it is left out where
-    the engine does not tell.
+    In the command lines ``{source}`` is the file and ``{workspace}`` the user's directory. ``{scratch}`` is a private
+    directory that is deleted after the run. ``{memory}`` is the memory of a run in bytes; an argument that contains it
+    is left out if the engine does not report the memory.
     """
 
     name: str
@@ -22,32 +22,32 @@ class Language:
     run: tuple[str, ...] = ()
     compile: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
-    """What Debian calls the toolchain; empty where it comes with the sandbox runtime or with every Debian."""
+    """Debian packages of the toolchain; empty if it comes with the sandbox runtime or with every Debian."""
 
     place: Place = "scratch"
     neutral: bool = False
-    """Whether a session of any language may run it (K17)."""
+    """Whether it may run in a session of any language (K17)."""
 
     family: str | None = None
-    """The language that a session is bound to by it, where that is another name for the same."""
+    """The language to which it binds a session, if not itself."""
 
     @property
     def bound_as(self) -> str:
-        """Name what a session is bound to."""
+        """The language to which a session is bound."""
         return self.family or self.name
 
     @property
     def tool(self) -> str:
-        """Name the program without which the language is not there."""
+        """The executable that the language needs."""
         return (self.compile or self.run or ("python3",))[0]
 
     def program(self, source: str, args: list[str]) -> Program:
-        """Put a program of this language into the runner's words."""
+        """Return a program of this language as a message for the runner."""
         return Program(source, self.filename, self.place, list(self.compile), list(self.run), args, language=self.name)
 
 
 _JVM = ("-XX:MaxRAM={memory}", "-XX:MaxRAMPercentage=60", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-"""The sandbox hides the control group that would tell the JVM its memory; the last two save time at the start."""
+"""The JVM cannot read its memory limit, because the sandbox hides the control group. The last two shorten startup."""
 
 _BINARY = ("{scratch}/program",)
 
@@ -77,7 +77,7 @@ LANGUAGES: tuple[Language, ...] = (
         "java",
         (),
         "Main.java",
-        ("java", *_JVM, "{source}"),  # takes a class of any name, which javac does not
+        ("java", *_JVM, "{source}"),  # accepts a class of any name, which javac does not
         packages=("default-jdk-headless",),
     ),
     Language(
@@ -86,7 +86,7 @@ LANGUAGES: tuple[Language, ...] = (
         "main.php",
         ("php", "-d", "display_errors=stderr", "-d", "log_errors=0", "-d", "html_errors=0", "-f", "{source}", "--"),
         packages=("php-cli",),
-        place="workspace",  # its programs say __DIR__ for the place of the user's files
+        place="workspace",  # its programs use __DIR__ for the directory of the user's files
     ),
     Language(
         "rs",
@@ -130,5 +130,5 @@ _BY_NAME = {name: language for language in LANGUAGES for name in (language.name,
 
 
 def find_language(name: str) -> Language | None:
-    """Look a language up by any of its names, in any case."""
+    """Return the language with this name or alias, in any case, or ``None``."""
     return _BY_NAME.get(name.strip().lower())

@@ -1,4 +1,4 @@
-"""Elect the one replica that cleans up after others."""
+"""Election of the one replica that cleans up for all."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from app.core.errors import Busy
 from app.core.protocols import Leases, SessionLock
 
 LOCK = "sweep"
-"""What the leader holds, as if it were a session; no session has so short an id (K10)."""
+"""The session id under which the leader's lock is held; no real session id is this short (K10)."""
 
 
 class Leader:
-    """Hold a lock like a session's: short, renewed as long as this process lives, fenced, free when it dies.
+    """Leadership by a lock like a session's: short, renewed while this process lives, fenced, free after its death.
 
-    Within one process there is nobody to contend with, so it always leads.
+    With in-memory leases there is no other replica, so this process always leads.
     """
 
     def __init__(self, leases: Leases) -> None:
@@ -23,7 +23,7 @@ class Leader:
         self._hold: SessionLock | None = None
 
     async def is_elected(self) -> bool:
-        """Tell whether this process leads, and become leader when nobody does. Raises ``LeasesUnavailable``."""
+        """Return whether this process leads; become leader if there is none. Raises ``LeasesUnavailable``."""
         if self._hold is not None and not self._hold.is_lost():
             return True
         await self.resign()
@@ -34,6 +34,6 @@ class Leader:
         return True
 
     async def resign(self) -> None:
-        """Lead no more; another may at once."""
+        """Release the leadership; another replica may take it immediately."""
         self._hold = None
         await self._holding.aclose()

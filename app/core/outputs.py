@@ -1,4 +1,4 @@
-"""Bring what a run created or changed into the store, and tell what became of it (K20, K21)."""
+"""Outputs of a run: stores created and changed files, and records which were delivered (K20, K21)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NO_STORE = "the file store does not answer"
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Describe one delivered file; ``origin`` is the input that it is a new version of."""
+    """One delivered file; ``origin`` is the input of which it is a new version."""
 
     file: FileRecord
     origin: Input | None = None
@@ -30,7 +30,7 @@ class Output:
 
 @dataclass(slots=True)
 class Delivery:
-    """Hold what was delivered and what was not."""
+    """Files that were delivered, deleted, or could not be delivered."""
 
     outputs: list[Output] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
@@ -38,13 +38,16 @@ class Delivery:
 
 
 async def collect(store: FileStore, sandbox: Sandbox, session_id: str, inputs: Inputs, reply: Reply) -> Delivery:
-    """Store every changed file. One that cannot be read is told, and the others still come."""
+    """Store every changed file except read-only inputs.
+
+    A file that cannot be read or stored is listed as failed; the others are delivered.
+    """
     delivery = Delivery(failed=[item for item in reply.left_out if item.is_limit])
     for changed in reply.changed:
         origin = inputs.by_path.get(changed.path)
         if origin is not None and origin.file.read_only:
             continue
-        if paths.clean(changed.path) != changed.path:  # no runner of ours says so
+        if paths.clean(changed.path) != changed.path:  # only a manipulated runner reports such a path
             delivery.failed.append(LeftOut("A file", "its name cannot be one", is_limit=True))
             continue
         try:
@@ -60,7 +63,7 @@ async def collect(store: FileStore, sandbox: Sandbox, session_id: str, inputs: I
 
 
 def nothing_of(delivery: Delivery) -> Delivery:
-    """Tell of a delivery that the store did not take in the end."""
+    """Return the delivery with all its outputs as failed, for a record that the store did not accept."""
     lost = [LeftOut(output.file.path, _NO_STORE, is_limit=True) for output in delivery.outputs]
     return Delivery(failed=[*delivery.failed, *lost])
 
@@ -88,9 +91,10 @@ async def _once(data: bytes) -> AsyncIterator[bytes]:
 
 
 def note_in_record(record: Record, delivery: Delivery, *, is_overtaken: bool = False) -> None:
-    """Write the delivery into the session's record: new files, new versions, and deletions (which only hide a file).
+    """Add the delivery to the session's record: new files, new versions, and deletions (which only hide a file).
 
-    After a run that was overtaken by another one of the same session, what that one left counts as the newer version.
+    ``is_overtaken`` means that another run of the session ran meanwhile. Then that run's files count as the newer
+    versions, and deletions are ignored.
     """
     current = record.by_path()
     for output in delivery.outputs:
@@ -114,9 +118,9 @@ def _add(record: Record, output: Output, current: dict[str, FileRecord], is_over
 
 
 def note_in_lease(lease: Lease, session_id: str, inputs: Inputs, delivery: Delivery, reply: Reply) -> None:
-    """Write down what now lies where in the workspace.
+    """Record in the lease which files are now in the workspace.
 
-    What was changed but not delivered is no longer the stored file, so it is staged again next time.
+    A file that was changed but not delivered differs from the stored one, so it is staged again next time.
     """
     note_placed(lease, inputs)
     for path in (*(changed.path for changed in reply.changed), *reply.deleted, *(item.path for item in reply.left_out)):

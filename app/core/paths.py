@@ -1,4 +1,4 @@
-"""Check and clean the names of files (K11)."""
+"""Validation and normalisation of file names (K11)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ ROOTS = ("/mnt/data/", "/workspace/")
 
 
 def clean(name: str) -> str | None:
-    """Give the name relative to the workspace, or ``None`` when it cannot be one.
+    """Return the name relative to the workspace, or ``None`` if it is not valid.
 
-    An absolute name inside the workspace and ``.`` segments are understood; one that escapes is not.
+    An absolute name inside the workspace and ``.`` segments are accepted; a name that leaves the workspace is not.
     """
     for root in ROOTS:
         if name.startswith(root):
@@ -27,9 +27,9 @@ def clean(name: str) -> str | None:
 
 
 class Occupied:
-    """Know which of many paths a new one cannot stand beside, without a look at each of them.
+    """A set of file paths that finds conflicts with a new path without comparing each one.
 
-    Two paths cannot both be files if they are equal, or one is a directory of the other.
+    Two paths conflict if they are equal, or if one is a directory of the other.
     """
 
     def __init__(self, paths: Iterable[str] = ()) -> None:
@@ -39,19 +39,19 @@ class Occupied:
             self.add(path)
 
     def add(self, path: str) -> None:
-        """Let a file be there."""
+        """Add a file."""
         self._files.add(path)
         for directory in _directories(path):
             self._below.setdefault(directory, set()).add(path)
 
     def remove(self, path: str) -> None:
-        """Let a file be gone that was there."""
+        """Remove a file that was added."""
         self._files.remove(path)
         for directory in _directories(path):
             self._below[directory].remove(path)
 
     def in_the_way_of(self, path: str) -> list[str]:
-        """Give the files that would have to go, the path itself included."""
+        """Return the files that conflict with a path, the path itself included."""
         above = [name for name in (path, *_directories(path)) if name in self._files]
         return above + sorted(self._below.get(path, ()))
 

@@ -1,4 +1,4 @@
-"""Say who asks."""
+"""Identity of a caller."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Method = Literal["key", "jwt", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Identify the caller of one request.
+    """The caller of one request.
 
-    ``tenant`` is set by a JWT alone; without one, ids are capabilities and ``user`` is only a hint
-    for affinity (contract, section 2).
+    Only a JWT sets ``tenant``. Without one, ids are capabilities and ``user`` is only a hint for affinity (contract,
+    section 2).
     """
 
     method: Method
@@ -22,11 +22,11 @@ class Principal:
 
     @property
     def is_verified(self) -> bool:
-        """Tell whether tenant and user are proven by a signature."""
+        """Whether tenant and user are proven by a signature."""
         return self.tenant is not None
 
     def known_as(self, user: str | None) -> Principal:
-        """Fill in an unproven user name (``User-Id`` header, body ``user_id``); a proven one stays."""
+        """Return the caller with an unproven user name (``User-Id`` header, body ``user_id``); a proven one is kept."""
         if self.is_verified or self.user or not user:
             return self
         return replace(self, user=user)

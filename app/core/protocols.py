@@ -1,4 +1,4 @@
-"""Name what the core needs of the world: engines, sandboxes, the file store, leases. Each has six verbs at most."""
+"""Interfaces that the core needs: engine, sandbox, file store, leases, warm pool. Each has at most six methods."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Chunks = AsyncIterator[bytes]
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """Hand one file to a sandbox: where it goes (relative to the workspace), its size, and how to read it."""
+    """One file to stage into a sandbox: its path relative to the workspace, its size, and how to read it."""
 
     path: str
     size: int
@@ -24,143 +24,143 @@ class Staged:
 
 
 class Sandbox(Protocol):
-    """Offer live compute with a workspace and a runner; it serves at most one session."""
+    """Live compute with a workspace and a runner; it serves at most one session."""
 
     @property
     def id(self) -> str:
-        """Name the sandbox for ``Engine.find``."""
+        """Identifier for ``Engine.find``."""
         ...
 
     async def put(self, files: Sequence[Staged]) -> dict[str, str]:
-        """Write files into the workspace; give the reason for each path that could not be written.
+        """Write files into the workspace; return the reason for each path that could not be written.
 
-        Raises ``EngineUnavailable`` when the sandbox is gone.
+        Raises ``EngineUnavailable`` if the sandbox no longer exists.
         """
         ...
 
     def get(self, path: str) -> Chunks:
-        """Read one file of the workspace, never following a link. Raises ``OSError`` when it is no regular file."""
+        """Read one file of the workspace, never following a link. Raises ``OSError`` if it is not a regular file."""
         ...
 
     async def exchange(self, request: Request) -> Reply:
         """Run one program. Raises ``EngineUnavailable`` only if it certainly has not started.
 
-        A sandbox that dies during the run is the ending ``LOST``. Cancelling the call kills the run.
+        If the sandbox dies during the run, the ending is ``LOST``. Cancelling the call kills the run.
         """
         ...
 
     async def begin(self, request: Request) -> Reply | Pause:
-        """Do the same for a program that may pause for tools; give the first pause, or the reply."""
+        """Run a program that may pause for tools; return the first pause or the reply. Otherwise like ``exchange``."""
         ...
 
     async def resume(self, results: Results) -> Reply | Pause:
-        """Let the paused program go on, to its next pause or its end.
+        """Resume the paused program, up to its next pause or its end.
 
-        Raises ``EngineUnavailable`` when no program waits for the results of that pause. Cancelling kills the run.
+        Raises ``EngineUnavailable`` if no program waits for the results of that pause. Cancelling kills the run.
         """
         ...
 
 
 class Engine(Protocol):
-    """Give and take sandboxes."""
+    """Creates, finds and destroys sandboxes."""
 
     @property
     def name(self) -> str:
-        """Name the engine in health reports."""
+        """Name of the engine in health reports."""
         ...
 
     @property
     def warnings(self) -> list[str]:
-        """List what an operator must not overlook, as long as it holds."""
+        """Current warnings for the operator."""
         ...
 
     async def open(self) -> None:
-        """Get ready. Raises ``EngineUnfit`` when this machine or account cannot serve."""
+        """Prepare the engine. Raises ``EngineUnfit`` if this machine or account cannot serve."""
         ...
 
     async def close(self) -> None:
-        """Destroy what this process made and stop."""
+        """Destroy what this process created, and stop."""
         ...
 
     async def create(self) -> Sandbox:
-        """Make a sandbox. Raises ``EngineUnavailable``."""
+        """Create a sandbox. Raises ``EngineUnavailable``."""
         ...
 
     async def find(self, sandbox_id: str) -> Sandbox | None:
-        """Give a live sandbox again, or ``None`` when it is gone."""
+        """Return a live sandbox by its id, or ``None`` if it no longer exists."""
         ...
 
     async def destroy(self, sandbox_id: str) -> None:
-        """End a sandbox; one that is gone already is fine."""
+        """Destroy a sandbox; do nothing if it no longer exists."""
         ...
 
     async def sweep(self, leased: set[str], *, leads: bool = True) -> int:
-        """Destroy sandboxes that no lease names and that nobody is making; give their number.
+        """Destroy sandboxes that no lease names and that are not being created; return their number.
 
-        Those of other replicas only when this one ``leads``.
+        Destroy those of other replicas only if this replica ``leads``.
         """
         ...
 
 
 class EngineUnfit(Exception):
-    """Tell in one paragraph why the engine cannot run here, and what to add."""
+    """The engine cannot run here; the message says in one paragraph why, and what to add."""
 
 
 class FileStore(Protocol):
-    """Keep session records and file bytes; the truth that outlives every sandbox."""
+    """Storage of session records and file bytes: the source of truth, which outlives every sandbox."""
 
     async def load(self, session_id: str) -> Record | None:
-        """Read a session's record, or ``None``."""
+        """Read a session's record; ``None`` if there is none."""
         ...
 
     async def change(self, session_id: str, apply: Callable[[Record], T]) -> T:
-        """Load a record, apply a change, write it back, give what ``apply`` gave; changes of one session never overlap.
+        """Load a record, apply a change, write it back, and return the result of ``apply``.
 
-        ``apply`` may be called again when another replica was faster. Raises ``NotFound`` when there is no such
-        session; nothing is written when ``apply`` raises.
+        Changes of one session never overlap. ``apply`` may be called again if another replica was faster. Raises
+        ``NotFound`` if the session does not exist. Nothing is written if ``apply`` raises.
         """
         ...
 
     async def create(self, record: Record) -> None:
-        """Write the record of a new session. Raises ``Conflict`` when there is one already."""
+        """Write the record of a new session. Raises ``Conflict`` if it exists already."""
         ...
 
     async def write(self, session_id: str, file_id: str, chunks: Chunks, max_bytes: int | None = None) -> Written:
-        """Store a file's bytes as they come. Raises ``TooLarge``, and keeps nothing then or when ``chunks`` raises."""
+        """Store a file's bytes as they arrive. Raises ``TooLarge``; keeps nothing then, or if ``chunks`` raises."""
         ...
 
     def read(self, session_id: str, file_id: str, start: int = 0, end: int | None = None) -> Chunks:
-        """Read a file's bytes from ``start``, which is no later than the last, to before ``end``. Raises ``NotFound``.
+        """Read a file's bytes from ``start`` (at most the last byte) to before ``end``. Raises ``NotFound``.
 
-        An empty range gives nothing, one that goes beyond the file gives what there is.
+        An empty range yields nothing. A range that goes beyond the file yields what exists.
         """
         ...
 
     async def erase(self, session_id: str, file_ids: Sequence[str] | None = None) -> None:
-        """Delete files' bytes; with ``None`` the whole session, record first."""
+        """Delete the bytes of these files; with ``None`` delete the session, its record first."""
         ...
 
 
 class Retention(Protocol):
-    """Tell which sessions are old, for the sweeper, and which are new; the file store's second face."""
+    """Sessions by age: the oldest for the cleanup, the newest for the operator. Implemented by the file store."""
 
     async def idle_since(self, time: float) -> list[str]:
-        """Give the sessions whose record was last written before that (seconds since the epoch).
+        """Return the sessions whose record was last written before ``time`` (seconds since the epoch).
 
-        Also those that have none, only files, all of that age.
+        Also return sessions without a record if all their files are that old.
         """
         ...
 
     async def is_idle(self, session_id: str, time: float) -> bool:
-        """Tell the same of one session, right now; one that is gone is idle."""
+        """Check one session again, at this moment; a session without a record counts as idle."""
         ...
 
     async def recent(self, most: int) -> tuple[list[str], int]:
-        """Give so many sessions, those first whose record was written last, and the number of all."""
+        """Return up to ``most`` sessions, the most recently written record first, and the number of all sessions."""
         ...
 
     async def remove_unfinished(self, time: float) -> int:
-        """Remove what killed writers left, invisible to all, untouched since then; give its number."""
+        """Remove invisible files of killed writers that were not written to since ``time``; return their number."""
         ...
 
     async def probe(self) -> None:
@@ -170,7 +170,7 @@ class Retention(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """Tell what a write stored."""
+    """Size and entity tag of a stored file."""
 
     size: int
     etag: str
@@ -178,103 +178,109 @@ class Written:
 
 @dataclass(slots=True)
 class Lease:
-    """Remember which sandbox serves a session and which file lies where in it. Losing it loses no data."""
+    """The sandbox of a session, and which file is at which path in it. Losing a lease loses no data."""
 
     session_id: str
     sandbox_id: str
-    """Empty while the sandbox is being made: then the lease only takes its place among ``MAX_SANDBOXES``."""
+    """Empty while the sandbox is being created; the lease then only counts towards ``MAX_SANDBOXES``."""
 
     staged: dict[str, str] = field(default_factory=dict)
-    """Path in the workspace -> file id."""
+    """Path in the workspace -> ``Input.key`` of the file: session id and file id."""
 
     used_at: float = 0.0
     """Seconds since the epoch."""
 
 
 class SessionLock(Protocol):
-    """Be the one that works in a session, as long as the lock is ours."""
+    """An acquired session lock, with the session's lease."""
 
     @property
     def session_id(self) -> str:
-        """Name the session."""
+        """Id of the locked session."""
         ...
 
     @property
     def lease(self) -> Lease | None:
-        """Give the session's lease: the one found with the lock, then what this hold kept or dropped."""
+        """The session's lease: found when the lock was acquired, then as this holder stored or dropped it."""
         ...
 
     def is_lost(self) -> bool:
-        """Tell whether somebody else may hold the session by now: the lock ran out, or the hold is over."""
+        """Return whether somebody else may hold the lock by now: it expired, or it was released."""
         ...
 
 
 class Leases(Protocol):
-    """Keep leases, one lock for each session, and the hints of conversations.
+    """Storage of leases, of one lock per session, and of the session hints of conversations.
 
-    Every verb raises ``LeasesUnavailable`` when the leases do not answer.
+    Every method raises ``LeasesUnavailable`` if the leases do not answer.
     """
 
     def hold(self, session_id: str, wait_seconds: float) -> AbstractAsyncContextManager[SessionLock]:
-        """Lock a session. Raises ``Busy`` when it is not free within the time; 0 does not wait.
+        """Lock a session. Raises ``Busy`` if the lock is not free within ``wait_seconds``; 0 does not wait.
 
-        A session whose last holder died comes without a lease: nobody knows what that one left in the sandbox.
+        If the last holder died, the lease is ``None``, because the sandbox's contents are unknown.
         """
         ...
 
     async def keep(self, hold: SessionLock, lease: Lease, most: int | None = None) -> bool:
-        """Store a lease, and its time of use. Raises ``LeasesUnavailable``, and stores nothing, for a lost hold.
+        """Store a lease and its time of use. If the lock was lost, raise ``LeasesUnavailable`` and store nothing.
 
-        With ``most``, store nothing and give ``False`` when the session has no lease yet and so many others have one.
+        If the session has no lease yet and ``most`` other sessions have one, store nothing and return ``False``.
         """
         ...
 
     async def drop(self, hold: SessionLock) -> None:
-        """Forget the session's lease. Raises ``LeasesUnavailable``, and forgets nothing, for a lost hold."""
+        """Delete the session's lease. If the lock was lost, raise ``LeasesUnavailable`` and delete nothing."""
         ...
 
     async def all(self) -> list[Lease]:
-        """Give all leases, the least recently used first."""
+        """Return all leases, the least recently used first."""
         ...
 
     async def hint(self, key: str, session_id: str | None = None) -> str | None:
-        """Remember the session of a conversation when one is given; give the one remembered."""
+        """Store the session of a conversation if one is given; return the stored one."""
         ...
 
     async def close(self) -> None:
-        """Let connections go."""
+        """Close the connections."""
         ...
 
 
 class SharedPool(Protocol):
-    """Count the spare sandboxes of a deployment, and hand each out once.
+    """The warm sandboxes of a deployment, counted; each is handed out once.
 
-    Every verb raises ``LeasesUnavailable`` when the stock does not answer. A spare whose claim was not heard is lost to
-    the stock, never handed out twice; the sweep destroys it.
+    Every method raises ``LeasesUnavailable`` if the pool does not answer. If the reply to a claim gets lost, that
+    sandbox is never handed out again, and the sweep destroys it.
     """
 
     async def reserve(self, most: int, seconds: float) -> str | None:
-        """Give a ticket to make one more spare, unless ``most`` are there or in the making; it lapses in time."""
+        """Return a ticket to create one more warm sandbox, unless ``most`` exist or are being created.
+
+        The ticket expires after ``seconds``.
+        """
         ...
 
     async def fill(self, ticket: str, sandbox_id: str | None) -> bool:
-        """Put a spare in the place of a ticket, or give the place up. ``False``, and no spare, for a lapsed ticket."""
+        """Exchange a ticket for a warm sandbox, or give the ticket up. Return whether the pool now has the sandbox.
+
+        It is not added, and the result is ``False``, if the ticket has expired.
+        """
         ...
 
     async def claim(self, preferred: Collection[str] = ()) -> str | None:
-        """Take a spare, one of the preferred if there is any, else the newest; nobody else gets it from then on."""
+        """Take a warm sandbox, a preferred one if possible, else the newest. No other caller gets it afterwards."""
         ...
 
     async def withdraw(self, sandbox_id: str) -> bool:
-        """Take a certain spare out, because it is dead or too old; tell whether it was one."""
+        """Remove a warm sandbox that is dead or too old; return whether it was in the pool."""
         ...
 
     async def guard(self, sandbox_id: str) -> None:
-        """Keep a sandbox that no lease names from being swept, for ``GUARD_SECONDS``. A claimed one is guarded."""
+        """Exclude a sandbox without a lease from the sweep for ``GUARD_SECONDS``; a claimed one is guarded already."""
         ...
 
     async def kept(self) -> set[str]:
-        """Name what a sweep has to leave alone: the spares, and the guarded."""
+        """Return what a sweep must not destroy: the warm sandboxes and the guarded ones."""
         ...
 
 

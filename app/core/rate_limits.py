@@ -1,4 +1,4 @@
-"""Limits on how many programs one user, or one tenant, starts in a time."""
+"""Limits on how many programs one user or one tenant starts within a time window."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ class Rates(Protocol):
     """Counts the programs that callers start."""
 
     async def admit(self, principal: Principal) -> None:
-        """Count one more. Raises ``Busy``, and counts nothing, when it is over a limit."""
+        """Count one more program. If that exceeds a limit, raise ``Busy`` and do not count it."""
         ...

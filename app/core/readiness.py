@@ -1,4 +1,4 @@
-"""Tell whether the service can serve: the store answers, and a real program computed 42."""
+"""Readiness probe: the store answers, and a program in a sandbox computed 42."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _PROGRAM_SECONDS = 10.0
 
 @dataclass(slots=True)
 class Readiness:
-    """Hold the answer of one look, with the reason for each part that cannot serve."""
+    """Result of one probe, with the reason for each part that cannot serve."""
 
     reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_ready(self) -> bool:
-        """Tell whether every part can serve."""
+        """Whether every part can serve."""
         return not self.reasons
 
 
 class Prober:
-    """Look, at most once in a few seconds however often we are asked."""
+    """Probes the store and the engine, at most once in ``_FRESH_SECONDS`` however many requests ask."""
 
     def __init__(self, engine: Engine, store: Retention, stock: SharedPool) -> None:
         self._engine = engine
@@ -42,7 +42,7 @@ class Prober:
         self._sandbox_id: str | None = None
 
     async def look(self) -> Readiness:
-        """Give the state of store and engine."""
+        """Return the state of the store and the engine."""
         async with self._turn:
             if time.monotonic() - self._looked_at > _FRESH_SECONDS:
                 self._last = await self._look()
@@ -64,22 +64,22 @@ class Prober:
         return found
 
     async def _sandbox(self) -> Sandbox:
-        """Give the sandbox that we look with: always the same, as long as it lives, for making one may cost money."""
+        """Return the sandbox for probes: the same one while it lives, because creating one may cost money."""
         sandbox = await self._engine.find(self._sandbox_id) if self._sandbox_id else None
         if sandbox is None:
             sandbox = await self._engine.create()
             self._sandbox_id = sandbox.id
-        with suppress(LeasesUnavailable):  # without them nobody sweeps
+        with suppress(LeasesUnavailable):  # no sweep happens without leases
             await self._stock.guard(sandbox.id)  # no lease names it
         return sandbox
 
 
 class WrongAnswer(Exception):
-    """Tell that the engine ran a program and it did not come out right."""
+    """The engine ran the probe program, and its result was wrong."""
 
 
 async def compute(sandbox: Sandbox) -> None:
-    """Let a program compute 42. Raises ``WrongAnswer`` or ``EngineUnavailable``."""
+    """Run a program that computes 42. Raises ``WrongAnswer`` or ``EngineUnavailable``."""
     language = find_language("py")
     assert language is not None  # noqa: S101  Python is always in the table
     reply = await sandbox.exchange(Request(language.program("print(6*7)", []), Limits(wall_seconds=_PROGRAM_SECONDS)))

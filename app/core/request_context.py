@@ -1,4 +1,4 @@
-"""Know which request, session and run a piece of work belongs to, wherever it is done: for the log, mostly."""
+"""Context of the current request: its ids, available to all of its code, mainly for logs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 
 class RequestContext:
-    """Name what one request is about; filled in as it becomes known."""
+    """Ids of the current request, session, run and trace; empty until known."""
 
     __slots__ = ("request_id", "run_id", "session_id", "trace_id")
 
@@ -17,7 +17,7 @@ class RequestContext:
         self.trace_id = ""
 
     def fields(self) -> dict[str, str]:
-        """Give what is known of it."""
+        """Return the ids that are known, by name."""
         return {name: value for name in self.__slots__ if (value := getattr(self, name))}
 
 
@@ -25,12 +25,12 @@ _current: ContextVar[RequestContext | None] = ContextVar("trail", default=None)
 
 
 def begin(request_id: str) -> RequestContext:
-    """Start the trail of a request; tasks that it starts are on it too."""
+    """Set a new context for a request; tasks that the request starts inherit it."""
     trail = RequestContext(request_id)
     _current.set(trail)
     return trail
 
 
 def current() -> RequestContext | None:
-    """Give the trail that we are on; ``None`` in work that no request asked for."""
+    """Return the current context; ``None`` in work that belongs to no request."""
     return _current.get()

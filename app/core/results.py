@@ -1,4 +1,4 @@
-"""Tell how a run went."""
+"""The result of a run, with the service's notes on stderr."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.runner.messages import Reply
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """Tell how the run went; ``reply.stderr`` already holds the service's own notes."""
+    """Outcome of a run; ``reply.stderr`` includes the service's own notes."""
 
     session_id: str
     language: str
@@ -26,7 +26,7 @@ class RunResult:
 def result_of(
     session_id: str, language: str, reply: Reply, inputs: Inputs, delivery: Delivery, *, reads_one_file: bool = False
 ) -> RunResult:
-    """Put a result together, with the service's own notes on stderr."""
+    """Build the result, and append the service's own notes to stderr."""
     message = message_of(reply)
     notes = [*inputs.notes, *([message] if message else []), *map(note_for, delivery.failed)]
     if reads_one_file:
@@ -36,7 +36,7 @@ def result_of(
 
 
 def _notes_of_a_read(reply: Reply, notes: list[str]) -> list[str]:
-    """Add why the file is not shown. An empty file was read well: LibreChat would take any note for a failure."""
+    """Add the reason for a withheld file. An empty file gets none: LibreChat would take any note for a failure."""
     is_empty_file = reply.ending is Ending.OK and not reply.stdout
     reason = withhold_damaged_file(reply)
     if reason is not None:

@@ -1,4 +1,4 @@
-"""Run a program: session, place, sandbox, inputs, run, outputs, record. Read ``RunService.run`` first."""
+"""Runs a program: inputs, session, slot, sandbox, staging, run, outputs, record. Read ``RunService.run`` first."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ from app.runner.messages import Limits, Pause, Reply, Request, Tool
 log = logging.getLogger(__name__)
 
 _SHORTEST_SECONDS = 1.0
-"""A model that writes ``timeout: 30`` means seconds where the wire means milliseconds; a run gets a second at least."""
+"""Shortest time limit. A model that writes ``timeout: 30`` means seconds, but the wire format has milliseconds."""
 
 _MOST_PAUSES = 20
-"""A client gives up after so many rounds (``DEFAULT_MAX_ROUND_TRIPS`` of LibreChat's)."""
+"""A client gives up after this many rounds (LibreChat's ``DEFAULT_MAX_ROUND_TRIPS``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """Ask for a run."""
+    """A request to run a program."""
 
     principal: Principal
     language: Language
@@ -59,31 +59,31 @@ class RunRequest:
     timeout_seconds: float | None = None
     may_be_refused: bool = True
     tools: list[Tool] | None = None
-    """Set for a program that may call tools, even if there are none."""
+    """Set for a program that may call tools, even if the list is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunPolicy:
-    """Hold the limits of runs: the usual time and the most that a request may ask for (seconds), and the runner's."""
+    """Limits of runs: the default and the longest allowed time (seconds), and the limits of the runner."""
 
     timeout_seconds: float
     timeout_max_seconds: float
     limits: Limits
 
     def limits_for(self, timeout_seconds: float | None) -> Limits:
-        """Give the limits of one run; a time asked for is cut to what is allowed."""
+        """Return the limits of one run; a requested time is clamped to the allowed range."""
         asked = self.timeout_seconds if timeout_seconds is None else timeout_seconds
         wall = max(_SHORTEST_SECONDS, min(asked, self.timeout_max_seconds))
         return replace(self.limits, wall_seconds=wall, cpu_seconds=int(wall) * 2 + 1)
 
     def limits_between_pauses(self, timeout_seconds: float | None) -> Limits:
-        """Give the limits of a run that may pause: the time counts anew after each pause, the CPU's only once (K32)."""
+        """Return the limits of a run that may pause: wall time restarts after each pause, CPU time does not (K32)."""
         limits = self.limits_for(timeout_seconds)
         return replace(limits, cpu_seconds=limits.cpu_seconds * _MOST_PAUSES)
 
 
 class RunService:
-    """Run programs, one at a time in a session."""
+    """Runs programs, one at a time per session."""
 
     def __init__(
         self, store: FileStore, sandboxes: SandboxLeases, chooser: SessionSelector, admission: Admission,
@@ -99,13 +99,13 @@ class RunService:
         self.admission = admission
 
     async def run(self, order: RunRequest) -> RunResult:
-        """Run one program to its end. Raises a ``ServiceError``; how the program ends is never one of them."""
+        """Run one program to its end. Raises a ``ServiceError``, but never for how the program ends."""
         result = await self.begin(replace(order, tools=None))
         assert isinstance(result, RunResult)  # noqa: S101  without tools nothing pauses
         return result
 
     async def begin(self, order: RunRequest) -> RunResult | PausedRun:
-        """Run one program to its end, or to where it waits for tools. Raises a ``ServiceError``."""
+        """Run one program to its end or its first pause for tools. Raises a ``ServiceError``."""
         with RunTimeline(self._events, order.principal, order.language.name, len(order.source)) as timeline:
             return await self._begin(order, timeline)
 
@@ -141,10 +141,10 @@ class RunService:
         try:
             sandbox, lease, reply = await self._exchange(order, chosen, inputs, timeline)
             if isinstance(reply, Pause):
-                await self._record_if_possible(order, chosen, Delivery())  # else it is recorded at the end
+                await self._record_if_possible(order, chosen, Delivery())  # if it fails, resume records it at the end
                 language = order.language.name
                 paused = await self._paused_runs.pause(order.principal, language, chosen, inputs, lease, reply)
-                is_true_copy = True  # it is not the session's any more
+                is_true_copy = True  # the sandbox no longer belongs to the session
                 timeline.paused(paused.run_id, reply.number)
                 return paused
             delivery = await outputs.collect(self._store, sandbox, session_id, inputs, reply)
@@ -154,12 +154,12 @@ class RunService:
                 outputs.note_in_lease(lease, session_id, inputs, delivery, reply)
                 is_true_copy = await self._sandboxes.keep(hold, lease)
             timeline.ended(reply, delivery)
-        except EngineLimited:  # nothing was begun, so the next run finds its sandbox as it was; a new session has none
+        except EngineLimited:  # nothing was started, so a later run can use the sandbox; a new session has no later run
             if not chosen.is_new and hold.lease is not None:
                 is_true_copy = await self._sandboxes.keep(hold, hold.lease)
             raise
         finally:
-            if not is_true_copy:  # cancelled, lost or failed: files may lie there that nobody collected
+            if not is_true_copy:  # cancelled, lost or failed: the sandbox may contain files that were not collected
                 await self._sandboxes.discard(hold)
         is_read = reads_one_file(order.language, order.source, order.args)
         return result_of(session_id, order.language.name, reply, inputs, delivery, reads_one_file=is_read)
@@ -167,7 +167,7 @@ class RunService:
     async def _exchange(
         self, order: RunRequest, chosen: LockedSession, inputs: Inputs, timeline: RunTimeline
     ) -> tuple[Sandbox, Lease, Reply | Pause]:
-        """Stage and run; when the sandbox proves dead before the program started, once more in a fresh one."""
+        """Stage and run; if the sandbox was dead before the program started, retry once in a new one."""
         try:
             return await self._attempt(order, chosen, inputs, timeline)
         except EngineUnavailable as error:
@@ -207,7 +207,7 @@ class RunService:
         return sandbox, lease, reply
 
     async def _put(self, sandbox: Sandbox, missing: list[Staged], inputs: Inputs) -> dict[str, str]:
-        """Stage; a file whose bytes went away in the meantime is told like any other that is missing."""
+        """Stage files; a file whose bytes were deleted meanwhile is reported like any other missing file."""
         try:
             return await sandbox.put(missing)
         except NotFound:
@@ -222,7 +222,7 @@ class RunService:
     async def _record_if_possible(
         self, order: RunRequest, chosen: LockedSession, delivery: Delivery
     ) -> tuple[Delivery, bool]:
-        """Record a run that is over; one whose record cannot be written is answered all the same, without its files."""
+        """Record a finished run; if its record cannot be written, return it without its files."""
         try:
             await self._record(order, chosen, delivery)
         except StoreUnavailable as error:
@@ -231,7 +231,7 @@ class RunService:
         return delivery, True
 
     async def _record(self, order: RunRequest, chosen: LockedSession, delivery: Delivery) -> None:
-        """Make the session's record say what happened before the client hears of it."""
+        """Update the session's record, before the client gets its answer."""
 
         def apply(record: Record) -> None:
             record.used = now()

@@ -1,4 +1,4 @@
-"""Follow one run through its steps, and tell of it when it is over."""
+"""Timeline of one run: the duration of its steps, emitted as an event at the end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Step = Literal["lookup", "queue", "sandbox", "stage", "run", "collect", "record"
 
 
 class RunTimeline:
-    """Note what happens to one run; as a context manager, tell ``FinishedRun`` at its end, however it comes."""
+    """Collects what happens in one run; as a context manager, emits ``FinishedRun`` at the end, whatever it is."""
 
     def __init__(
         self, events: Events, principal: Principal, language: str, source_chars: int = 0, run_id: str = ""
@@ -48,36 +48,36 @@ class RunTimeline:
         self._began = self._lap = time.perf_counter()
 
     def lap(self, step: Step) -> None:
-        """Count the time since the last step to this one."""
+        """Add the time since the previous call to this step."""
         now = time.perf_counter()
         self._seconds[step] += now - self._lap
         self._lap = now
 
     def chose(self, chosen: LockedSession, references: References) -> None:
-        """Note the session, and whether a run went before: in the session, or in one whose files it brings."""
+        """Record the session, and whether the run follows another one: in its session, or with files from it."""
         self._trail.session_id = chosen.record.id
         before = references.records.values() if chosen.is_new else (*references.records.values(), chosen.record)
         self._is_follow_up = any(record.origin == "exec" for record in before)
 
     def resumed(self, session_id: str, rounds: int) -> None:
-        """Note that it goes on with a program that paused so often, in the sandbox where that waits."""
+        """Record that this continues a program after ``rounds`` pauses, in the sandbox where it waits."""
         self._trail.session_id, self._tool_rounds, self._sandbox = session_id, rounds, "kept"
 
     def got_sandbox(self, *, is_new: bool) -> None:
-        """Note whether it runs where its session ran before."""
+        """Record whether the sandbox is that of the session's previous run."""
         self._sandbox = "new" if is_new else "kept"
 
     def staged(self, files: Sequence[Staged]) -> None:
-        """Note what had to be brought into the sandbox."""
+        """Record which files had to be staged."""
         self._staged_files += len(files)
         self._staged_bytes += sum(item.size for item in files)
 
     def paused(self, run_id: str, rounds: int) -> None:
-        """Note that the program waits for tools, for the so many-th time."""
+        """Record that the program paused for tools, and how many pauses it has made."""
         self._ending, self._trail.run_id, self._tool_rounds = PAUSED, run_id, rounds
 
     def ended(self, reply: Reply, delivery: Delivery) -> None:
-        """Note how the program ended and what came of it."""
+        """Record how the program ended and what was delivered."""
         self._ending, self._reply, self._delivery = reply.ending.value, reply, delivery
 
     def __enter__(self) -> Self:

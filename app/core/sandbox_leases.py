@@ -1,4 +1,4 @@
-"""Give each session its sandbox, the leased one or a fresh one, and evict the least recently used."""
+"""The sandbox of each session: the leased one or a new one; evicts the least recently used if there are too many."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from app.core.protocols import Engine, Lease, Leases, Sandbox, SessionLock
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 600.0
-"""How long a program may wait for tools (K32: ten minutes at least)."""
+"""How long a program may wait for tools (K32: at least ten minutes)."""
 
 _PAUSE_GRACE_SECONDS = 60.0
 
 
 class SandboxLeases:
-    """Join the engine's sandboxes with the leases on them."""
+    """Connects the engine's sandboxes with their leases."""
 
     def __init__(self, engine: Engine, leases: Leases, max_sandboxes: int) -> None:
         self.engine = engine
@@ -27,7 +27,7 @@ class SandboxLeases:
         self._max = max_sandboxes
 
     async def acquire(self, hold: SessionLock) -> tuple[Sandbox, Lease]:
-        """Give a live sandbox for a session that the caller holds.
+        """Return a live sandbox for a session that the caller has locked.
 
         Raises ``EngineUnavailable``, ``LeasesUnavailable`` or ``Busy``.
         """
@@ -47,7 +47,7 @@ class SandboxLeases:
         return sandbox, lease
 
     async def _reserve(self, hold: SessionLock) -> None:
-        """Take a place among all sandboxes before one is made, so that replicas together never have too many."""
+        """Reserve one of ``MAX_SANDBOXES`` before creating a sandbox, so that all replicas together stay within it."""
         place = Lease(hold.session_id, "")
         if await self._leases.keep(hold, place, self._max):
             return
@@ -61,7 +61,7 @@ class SandboxLeases:
         raise Busy("All sandboxes are in use.", retry_after_seconds=5)
 
     async def _give_up(self, hold: SessionLock, sandbox: Sandbox | None) -> None:
-        """Free the place that was taken; a sandbox that no lease names is ended."""
+        """Free the reservation, and destroy the sandbox if one was created, since no lease names it."""
         try:
             await self._leases.drop(hold)
         except LeasesUnavailable as error:
@@ -70,10 +70,12 @@ class SandboxLeases:
             await self._destroy(sandbox.id)
 
     async def discard(self, hold: SessionLock, sandbox_id: str = "") -> None:
-        """Destroy a session's sandbox, because its workspace is no longer a true copy; the store has the files.
+        """Destroy a session's sandbox and drop its lease; the store has the files.
 
-        Destroying is safe even for a lost hold: whoever took the session over did not get its sandbox. ``sandbox_id``
-        is for who knows it by other means than the lease.
+        Typical reasons: it is idle or evicted, or its workspace may differ from the stored files.
+
+        This is safe even if the lock was lost, because the new holder did not get this sandbox. ``sandbox_id`` is for
+        callers that know the sandbox without its lease.
         """
         lease = hold.lease
         sandbox_id = lease.sandbox_id if lease is not None else sandbox_id
@@ -91,7 +93,7 @@ class SandboxLeases:
             log.warning("sandbox %s could not be destroyed now, the sweep will: %s", sandbox_id, error)
 
     async def keep(self, hold: SessionLock, lease: Lease) -> bool:
-        """Renew a lease after a run; tell whether that could be done. The run is over and well either way."""
+        """Renew a lease after a run; return whether that succeeded. A failure does not affect the finished run."""
         try:
             await self._leases.keep(hold, lease)
         except LeasesUnavailable as error:
@@ -110,9 +112,10 @@ class SandboxLeases:
         return True
 
     async def discard_idle(self, ttl_seconds: float, clock: Clock) -> int:
-        """Destroy the sandboxes not used for so long; give their number. Their sessions' files stay.
+        """Destroy the sandboxes unused for ``ttl_seconds``; return their number. Their sessions' files are kept.
 
-        A program that waits for tools has its own time (``PAUSE_SECONDS``), and ends by itself a little earlier.
+        For a program that waits for tools, ``PAUSE_SECONDS`` and a grace time count instead. It ends by itself shortly
+        before.
         """
         before = {True: clock.ago(PAUSE_SECONDS + _PAUSE_GRACE_SECONDS), False: clock.ago(ttl_seconds)}
         await self._date_anew(clock.now() + LEAST_SECONDS)
@@ -121,7 +124,7 @@ class SandboxLeases:
         return sum([await self._discard_if_idle(session_id, since) for session_id, since in old])
 
     async def _date_anew(self, future: float) -> None:
-        """Count what was last used in the future as used now: the clock was set back, or it would never be idle."""
+        """Set a last use in the future to now: the clock was set back, and the sandbox would never become idle."""
         for session_id in [lease.session_id for lease in await self._leases.all() if lease.used_at > future]:
             with suppress(Busy):
                 async with self._leases.hold(session_id, 0) as hold:

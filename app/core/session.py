@@ -1,4 +1,4 @@
-"""Describe a session's durable record: who owns it, which language it is bound to, its files."""
+"""Durable records of sessions: owner, bound language, files."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Origin = Literal["exec", "upload"]
 ScopeKind = Literal["open", "user", "agent", "skill"]
 
 RUNNABLE: tuple[ScopeKind, ...] = ("open", "user")
-"""Scopes in which a program may run; what an agent or a skill owns is only read (K16)."""
+"""Scopes in which a program may run; sessions of an agent or a skill are read-only (K16)."""
 
 
 class Scope(BaseModel):
-    """Say to whom a session belongs (K9).
+    """Owner of a session (K9).
 
     ``open`` has no owner: its ids are capabilities. ``user`` is private to (tenant, user). ``agent`` and ``skill`` are
-    readable by the whole tenant; ``owner`` is who uploaded them.
+    readable by all users of the tenant; ``owner`` is the user who uploaded them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,7 +31,7 @@ class Scope(BaseModel):
 
 
 class FileRecord(BaseModel):
-    """Describe one stored file. ``path`` is relative to the workspace and is data, never a host path (K11)."""
+    """One stored file. ``path`` is relative to the workspace and is data, never a host path (K11)."""
 
     id: str
     path: str
@@ -41,37 +41,37 @@ class FileRecord(BaseModel):
     content_type: str
     read_only: bool = False
     superseded: bool = False
-    """A newer version lies at the same path; still there for who kept the id, but no longer listed or staged."""
+    """A newer version exists at the same path. This one is not listed or staged, but still readable by its id."""
 
 
 class Record(BaseModel):
-    """Describe one session."""
+    """The durable record of one session."""
 
     id: str
     scope: Scope = Field(default_factory=Scope)
     origin: Origin = "exec"
     user: str | None = None
-    """Who is said to use it; a hint for affinity, proven only when the scope is."""
+    """The user named by requests; a hint for affinity, proven only if the scope is."""
 
     language: str | None = None
     created: datetime = Field(default_factory=lambda: now())
     used: datetime = Field(default_factory=lambda: now())
-    """When it was last used, to the hour: retention counts from here (K12)."""
+    """When it was last used, accurate to an hour; retention counts from here (K12)."""
 
     files: dict[str, FileRecord] = Field(default_factory=dict)
 
     def current(self) -> list[FileRecord]:
-        """List the files that are not superseded, oldest first."""
+        """Return the files that are not superseded, oldest first."""
         return [item for item in self.files.values() if not item.superseded]
 
     def by_path(self) -> dict[str, FileRecord]:
-        """Give the files that are not superseded by their paths."""
+        """Return the files that are not superseded, by path."""
         return {item.path: item for item in self.current()}
 
     def add(self, item: FileRecord, current: dict[str, FileRecord] | None = None) -> FileRecord | None:
-        """Add a file; give the one that lay at its path until now, which stays readable by its id.
+        """Add a file; return the previous file at its path, which stays readable by its id.
 
-        Who adds many gives ``by_path`` each time, and it is kept up to date.
+        To add many files, pass the result of ``by_path`` each time; it is kept up to date.
         """
         current = self.by_path() if current is None else current
         before = current.get(item.path)
@@ -82,7 +82,7 @@ class Record(BaseModel):
 
 
 def last_modified(record: Record, file: FileRecord) -> datetime:
-    """Return what clients are told: the later of the file's creation and its session's last use (K12).
+    """Return the reported time: the later of the file's creation and its session's last use (K12).
 
     A client stops using a file 23 hours after this time, and uploads it again or loses it.
     """
@@ -90,11 +90,11 @@ def last_modified(record: Record, file: FileRecord) -> datetime:
 
 
 def now() -> datetime:
-    """Give the current time in UTC, in milliseconds as LibreChat's own times are (K12)."""
+    """Return the current time in UTC, in milliseconds as LibreChat's own times are (K12)."""
     time = datetime.now(UTC)
     return time.replace(microsecond=time.microsecond // 1000 * 1000)
 
 
 def iso(time: datetime) -> str:
-    """Write a time as ISO 8601 in UTC ending in ``Z`` (K12)."""
+    """Format a time as ISO 8601 in UTC ending in ``Z`` (K12)."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"

@@ -1,4 +1,4 @@
-"""Choose the session that a run continues, or start a new one (K16; the design's step 2)."""
+"""Selection of the session that a run continues, or creation of a new one (K16; the design's step 2)."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SessionRequest:
-    """Hold what a request says about its session."""
+    """What a request says about its session."""
 
     principal: Principal
     language: Language
     session_id: str | None = None
     hint: str | None = None
     may_be_refused: bool = True
-    """Whether another language than the session's is an error, or just runs beside it (K17)."""
+    """Whether another language than the session's is an error (K17); if not, the program just runs."""
 
 
 @dataclass(slots=True)
 class LockedSession:
-    """Hold the session of a run, locked for its time."""
+    """The session of a run, locked while it runs."""
 
     record: Record
     hold: SessionLock
@@ -41,7 +41,7 @@ class LockedSession:
 
 
 class SessionSelector:
-    """Find the session of a run and hold it while the run lasts."""
+    """Finds the session of a run and locks it while the run lasts."""
 
     def __init__(self, store: FileStore, leases: Leases, *, binds_language: bool) -> None:
         self._store = store
@@ -52,10 +52,10 @@ class SessionSelector:
     async def choose(
         self, request: SessionRequest, references: References, wait_seconds: float
     ) -> AsyncIterator[LockedSession]:
-        """Yield the session, one run at a time in it.
+        """Yield the session, locked, so that one program runs in it at a time.
 
-        An explicit session is waited for, ``wait_seconds`` at most; a session that we only suppose to be the right one
-        is taken when it is idle.
+        Wait for a session that the request names, up to ``wait_seconds``. Take a guessed session only if its lock
+        is free. Otherwise create a new one.
         Raises ``LanguageConflict`` (K17) and ``Busy``.
         """
         explicit = await self._live(request, request.session_id)
@@ -63,7 +63,7 @@ class SessionSelector:
             self._check_language(request, explicit)
             async with self._leases.hold(explicit.id, wait_seconds) as hold:
                 explicit = await self._live(request, explicit.id) or explicit
-                self._check_language(request, explicit)  # the run that we waited for may have bound it
+                self._check_language(request, explicit)  # the run that held the lock may have bound it
                 yield LockedSession(explicit, hold, is_new=False)
             return
         for session_id in [] if request.session_id else await self._supposed(request, references):
@@ -81,7 +81,7 @@ class SessionSelector:
                 await holding.__aexit__(None, None, None)
             return
         new = self._new(request)
-        async with self._leases.hold(new.id, 0) as hold:  # nobody knows it yet, but its sandbox could be evicted
+        async with self._leases.hold(new.id, 0) as hold:  # no client knows it yet, but its sandbox could be evicted
             yield LockedSession(new, hold, is_new=True)
 
     def _new(self, request: SessionRequest) -> Record:
@@ -106,7 +106,7 @@ class SessionSelector:
         )
 
     async def _supposed(self, request: SessionRequest, references: References) -> list[str]:
-        """List sessions that it most likely continues: the conversation's, else its user's latest among the refs."""
+        """List the sessions that the run probably continues: the conversation's, then its user's newest in the refs."""
         supposed: list[str] = []
         if request.hint:
             remembered = await self._leases.hint(hint_key(request.principal, request.hint))
@@ -121,7 +121,7 @@ class SessionSelector:
         return record.origin == "exec" and record.user == principal.user and may_run(principal, record)
 
     async def remember(self, request: SessionRequest, session_id: str) -> None:
-        """Let the next run of the same conversation find this session, if it can be noted; the run is over anyway."""
+        """Store this session for the conversation's next run; a failure is only logged, since the run is over."""
         if not request.hint:
             return
         try:
@@ -131,5 +131,5 @@ class SessionSelector:
 
 
 def hint_key(principal: Principal, hint: str) -> str:
-    """Tell the hints of different callers apart."""
+    """Return the hint's key, which differs between callers."""
     return "\0".join((principal.tenant or "", principal.user or "", hint))

@@ -1,14 +1,14 @@
-"""Run slots: how many programs run at one time, and who of those that wait is next.
+"""Run slots: how many programs run at one time, and which waiting program starts next.
 
-Three bounds, of which an engine that measures nothing has only the first:
+Three limits:
 
 - ``max_runs`` programs in all.
 - ``max_computing`` programs that use a processor. One that sleeps or waits for a tool, a network or its own child does
-  not count, so sleeping programs cannot keep others out (K24).
+  not count, so sleeping programs cannot keep others out (K24). Without a ``ProcessorMeter`` every program counts.
 - Beyond ``max_computing`` programs, each further one starts only while the machine has the memory for it.
 
-``reserved`` slots are for callers who run nothing yet. So nobody takes all slots, and a short program of one user
-starts beside the long ones of another.
+``reserved`` slots are for callers who run nothing yet: of ``max_runs``, and on top of ``max_computing``. So no user
+takes all slots, and a short program of one user starts beside the long ones of another.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ SAMPLE_SECONDS = 0.1
 """Time between two measurements. ``/proc`` counts processor time in hundredths of a second."""
 
 IDLE_SECONDS = 1.0
-"""How long one measurement counts."""
+"""How long a program counts as idle after a measurement."""
 
 _COMPUTING_SHARE = 0.05
-"""A program that uses less of one processor is waiting. So low that many programs that share one still count."""
+"""A program that uses less of one processor is waiting. This is low enough that many sharing one still count."""
 
 
 @runtime_checkable
 class ProcessorMeter(Protocol):
-    """An engine that knows the processor time of its running programs."""
+    """An engine that can report the processor time of its running programs."""
 
     async def processor_seconds(self, sandbox_ids: Collection[str]) -> dict[str, float]:
-        """Return the processor time used so far by sandbox; one that is not measured is missing."""
+        """Return the processor time used so far by each sandbox; one that is not measured is missing."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SlotLimits:
-    """The bounds that the module describes, in programs."""
+    """The limits that the module describes, in numbers of programs."""
 
     max_runs: int
     max_computing: int
@@ -55,7 +55,7 @@ class Slot:
     """The slot of one running program."""
 
     owner: str | None
-    """The user, as far as known; unknown users share an owner."""
+    """The user, if known; all unknown users share one owner."""
 
     sandbox_id: str | None = None
     """Set once the program starts; until then it counts as computing."""
@@ -64,11 +64,11 @@ class Slot:
 
     @property
     def is_computing(self) -> bool:
-        """Whether it has used a processor lately, or has not been measured lately."""
+        """Whether it used a processor recently, or was not measured recently."""
         return time.monotonic() >= self._idle_until
 
     def note_use(self, processor_seconds: float) -> None:
-        """Note what it used within ``SAMPLE_SECONDS``. A program may stop waiting, so this holds for a short time."""
+        """Record the use within ``SAMPLE_SECONDS``. It counts for a short time, because a program may stop waiting."""
         is_idle = processor_seconds <= _COMPUTING_SHARE * SAMPLE_SECONDS
         self._idle_until = time.monotonic() + IDLE_SECONDS if is_idle else 0.0
 
@@ -80,7 +80,7 @@ class _Waiter:
 
 
 class RunSlots:
-    """Gives slots to programs in the order of their arrival, as far as the limits of their owners allow."""
+    """Assigns slots to programs in the order of arrival, as far as the limits of their owners allow."""
 
     def __init__(
         self, limits: SlotLimits, meter: ProcessorMeter | None = None, has_memory: Callable[[], bool] = lambda: True
@@ -98,7 +98,7 @@ class RunSlots:
 
     @asynccontextmanager
     async def slot(self, owner: str | None, wait_seconds: float) -> AsyncIterator[Slot]:
-        """Hold a slot. Raises ``Busy`` when none is free within ``wait_seconds``."""
+        """Acquire a slot for the duration of the block. Raises ``Busy`` if none is free within ``wait_seconds``."""
         waiter = _Waiter(Slot(owner))
         self._waiting.append(waiter)
         try:
@@ -123,7 +123,7 @@ class RunSlots:
                 raise Busy("All places to run are taken.", retry_after_seconds=3) from error
 
     async def _wait_or_measure(self, waiter: _Waiter) -> None:
-        """Wait for a slot; the first in line looks meanwhile which of the running programs compute."""
+        """Wait for a slot; the first in line meanwhile measures which of the running programs compute."""
         if self._meter is None or self._waiting[0] is not waiter:
             await _until(waiter.started, SAMPLE_SECONDS)
             return
@@ -139,7 +139,11 @@ class RunSlots:
         return await meter.processor_seconds([slot.sandbox_id for slot in self._running if slot.sandbox_id])
 
     def _start_waiting(self) -> None:
-        """Give free slots to those who wait, the first in line first; one who may not have one keeps nobody back."""
+        """Assign free slots to waiters, first in line first.
+
+        A waiter that may not start yet does not block those behind it. But above
+        ``max_computing`` programs none of them starts while memory is short.
+        """
         for waiter in list(self._waiting):
             if self._may_start(waiter.slot.owner):
                 if self.running >= self._limits.max_computing and not self._has_memory():
@@ -158,7 +162,7 @@ class RunSlots:
 
 
 async def _until(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, ``seconds`` at most."""
+    """Wait for an event, up to ``seconds``."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

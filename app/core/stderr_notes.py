@@ -1,4 +1,4 @@
-"""Put into words what the model must read on stderr (K15, K18, K21). All of it starts with ``[sandbox]``."""
+"""Messages for the model on stderr (K15, K18, K21); each line starts with ``[sandbox]``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ STATUS = {
     Ending.LOST: "SG",
     Ending.CANCELLED: "SG",
 }
-"""What the answer's ``status`` says (K19); an ordinary exit has none."""
+"""The answer's ``status`` by ending (K19); an ordinary exit has none."""
 
 
 def message_of(reply: Reply) -> str | None:
-    """Name the reason of an early end, or of a failure that said nothing itself; ``None`` for an ordinary end."""
+    """Return the reason of an early end, or of a failure without output on stderr; ``None`` for other endings."""
     match reply.ending:
         case Ending.TIME:
             return "Time limit exceeded"
@@ -40,12 +40,12 @@ def message_of(reply: Reply) -> str | None:
 
 
 def with_notes(stderr: str, notes: Iterable[str]) -> str:
-    """Add lines of the service's own to a program's stderr."""
+    """Append the service's own lines to a program's stderr."""
     lines = "".join(f"[sandbox] {note}\n" for note in notes)
     separator = "\n" if stderr and lines and not stderr.endswith("\n") else ""
     return stderr + separator + lines
 
 
 def note_for(item: LeftOut) -> str:
-    """Say why a file is not delivered."""
+    """Return the note on a file that was not delivered."""
     return f"{item.path or 'The workspace'} was not delivered: {item.reason}."

@@ -1,4 +1,4 @@
-"""End what runs in the background."""
+"""Background tasks: cancelling them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ _AGAIN_SECONDS = 0.5
 
 
 async def end(task: asyncio.Task[Any]) -> None:
-    """Cancel a task, and return when it has ended, in whatever way.
+    """Cancel a task and wait until it has ended in any way.
 
-    A cancellation can get lost: what waits with a time limit may tell of its own time-out when both come at the same
-    moment (``asyncio.wait_for`` before Python 3.12 does), and a task that tries again for ever goes on. So it is
-    said again.
+    A cancellation can get lost: a wait with a timeout may report its timeout if both come at the same moment, as
+    ``asyncio.wait_for`` before Python 3.12 does. A task that retries forever then continues. So cancel again.
     """
     while not task.done():
         task.cancel()

@@ -1,7 +1,7 @@
-"""Keep programs that wait for tools, and go on with them (K27-K33).
+"""Pausing programs that wait for tools, and resuming them (K27-K33).
 
-A paused run has its sandbox to itself: the session is free for other runs, which get another sandbox. When the program
-has ended, its sandbox becomes the session's again, unless somebody ran there meanwhile.
+A paused run keeps its sandbox: the session is free for other runs, which get another sandbox. When the program
+ends, its sandbox is the session's again, unless another run used the session meanwhile.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ log = logging.getLogger(__name__)
 
 RESULT_BYTES = 5 * 1024 * 1024
 RESULTS_BYTES = 40 * 1024 * 1024
-"""The most that one result may take, and all of a run together, as JSON."""
+"""The most that one result may take, and all results of a run together, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class PausedRun:
-    """Tell what a program waits for, and how to go on with it."""
+    """A paused run: what the program waits for, and the token to resume it."""
 
     session_id: str
     run_id: str
@@ -63,7 +63,7 @@ class PausedRun:
 
 
 class ToolPauses:
-    """Set runs aside, and take them up again."""
+    """Pauses runs and resumes them."""
 
     def __init__(
         self, store: FileStore, sandboxes: SandboxLeases, leases: Leases, admission: Admission,
@@ -78,32 +78,32 @@ class ToolPauses:
         self._events = events
 
     async def waiting(self) -> int:
-        """Count the programs that wait for tools."""
+        """Return the number of programs that wait for tools."""
         return sum(is_paused_run(lease.session_id) for lease in await self._leases.all())
 
     async def depend_on_us(self) -> bool:
-        """Tell whether programs wait that nobody could go on with if this process ended."""
+        """Return whether programs wait that no other process could resume."""
         try:
             return not self._tickets.outlive_us and await self.waiting() > 0
         except LeasesUnavailable:
             return False
 
     async def check_room(self) -> None:
-        """Raise ``Busy`` when as many runs wait as may."""
+        """Raise ``Busy`` if the maximum number of runs is paused."""
         if await self.waiting() >= self._most:
             raise Busy("Too many programs are waiting for tools.", retry_after_seconds=15)
 
     async def pause(
         self, principal: Principal, language: str, chosen: LockedSession, inputs: Inputs, lease: Lease, pause: Pause
     ) -> PausedRun:
-        """Take a run and its sandbox out of its session."""
+        """Detach a run and its sandbox from its session, and return its token."""
         run_id = new_run_id()
         tenant, user = owner_of(principal)
         async with self._leases.hold(run_id, 0) as hold:
             try:
                 await self._leases.keep(hold, Lease(run_id, lease.sandbox_id, lease.staged))
                 await self._leases.drop(chosen.hold)
-            except BaseException:  # nobody will ever have its token, so it must not wait
+            except BaseException:  # no client will ever get its token, so it must not wait
                 await self._sandboxes.discard(hold, lease.sandbox_id)
                 raise
         ticket = Continuation(
@@ -119,10 +119,11 @@ class ToolPauses:
         return PausedRun(ticket.session_id, ticket.run_id, token, pause.calls, pause.stdout, pause.stderr)
 
     async def resume(self, principal: Principal, token: str, results: Sequence[Result]) -> RunResult | PausedRun:
-        """Hand the results over and go on, to the next pause or the end.
+        """Pass the results to the program, and run it to its next pause or its end.
 
-        Raises ``NotFound`` for what is gone, foreign or was answered before, ``Conflict`` while somebody goes on with
-        it, ``BadRequest`` for results that answer nothing.
+        Raises ``NotFound`` if the run is gone, another caller's, or was resumed already. Raises ``Conflict`` while
+        another request resumes it. Raises ``BadRequest`` for a malformed token, or if the results do not answer each
+        call exactly once.
         """
         ticket = self._tickets.read(token, principal)
         _check(results, ticket)
@@ -172,10 +173,10 @@ class ToolPauses:
             result, is_kept = await self._finish(principal, ticket, hold, sandbox, lease, answer, timeline)
             return result
         except (Draining, EngineLimited):
-            is_kept = True  # it did not hear of the results, so it still waits for them
+            is_kept = True  # the program did not get the results, so it still waits for them
             raise
         except EngineUnavailable as error:
-            is_kept = True  # whatever the sandbox does now, it waits for other results than these
+            is_kept = True  # whatever runs in the sandbox now, it does not wait for these results
             log.info("a continuation came for a program that does not wait for it: %s", error)
             raise gone() from error
         finally:
@@ -186,7 +187,7 @@ class ToolPauses:
         self, principal: Principal, ticket: Continuation, hold: SessionLock, sandbox: Sandbox, lease: Lease,
         reply: Reply, timeline: RunTimeline,
     ) -> tuple[RunResult, bool]:  # fmt: skip
-        """Store what the program left; tell also whether its sandbox serves the session from now on."""
+        """Store the program's outputs; return also whether its sandbox serves the session from now on."""
         inputs = await self._inputs(principal, ticket)
         delivery = await outputs.collect(self._store, sandbox, ticket.session_id, inputs, reply)
         timeline.lap("collect")
@@ -197,9 +198,9 @@ class ToolPauses:
                 if session.lease is None and hold.lease is not None and reply.ending not in UNCOLLECTED:
                     heir = Lease(ticket.session_id, ticket.sandbox_id, lease.staged)
                     outputs.note_in_lease(heir, ticket.session_id, inputs, delivery, reply)
-                    await self._leases.drop(hold)  # first: two leases on one sandbox would end it twice
+                    await self._leases.drop(hold)  # first: two leases on one sandbox would destroy it twice
                     is_adopted = await self._sandboxes.keep(session, heir)
-        except Busy:  # somebody runs there right now, and that counts as the newer run
+        except Busy:  # another run is in the session at this moment, and counts as the newer one
             delivery = await self._record_if_possible(principal, ticket, delivery)
         except StoreUnavailable as error:
             delivery = _not_recorded(ticket, delivery, error)
@@ -208,7 +209,7 @@ class ToolPauses:
         return result_of(ticket.session_id, ticket.language, reply, inputs, delivery), is_adopted
 
     async def _inputs(self, principal: Principal, ticket: Continuation) -> Inputs:
-        """Look up again what the program was given; what is not found any more is the origin of nothing."""
+        """Look up the program's inputs again; a file that no longer exists is the origin of no output."""
         refs = [Ref(session_id, file_id, path) for path, (session_id, file_id) in ticket.inputs.items()]
         try:
             found = await inputs.resolve(self._store, principal, refs)
@@ -227,7 +228,7 @@ class ToolPauses:
     async def _record(
         self, principal: Principal, ticket: Continuation, delivery: Delivery, *, is_overtaken: bool
     ) -> None:
-        """Write down what the run left; its session may not be there, if that could not be written at the pause."""
+        """Record the run's outputs; create the session if its record could not be written at the pause."""
 
         def apply(record: Record) -> None:
             record.used = now()
@@ -242,13 +243,13 @@ class ToolPauses:
 
 
 def _not_recorded(ticket: Continuation, delivery: Delivery, error: StoreUnavailable) -> Delivery:
-    """Answer a run that is over, without the files that nobody could find again."""
+    """Return the delivery of a finished run without its files, which nobody could find again."""
     log.warning("session %s: a run could not be recorded: %s", ticket.session_id, error)
     return outputs.nothing_of(delivery)
 
 
 def _check(results: Sequence[Result], ticket: Continuation) -> None:
-    """Raise ``BadRequest`` unless every call that waits is answered once, and nothing else is."""
+    """Raise ``BadRequest`` unless every waiting call is answered exactly once, and no other call is."""
     answered = [result.call_id for result in results]
     if not answered:
         raise BadRequest("tool_results: there are none.")
@@ -263,7 +264,7 @@ def _check(results: Sequence[Result], ticket: Continuation) -> None:
 
 
 def _within_limits(ticket: Continuation, results: Sequence[Result]) -> tuple[Continuation, list[Result]]:
-    """Count what the results take; one that is too large reaches the program as an error that it can handle."""
+    """Count the size of the results; one that is too large becomes an error that the program can handle."""
     received, taken = ticket.received_bytes, []
     for result in results:
         if is_too_deep(result.result):

@@ -1,4 +1,4 @@
-"""Tell which languages a sandbox can run, and by what program."""
+"""Languages available in a sandbox, with the program of each."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _LOOK = 'for tool in "$@"; do command -v "$tool" || echo; done'
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """Say where a language's program is in the sandbox, or that it is not there."""
+    """Path of a language's program in the sandbox; ``None`` if it is missing."""
 
     language: Language
     path: str | None
 
 
 async def look(sandbox: Sandbox) -> list[Toolchain]:
-    """Look for all languages at once. Raises ``EngineUnavailable``."""
+    """Look up the programs of all languages with one run. Raises ``EngineUnavailable``."""
     tools = [language.tool for language in LANGUAGES]
     program = Program(_LOOK, "main.sh", "scratch", run=["bash", "{source}"], args=tools, language="bash")
     reply = await sandbox.exchange(Request(program, Limits(wall_seconds=_LOOK_SECONDS)))
@@ -34,7 +34,7 @@ async def look(sandbox: Sandbox) -> list[Toolchain]:
 
 
 class Toolchains:
-    """Look in a sandbox made for it, at most once in ten minutes however often we are asked."""
+    """Looks up toolchains in a sandbox of its own, at most once in ten minutes however many requests ask."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -43,7 +43,7 @@ class Toolchains:
         self._turn = asyncio.Lock()
 
     async def look(self) -> list[Toolchain]:
-        """Give what was found. Raises ``EngineUnavailable``."""
+        """Return the toolchains found. Raises ``EngineUnavailable``."""
         async with self._turn:
             if time.monotonic() - self._looked_at > _FRESH_SECONDS:
                 self._found = await self._look()

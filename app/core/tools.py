@@ -1,4 +1,4 @@
-"""Offer a caller's tools to a program, under the names that its language allows (K29, K30)."""
+"""A caller's tools as functions of a program, under names that its language allows (K29, K30)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ BASH_RESERVED: Final = frozenset((
     "if", "then", "else", "elif", "fi", "case", "esac", "for", "while", "until", "do", "done", "in", "function",
     "select", "time", "coproc", "declare", "typeset", "local", "readonly", "export", "unset",
 ))  # fmt: skip
-"""Both lists are the clients' own: they look for these very names in the program."""
+"""Both lists match the clients' own, which search the program for exactly these names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """Describe a tool as the caller does."""
+    """A tool as the caller describes it."""
 
     name: str
     description: str = ""
@@ -32,12 +32,12 @@ class Offered:
 
 
 def python_name(name: str) -> str:
-    """Give the function's name in a Python program."""
+    """Return the name of the tool's function in a Python program."""
     return _named(re.sub(r"[-\s]", "_", name), PYTHON_KEYWORDS)
 
 
 def bash_name(name: str) -> str:
-    """Give the function's name in a shell program."""
+    """Return the name of the tool's function in a shell program."""
     return _named(re.sub(r"[-\s.]", "_", name), BASH_RESERVED)
 
 
@@ -49,7 +49,7 @@ def _named(name: str, reserved: frozenset[str]) -> str:
 
 
 def functions(offered: Iterable[Offered], language: Language) -> list[Tool]:
-    """Name the tools for a program. Raises ``BadRequest`` for too many, and for names that mean nothing or the same."""
+    """Return the tools with their function names. Raises ``BadRequest`` for too many, and for empty or equal names."""
     tools: dict[str, Tool] = {}
     for item in offered:
         function = python_name(item.name) if language.name == "py" else bash_name(item.name)

@@ -1,4 +1,4 @@
-"""Keep sessions that are in use from expiring: retention counts from a session's last use (K12)."""
+"""Renewal of sessions in use: retention counts from a session's last use (K12)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _AFTER = timedelta(hours=1)
 
 
 async def touched(store: FileStore, record: Record) -> Record:
-    """Write down that a session is still in use, once an hour at most; give the record as it is then."""
+    """Record that a session is in use, at most once an hour; return the current record."""
     if now() - record.used < _AFTER:
         return record
 

@@ -1,6 +1,6 @@
-"""Read what a sandbox says: a program that has taken its runner over says what it likes.
+"""Parsing of untrusted replies: a program that took over its runner can send anything.
 
-Whatever it is, it must be nobody's trouble but its own: no failure of the service, and no file of a forged name.
+A bad reply must affect only its own run: it must not fail the service or create a file with a forged name.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from app.runner.messages import Message
 M = TypeVar("M", bound=Message)
 
 _LARGEST = 2**53
-"""Beyond it, numbers are not the same on both sides of JSON."""
+"""Larger numbers are not the same on both sides of JSON."""
 
 
 def parse_reply(kind: type[M], data: Any) -> M:
-    """Read a message of a sandbox. Raises ``ValueError`` for anything else."""
+    """Parse a message from a sandbox. Raises ``ValueError`` for anything else."""
     try:
         message = kind.from_json(data)
         _check(message)
@@ -30,14 +30,14 @@ def parse_reply(kind: type[M], data: Any) -> M:
 
 
 def _check(message: Message) -> None:
-    """Raise ``ValueError`` unless each field holds what its annotation says, fit to be passed on as JSON."""
-    kind: Any = type(message)  # which mypy does not believe to be hashable
+    """Raise ``ValueError`` unless each field has the annotated type and can be passed on as JSON."""
+    kind: Any = type(message)  # mypy does not accept it as hashable
     for name, kinds in _kinds(kind).items():
         value = getattr(message, name)
         if not isinstance(value, kinds):
             raise ValueError(f"{name} is {type(value).__name__}")
         if isinstance(value, str):
-            value.isascii() or value.encode()  # halves of characters have no place in an answer
+            value.isascii() or value.encode()  # fails for lone surrogates, which cannot be sent
         elif isinstance(value, int | float):
             if not -_LARGEST <= value <= _LARGEST:  # NaN too
                 raise ValueError(f"{name} is no number of a runner's")
@@ -59,7 +59,7 @@ def _check_all(name: str, items: list[Any]) -> None:
 
 @cache
 def _kinds(kind: Any) -> dict[str, tuple[type, ...]]:
-    """Give the types that each field of a kind of message may have."""
+    """Return the types that each field of a message type may have."""
     hints = typing.get_type_hints(kind)
     return {name: tuple(_plain(hints[name])) for name in kind.__dataclass_fields__}
 

@@ -1,1 +1,1 @@
-"""Give sandboxes."""
+"""Engines that create sandboxes: implementations of ``app.core.protocols.Engine``."""

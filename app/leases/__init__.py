@@ -1,1 +1,1 @@
-"""Remember which sandbox a session has."""
+"""Leases: which sandbox serves a session."""

@@ -1,4 +1,4 @@
-"""Talk to one Redis: what leases and spare sandboxes have in common."""
+"""Connection to one Redis, for leases and the shared pool."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from app.core.tasks import end
 from app.leases.scripts import PoolScript, Script, load
 
 _CONNECTIONS = 1000
-"""More than the waiters that admission lets in; each of them occupies one."""
+"""More than the waiters that admission allows; each of them occupies one connection."""
 
 
 class Connection:
-    """Own the client and the scripts; every error of Redis is ``LeasesUnavailable``."""
+    """Owns the client and the scripts; every error of Redis becomes ``LeasesUnavailable``."""
 
     def __init__(self, url: str, prefix: str, answer_seconds: float) -> None:
-        """Prepare a client; it connects when it is first used. Raises ``ValueError`` for a bad URL."""
+        """Prepare a client, which connects on first use. Raises ``ValueError`` for a bad URL."""
         self.client = client = _client(url, answer_seconds)
         self._prefix = prefix
         self._scripts = {script: client.register_script(load(script)) for script in (*Script, *PoolScript)}
 
     def key(self, *parts: str) -> str:
-        """Name a key."""
+        """Return a key with our prefix."""
         return self._prefix + ":".join(parts)
 
     async def run(self, script: Script | PoolScript, keys: list[str], args: list[Any]) -> Any:
-        """Run a script, whole or not at all."""
+        """Run a script, atomically."""
         return await self.answer(self._scripts[script](keys=keys, args=args))
 
     async def answer(self, asked: Awaitable[Any] | Any) -> Any:
-        """Await Redis; that it is away, loading, read-only or full is all the same to us.
+        """Await Redis. Unavailable, loading, read-only and full all raise ``LeasesUnavailable``.
 
-        It is asked in a task of its own: its client takes a cancellation that comes while it looks whether a pooled
-        connection is still open for the end of that look, and forgets it.
+        The call runs in its own task, because the client may lose a cancellation. While it checks whether a pooled
+        connection is open, it takes a cancellation for the end of that check.
         """
         asking = asyncio.ensure_future(asked)
         try:
@@ -51,17 +51,17 @@ class Connection:
             await end(asking)
             raise
         except (RedisError, OSError) as error:
-            reason = type(error).__name__  # its text may name hosts and users
+            reason = type(error).__name__  # its text may contain hosts and users
             raise LeasesUnavailable(f"The leases do not answer ({reason}).", retry_after_seconds=5) from None
 
     async def close(self) -> None:
-        """Let connections go."""
+        """Close all connections."""
         with suppress(RedisError, OSError):  # they may be dead already
             await self.client.aclose()
 
 
 def _client(url: str, answer_seconds: float) -> Redis:
-    """Make a client that gives up soon, and tries once more on a connection that broke while it was idle."""
+    """Create a client with a short timeout, which retries once on a connection that broke while it was idle."""
     return Redis.from_url(
         url, protocol=2, max_connections=_CONNECTIONS,
         socket_timeout=answer_seconds, socket_connect_timeout=answer_seconds,

@@ -1,4 +1,4 @@
-"""Keep leases in this process: for one replica."""
+"""Leases in the memory of this process: for one replica."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Lock:
 
 @dataclass(slots=True)
 class _SessionLock:
-    """Hold a session; within one process nobody can take it away, so it is lost only by its end."""
+    """An acquired session lock; within one process it is lost only when it is released."""
 
     session_id: str
     lease: Lease | None
@@ -34,7 +34,7 @@ class _SessionLock:
 
 
 class MemoryLeases:
-    """Hold leases, locks and hints in dictionaries; all of it is lost with the process, and no data is lost with it."""
+    """Leases, locks and hints in dictionaries; they are lost with the process, but no data is lost with them."""
 
     def __init__(self) -> None:
         self._leases: OrderedDict[str, Lease] = OrderedDict()
@@ -43,7 +43,7 @@ class MemoryLeases:
 
     @asynccontextmanager
     async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[SessionLock]:
-        """Lock a session. Raises ``Busy`` when it is not free within the time; 0 does not wait."""
+        """Lock a session. Raises ``Busy`` if it is not free within the time; 0 does not wait."""
         entry = self._locks.setdefault(session_id, _Lock(asyncio.Lock()))
         entry.users += 1
         try:
@@ -70,7 +70,7 @@ class MemoryLeases:
             raise busy from error
 
     async def keep(self, hold: SessionLock, lease: Lease, most: int | None = None) -> bool:
-        """Store a lease, and its time of use, if there is room for it."""
+        """Store a lease and its time of use, if there is room for it."""
         held = _held(hold)
         if most is not None and held.session_id not in self._leases and len(self._leases) >= most:
             return False
@@ -80,17 +80,17 @@ class MemoryLeases:
         return True
 
     async def drop(self, hold: SessionLock) -> None:
-        """Forget a lease."""
+        """Delete the session's lease."""
         held = _held(hold)
         held.lease = None
         self._leases.pop(held.session_id, None)
 
     async def all(self) -> list[Lease]:
-        """Give all leases, the least recently used first."""
+        """Return all leases, the least recently used first."""
         return list(self._leases.values())
 
     async def hint(self, key: str, session_id: str | None = None) -> str | None:
-        """Remember the session of a conversation when one is given; give the one remembered."""
+        """Store the session of a conversation if one is given; return the stored one."""
         if session_id is not None:
             self._hints[key] = session_id
             self._hints.move_to_end(key)

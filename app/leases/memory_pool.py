@@ -1,4 +1,4 @@
-"""Count spare sandboxes in this process: for one replica."""
+"""Shared pool of warm sandboxes in the memory of this process: for one replica."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.core.protocols import GUARD_SECONDS
 
 
 class MemoryPool:
-    """Hold spares, tickets and guards in dictionaries; one event loop makes every verb whole."""
+    """Warm sandboxes, tickets and guards in dictionaries; the single event loop makes every method atomic."""
 
     def __init__(self) -> None:
         self._spares: dict[str, None] = {}
@@ -18,7 +18,7 @@ class MemoryPool:
         self._guarded: dict[str, float] = {}
 
     async def reserve(self, most: int, seconds: float) -> str | None:
-        """Give a ticket to make one more spare, if there is room."""
+        """Return a ticket to create one more sandbox, if there is room."""
         _forget_lapsed(self._tickets)
         if len(self._spares) + len(self._tickets) >= most:
             return None
@@ -27,7 +27,7 @@ class MemoryPool:
         return ticket
 
     async def fill(self, ticket: str, sandbox_id: str | None) -> bool:
-        """Put a spare in the place of a ticket, or give the place up."""
+        """Replace a ticket by a warm sandbox, or cancel the ticket."""
         _forget_lapsed(self._tickets)
         if self._tickets.pop(ticket, None) is None or sandbox_id is None:
             return False
@@ -35,7 +35,7 @@ class MemoryPool:
         return True
 
     async def claim(self, preferred: Collection[str] = ()) -> str | None:
-        """Take a spare, a preferred one or the newest."""
+        """Take a warm sandbox, a preferred one or the newest."""
         newest_first = list(reversed(self._spares))
         chosen = next((spare for spare in newest_first if spare in preferred), None) or next(iter(newest_first), None)
         if chosen is not None:
@@ -44,17 +44,17 @@ class MemoryPool:
         return chosen
 
     async def withdraw(self, sandbox_id: str) -> bool:
-        """Take a certain spare out."""
+        """Remove a certain warm sandbox; return whether it was in the pool."""
         is_spare = sandbox_id in self._spares
         self._spares.pop(sandbox_id, None)
         return is_spare
 
     async def guard(self, sandbox_id: str) -> None:
-        """Keep a sandbox from being swept for a while."""
+        """Protect a sandbox from the sweep for ``GUARD_SECONDS``."""
         self._guarded[sandbox_id] = time.monotonic() + GUARD_SECONDS
 
     async def kept(self) -> set[str]:
-        """Name the spares and the guarded."""
+        """Return the ids of warm and guarded sandboxes."""
         _forget_lapsed(self._guarded)
         return self._spares.keys() | self._guarded.keys()
 

@@ -1,6 +1,6 @@
-"""Count the runs of users and tenants in moving windows: in memory, or in Redis for all replicas.
+"""Rate limits of users and tenants in moving windows: in memory, or in Redis for all replicas.
 
-Without Redis there is no limit: a counter that is away must not stop the service.
+While Redis is unavailable there is no limit: a missing counter must not stop the service.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from app.core.principal import Principal
 log = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 30
-"""K42 says what LibreChat needs in so many."""
+"""LibreChat needs at least 40 runs in one window (K42)."""
 
 AWAY_SECONDS = 5.0
-"""For so long nobody asks a Redis that did not answer, so that runs need not wait for it."""
+"""Time without calls to a Redis that did not respond, so that runs do not wait for it."""
 
 
 class WindowRates:
-    """Let a user, and a tenant, start so many programs in any 30 seconds; 0 is any number.
+    """Limits on the programs that a user, and a tenant, may start in any 30 seconds; 0 means no limit.
 
-    Who sends no token is the user that the request names, if it names one; all of them are one tenant together.
+    Without a token, the user is the one named by the request, if any. All callers without a token form one tenant.
     """
 
     def __init__(self, user_runs: int, tenant_runs: int, storage: MemoryStorage | RedisStorage) -> None:
@@ -53,12 +53,12 @@ class WindowRates:
             if self._tenant is not None:
                 await self._count(self._tenant, "Your organisation has", principal.tenant)
         except (StorageError, OSError) as error:
-            reason = type(getattr(error, "storage_error", error)).__name__  # its text may name hosts and users
+            reason = type(getattr(error, "storage_error", error)).__name__  # its text may contain hosts and users
             log.warning("runs are not limited for now: their counts are away (%s)", reason)
             self._asked_again_at = time.monotonic() + AWAY_SECONDS
 
     async def _count(self, limit: RateLimitItemPerSecond, who: str, *names: str | None) -> None:
-        key = hashlib.sha256(json.dumps(names).encode()).hexdigest()  # it holds people's names
+        key = hashlib.sha256(json.dumps(names).encode()).hexdigest()  # hashed, because it contains people's names
         if await self._windows.hit(limit, key):
             return
         free_at, _ = await self._windows.get_window_stats(limit, key)
@@ -69,13 +69,13 @@ class WindowRates:
 
 
 def in_memory(user_runs: int, tenant_runs: int) -> WindowRates:
-    """Count for this process."""
+    """Create limits for this process."""
     return WindowRates(user_runs, tenant_runs, MemoryStorage())
 
 
 def in_redis(user_runs: int, tenant_runs: int, connections: ConnectionPool, prefix: str) -> WindowRates:
-    """Count for all replicas, over connections that somebody else owns."""
-    pool: Any = connections  # which the library takes, and does not say so
+    """Create limits for all replicas, over connections owned by another object."""
+    pool: Any = connections  # accepted by the library, but not annotated
     storage = RedisStorage(
         "async+redis://", wrap_exceptions=True, implementation="redispy", key_prefix=prefix, connection_pool=pool
     )

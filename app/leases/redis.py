@@ -1,14 +1,14 @@
-"""Keep leases in Redis: for several replicas. All of it may be lost at any time, and no data is lost with it.
+"""Leases in Redis: for several replicas. They may be lost at any time, and no data is lost with them.
 
-    lock:<session>     the holder's token; runs out when nobody renews it
-    fence:<session>    n: the number of the last hold; open: 1 until that hold was given back
-    lease:<session>    sandbox and what is staged in it, as JSON
+    lock:<session>     the holder's token; expires unless it is renewed
+    fence:<session>    n: the number of the last hold; open: 1 until that hold was released
+    lease:<session>    sandbox and the files staged in it, as JSON
     used               sorted set: session -> last use of its lease, by Redis's clock
-    free:<session>     wakes those who wait for the lock
+    free:<session>     wakes waiters for the lock
     hint:<digest>      a conversation's session
-    spares, tickets, guarded   see ``redis_stock``
+    spares, tickets, guarded   see ``redis_pool``
 
-Every step that must not be torn is one Lua script in ``app/leases/lua``; ``session.lua`` says when a hold is lost.
+Every step that must be atomic is one Lua script in ``app/leases/lua``; ``session.lua`` defines when a hold is lost.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from app.leases.connection import Connection
 from app.leases.redis_pool import RedisPool
 from app.leases.scripts import Script
 
-if TYPE_CHECKING:  # few deployments set limits, and the others need not import the library
+if TYPE_CHECKING:  # few deployments set limits, and the others do not import the library
     from app.leases.rates import WindowRates
 
 log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 15.0
-"""How long a session stays locked after its holder died; a living one renews three times as often."""
+"""Expiry of a session lock after its holder died; a live holder renews it three times in that time."""
 
 ANSWER_SECONDS = 2.0
-"""How long Redis may take for one answer before it counts as away."""
+"""Time limit for one reply of Redis, after which it counts as unavailable."""
 
 _NO_ROOM = 2
-"""What ``keep.lua`` answers when there are as many leases as there may be."""
+"""Result of ``keep.lua`` when the maximum number of leases exists."""
 
 
 @dataclass(slots=True)
@@ -54,24 +54,24 @@ class _SessionLock:
     fence: int = 0
     lease: Lease | None = None
     sure_until: float = 0.0
-    """On the monotonic clock: until then Redis holds the lock for us, whatever happens."""
+    """Monotonic time until which Redis certainly keeps the lock for us."""
 
     is_taken: bool = False
     is_clean: bool = True
-    """Whether the stored lease tells the truth; if not, it goes with the hold."""
+    """Whether the stored lease is correct; if not, releasing the lock deletes it."""
 
     def is_lost(self) -> bool:
         return self.is_taken or time.monotonic() >= self.sure_until
 
 
 class RedisLeases:
-    """Share leases, locks and hints between replicas."""
+    """Leases, locks and hints shared by replicas."""
 
     def __init__(
         self, url: str, *, prefix: str, lease_seconds: float, hint_seconds: float,
         lock_seconds: float = LOCK_SECONDS, answer_seconds: float = ANSWER_SECONDS,
     ) -> None:  # fmt: skip
-        """Prepare a client; it connects when it is first used. Raises ``ValueError`` for a bad URL."""
+        """Prepare a client, which connects on first use. Raises ``ValueError`` for a bad URL."""
         self._redis = Connection(url, prefix, answer_seconds)
         self._wake_seconds = answer_seconds / 2
         self._lock_seconds = lock_seconds
@@ -80,23 +80,23 @@ class RedisLeases:
         self._hint_ms = round(hint_seconds * 1000)
 
     def stock(self) -> RedisPool:
-        """Share spare sandboxes over the same connections."""
+        """Return the shared pool of warm sandboxes over the same connections."""
         return RedisPool(self._redis)
 
     def rates(self, user_runs: int, tenant_runs: int) -> WindowRates:
-        """Count the runs of users and tenants over the same connections; 0 is any number."""
+        """Return the rate limits of users and tenants over the same connections; 0 means no limit."""
         from app.leases import rates
 
         return rates.in_redis(user_runs, tenant_runs, self._redis.client.connection_pool, self._redis.key("rates"))
 
     @asynccontextmanager
     async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[SessionLock]:
-        """Lock a session, and renew the lock as long as it is held. Raises ``Busy`` and ``LeasesUnavailable``."""
+        """Lock a session, and renew the lock until it is released. Raises ``Busy`` and ``LeasesUnavailable``."""
         hold = _SessionLock(session_id, secrets.token_hex(8))
         try:
             await self._take(hold, wait_seconds)
         except asyncio.CancelledError:
-            await self._give_back(hold)  # the lock may have become ours unheard
+            await self._give_back(hold)  # Redis may have granted the lock without our reading the reply
             raise
         renewing = asyncio.create_task(self._renew(hold))
         try:
@@ -114,7 +114,7 @@ class RedisLeases:
             await self._woken(hold.session_id, min(left, runs_out))
 
     async def _try_to_take(self, hold: _SessionLock) -> float | None:
-        """Take the lock if it is free; else tell in how many seconds it runs out."""
+        """Acquire the lock if it is free; else return the seconds until it expires."""
         asked = time.monotonic()
         taken, number, lease, age_ms = await self._run(Script.TAKE, hold)
         if not taken:
@@ -124,12 +124,12 @@ class RedisLeases:
         return None
 
     async def _woken(self, session_id: str, seconds: float) -> None:
-        """Sleep until the lock is given back, for so many seconds at most; who was woken before us may have died."""
-        pause = max(0.01, min(seconds, self._wake_seconds))  # 0 would be for ever
+        """Wait for a release up to ``seconds``; re-check after it: a waiter woken before may have died."""
+        pause = max(0.01, min(seconds, self._wake_seconds))  # 0 would wait without a limit
         await self._redis.answer(self._redis.client.blpop([self._redis.key("free", session_id)], timeout=pause))
 
     async def _renew(self, hold: _SessionLock) -> None:
-        """Renew the lock until somebody else took it; while Redis is away, keep trying."""
+        """Renew the lock until another holder has it; keep retrying while Redis is unavailable."""
         pause = self._lock_seconds / 3
         while not hold.is_taken:
             await asyncio.sleep(pause)
@@ -142,13 +142,13 @@ class RedisLeases:
                 pause = self._lock_seconds / 10
 
     async def _give_back(self, hold: _SessionLock) -> None:
-        """Free the lock; when that fails it runs out by itself, and the lease goes with it."""
+        """Release the lock. If that fails, the lock expires by itself, and the lease is dropped with it."""
         with suppress(LeasesUnavailable):
             await self._run(Script.FREE, hold, int(hold.is_clean))
         hold.is_taken = True
 
     async def keep(self, hold: SessionLock, lease: Lease, most: int | None = None) -> bool:
-        """Store a lease, and its time of use, if there is room for it."""
+        """Store a lease and its time of use, if there is room for it."""
         held = _ours(hold)
         held.is_clean = False
         done = await self._run_fenced(Script.KEEP, held, _json_of(lease), "" if most is None else most)
@@ -160,7 +160,7 @@ class RedisLeases:
         return True
 
     async def drop(self, hold: SessionLock) -> None:
-        """Forget a lease."""
+        """Delete the session's lease."""
         held = _ours(hold)
         held.is_clean = False
         await self._run_fenced(Script.DROP, held)
@@ -168,13 +168,13 @@ class RedisLeases:
         held.lease = None
 
     async def all(self) -> list[Lease]:
-        """Give all leases, the least recently used first."""
+        """Return all leases, the least recently used first."""
         rows = await self._redis.run(Script.ALL, [self._redis.key("used")], [self._redis.key("lease", "")])
         return [_lease_from(session_id.decode(), lease, age_ms) for session_id, lease, age_ms in rows]
 
     async def hint(self, key: str, session_id: str | None = None) -> str | None:
-        """Remember the session of a conversation when one is given; give the one remembered."""
-        name = self._redis.key("hint", hashlib.sha256(key.encode()).hexdigest())  # a key may hold a user's name
+        """Store the session of a conversation if one is given; return the stored one."""
+        name = self._redis.key("hint", hashlib.sha256(key.encode()).hexdigest())  # a key may contain a user's name
         if session_id is not None:
             await self._redis.answer(self._redis.client.set(name, session_id, px=self._hint_ms))
             return session_id
@@ -182,7 +182,7 @@ class RedisLeases:
         return cast(bytes, found).decode() if found else None
 
     async def close(self) -> None:
-        """Let connections go."""
+        """Close all connections."""
         await self._redis.close()
 
     async def _run_fenced(self, script: Script, hold: _SessionLock, *more: int | str | bytes) -> int:
@@ -213,6 +213,6 @@ def _json_of(lease: Lease) -> bytes:
 
 
 def _lease_from(session_id: str, lease: bytes, age_ms: int) -> Lease:
-    """Read a lease; its age is by Redis's clock, so replicas need not agree on the time."""
+    """Parse a lease; its age is by Redis's clock, so replicas need not agree on the time."""
     body = orjson.loads(lease)
     return Lease(session_id, body["sandbox_id"], body["staged"], time.time() - age_ms / 1000)

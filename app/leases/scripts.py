@@ -1,4 +1,4 @@
-"""Find the Lua scripts that Redis runs, each of them whole or not at all."""
+"""Lua scripts for Redis, which runs each of them atomically."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _DIRECTORY = Path(__file__).parent / "lua"
 
 
 class Script(Enum):
-    """Name the scripts, each a file in ``app/leases/lua`` that says what it does."""
+    """Scripts of the leases, each a file in ``app/leases/lua`` that documents itself."""
 
     TAKE = "take"
     RENEW = "renew"
@@ -20,7 +20,7 @@ class Script(Enum):
 
 
 class PoolScript(Enum):
-    """Name the scripts about spare sandboxes."""
+    """Scripts of the shared pool of warm sandboxes."""
 
     RESERVE = "reserve"
     FILL = "fill"
@@ -30,7 +30,7 @@ class PoolScript(Enum):
 
 
 def load(script: Script | PoolScript) -> str:
-    """Give the text of a script, after what all scripts about one session, or about spares, share."""
+    """Return a script's text after the part that all scripts about one session, or about the pool, share."""
     if script is Script.ALL:
         return _text("all")
     return _text("stock" if isinstance(script, PoolScript) else "session") + _text(script.value)

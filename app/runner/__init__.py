@@ -1,6 +1,12 @@
-"""Run one program inside a sandbox and report how it went.
+"""Runner: runs one program inside a sandbox and reports the result.
 
-Standard library only, so that the same code runs in the local engine's jails and in a Daytona sandbox. Read in this
-order: ``messages`` (what is asked and answered), ``run`` (the whole run), then its steps: ``workspace`` (what
-changed), ``spawn`` (how a program starts), ``watch`` (streams, limits, the end), ``reap`` (what is left is killed).
+It uses the standard library only, so the same code runs in the local engine's jails and in a Daytona sandbox. Read in
+this order:
+
+- ``messages``: the request and the reply
+- ``run``: all steps of a run
+- ``workspace_diff``: which files changed
+- ``spawn``: how a program starts
+- ``supervise``: streams, limits, the end of a program
+- ``kill``: how remaining processes are killed
 """

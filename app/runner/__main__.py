@@ -1,12 +1,12 @@
-"""Serve one order as a program among others: the runner's entrance where there is no jail of ours, as on Daytona.
+"""Command-line entry point of the runner, for sandboxes without a local jail, as on Daytona.
 
     python3 runner.pyz < order          or          python3 runner.pyz order-file
 
-Reads one order as JSON, does it, writes one frame to stdout. The runner is not pid 1 here: it adopts what the program
-orphans and kills what it finds, and what is left in the temporary directories goes too.
+It reads one order as JSON, executes it and writes one frame to stdout. The runner is not pid 1 here. It adopts orphaned
+descendants of the program and kills the ones it finds. Files that a run left in the temporary directories are removed.
 
-A run leaves a mark, made before anything starts. Whoever makes the mark first decides: an engine that lost the
-connection makes it itself, and then knows that the program never starts, or that it did.
+A run creates a mark file before anything starts. An engine that lost the connection tries to create the mark itself.
+If it succeeds, the program never starts; otherwise, the program was started.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ INHERITED = (
     "MPLCONFIGDIR", "VIRTUAL_ENV", "SSL_CERT_FILE",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 )  # fmt: skip
-"""What programs find of the sandbox's own environment: where its tools are, and how the network is reached."""
+"""Variables of the sandbox's environment that programs inherit: locations of tools, and network access."""
 
 _MARK_SECONDS = 3600
 _STOP_SECONDS = 5.0
@@ -48,7 +48,7 @@ _OOM_EVENTS = Path("/sys/fs/cgroup/memory.events")
 
 @dataclass(slots=True)
 class Order(Message):
-    """Say what to do; ``home`` is the runner's own directory in the sandbox."""
+    """One request to the runner process; ``home`` is the runner's own directory in the sandbox."""
 
     verb: Verb
     nonce: str
@@ -57,16 +57,20 @@ class Order(Message):
     request: dict[str, Any] = field(default_factory=dict)
     parcels: list[dict[str, Any]] = field(default_factory=list)
     path: str = ""
+    """For ``look``, a path in the workspace; for ``resume`` and ``stop``, the nonce of the run."""
+
     most_bytes: int = 0
     secret: str = ""
     results: dict[str, Any] = field(default_factory=dict)
     again: bool = False
+    """Whether ``resume`` is a retry, because the answer may have been lost."""
+
     temporary: list[str] = field(default_factory=lambda: list(TEMPORARY))
-    """The directories that are emptied of what the run left there."""
+    """Directories from which files that the run left are removed."""
 
 
 def main(arguments: list[str]) -> None:
-    """Do one order."""
+    """Execute one order."""
     order = _read(arguments)
     _forget_where_we_came_from()
     answer = _VERBS[order.verb](order)
@@ -83,7 +87,7 @@ def _read(arguments: list[str]) -> Order:
 
 
 def _forget_where_we_came_from() -> None:
-    """Take the runner's archive off the module path: programs have no use for it, and everything is loaded."""
+    """Remove the runner's archive from the module path: programs do not need it, and all modules are loaded."""
     own = os.path.realpath(sys.argv[0])
     sys.path[:] = [entry for entry in sys.path if not entry or os.path.realpath(entry) != own]
 
@@ -109,7 +113,7 @@ def _begin(order: Order) -> dict[str, Any]:
 
 
 def _resume(order: Order) -> dict[str, Any]:
-    """Bring results to a program that waits; ``path`` is the nonce of its run."""
+    """Send results to a paused program; ``path`` is the nonce of its run."""
     try:
         return visit(_post_of(order.home, order.path), order.secret, order.results, again=order.again)
     except (FileNotFoundError, ConnectionRefusedError):
@@ -137,13 +141,13 @@ def _whole_run(order: Order, link: Link | None) -> dict[str, Any]:
 
 
 def _make_mark(mark: Path) -> None:
-    """Say that the program starts now, and who to stop. Raises ``FileExistsError`` when the run was called off."""
+    """Record that the program starts now, and the pid to stop. Raises ``FileExistsError`` if the run was cancelled."""
     mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _forget_old_marks(mark.parent)
     own = mark.with_name(f"pid-{os.getpid()}")
     own.write_text(str(os.getpid()))
     try:
-        os.link(own, mark)  # whole at once, and never over another's
+        os.link(own, mark)  # atomic, and never replaces another mark
     finally:
         own.unlink()
 
@@ -156,7 +160,7 @@ def _forget_old_marks(home: Path) -> None:
 
 
 def _run_watched(request: Request, link: Link | None) -> Reply:
-    """Run, and tell when the kernel's memory killer struck: in here it looks like any other SIGKILL."""
+    """Run, and report an out-of-memory kill, which looks like any other SIGKILL inside the sandbox."""
     oom = _own_oom_score()
     process.set_dumpable(False)
     before = _oom_kills()
@@ -167,7 +171,7 @@ def _run_watched(request: Request, link: Link | None) -> Reply:
 
 
 def _own_oom_score() -> int | None:
-    """Open our score for the memory killer, where it may be raised and taken back."""
+    """Open the runner's own ``oom_score_adj`` if it is writable and 0, so that it can be raised and reset."""
     try:
         descriptor = os.open("/proc/self/oom_score_adj", os.O_RDWR | os.O_CLOEXEC)
         if int(os.pread(descriptor, 16, 0)) == 0:
@@ -188,7 +192,7 @@ def _oom_kills() -> int:
 
 @contextmanager
 def _clean(directories: list[str], home: str) -> Iterator[None]:
-    """Remove what is there afterwards and was not before, the runner's own directory aside."""
+    """Remove entries that were created in between, except the runner's own directory."""
     before = {directory: set(_entries(directory)) for directory in directories}
     yield
     for directory, known in before.items():
@@ -206,7 +210,7 @@ def _entries(directory: str) -> list[str]:
 
 
 def _remove(path: str) -> None:
-    """Remove a file or a tree; what is somebody else's stays."""
+    """Remove a file or a tree; files of other users stay."""
     try:
         os.unlink(path)
     except OSError:
@@ -225,7 +229,7 @@ def _look(order: Order) -> dict[str, Any]:
 
 
 def _stop(order: Order) -> dict[str, Any]:
-    """Keep a run from starting, or kill it."""
+    """Prevent a run from starting, or kill it."""
     mark = Path(order.home, f"ran-{order.path}")
     mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
@@ -237,19 +241,19 @@ def _stop(order: Order) -> dict[str, Any]:
 
 
 def _kill_tree(mark: Path) -> None:
-    """Kill the runner that made the mark, after its programs; one that has ended left the mark empty."""
+    """Kill the descendants of the runner that made the mark, then the runner; after its end, the mark is empty."""
     try:
         runner = int(mark.read_text())
     except (OSError, ValueError):
         return
     with suppress(ProcessLookupError):
-        os.kill(runner, signal.SIGSTOP)  # or it would start the next step
+        os.kill(runner, signal.SIGSTOP)  # else it would start the next step
         _kill_descendants(runner)
         os.kill(runner, signal.SIGKILL)
 
 
 def _kill_descendants(root: int) -> None:
-    """Kill until a look finds nobody new: then nobody is left who could fork (bounded)."""
+    """Kill until a scan finds no new process that could fork, for ``_STOP_SECONDS`` at most."""
     killed: set[int] = set()
     deadline = time.monotonic() + _STOP_SECONDS
     while (new := set(kill.descendants(root)) - killed) and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""Call a function on a module right after its first import, or at once when it is loaded already."""
+"""Post-import hooks: functions called with a module right after its first import, or at once if it is loaded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Hook = Callable[[types.ModuleType], None]
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Find one module by the other finders, and wrap its loader once."""
+    """Finder of one module: delegates to the other finders and wraps the module's loader once."""
 
     def __init__(self, name: str, hook: Hook) -> None:
         self._name = name
@@ -45,7 +45,7 @@ class _Loader(importlib.abc.Loader):
 
 
 def call(name: str, hook: Hook) -> None:
-    """Arrange for ``hook(module)``."""
+    """Call ``hook(module)`` after the first import of the module ``name``, or now if it is loaded."""
     if name in sys.modules:
         hook(sys.modules[name])
     else:

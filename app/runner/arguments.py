@@ -1,6 +1,6 @@
-"""Arguments of tool calls: how deeply they may be nested, and what a tool's schema says of their names.
+"""Arguments of tool calls: nesting limit, and the names that a tool's schema defines.
 
-Whether they fit the schema is the tool's to say.
+The tool itself checks the arguments against its schema.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 MOST_LEVELS: Final = 100
-"""How deeply arguments and results may be nested: what carries them gives up at 250 levels and more."""
+"""Maximum nesting of arguments and results; the layers that transport them fail at 250 levels and more."""
 
 
 def is_too_deep(value: Any) -> bool:
-    """Tell whether lists and objects are nested more than ``MOST_LEVELS`` deep."""
+    """Return whether lists and objects are nested more than ``MOST_LEVELS`` deep."""
     level = [value]
     for _ in range(MOST_LEVELS + 1):
         level = [inner for item in level if isinstance(item, (dict, list)) for inner in _inside(item)]
@@ -27,12 +27,12 @@ def _inside(value: dict[str, Any] | list[Any]) -> Iterable[Any]:
 
 
 def properties(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Give the properties of an object schema; whatever is no schema counts as one that allows everything."""
+    """Return the properties of an object schema; an invalid schema counts as one that allows everything."""
     found = (parameters or {}).get("properties")
     return dict(found) if isinstance(found, dict) else {}
 
 
 def required(parameters: Mapping[str, Any] | None) -> list[str]:
-    """Give the names that must be there."""
+    """Return the names of the required arguments."""
     found = (parameters or {}).get("required")
     return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []

@@ -1,8 +1,8 @@
-"""Keep a run that waits for tools reachable, where no pipe leads to it between two requests, as on Daytona.
+"""Continuation socket: access to a paused run where no pipe stays open between two requests, as on Daytona.
 
-The runner of such a run is a process of its own. Whoever brings results comes over a socket in the runner's directory,
-stays for the answer and leaves. An answer that did not arrive is kept, and given again to who asks for it again. The
-program can reach the socket too, but does not know the run's secret.
+The runner of such a run is a process of its own. A client connects to a socket in the runner's directory, sends results
+and waits for the answer. The runner keeps an answer that did not arrive, and sends it again on a retry. The program can
+connect to the socket too, but lacks the run's secret.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Answer = dict[str, Any]
 
 
 class ContinuationSocket:
-    """Take results from visitors, and give each the answer that follows."""
+    """Socket that receives results from clients and sends each client the answer that follows."""
 
     def __init__(self, place: Path, secret: str, visitor: socket.socket) -> None:
-        """Open the socket; ``visitor`` is who began the run. Raises ``OSError``."""
+        """Open the socket; ``visitor`` is the connection of the client that started the run. Raises ``OSError``."""
         self._secret = secret
         self._visitor: socket.socket | None = visitor
         self._answered = 0
@@ -42,22 +42,22 @@ class ContinuationSocket:
         self._door.listen(8)
 
     def fileno(self) -> int:
-        """Give the descriptor at which visitors come."""
+        """Return the descriptor that is readable when a client connects."""
         return self._door.fileno()
 
     def pause(self, pause: Pause) -> None:
-        """Tell of a pause."""
+        """Report a pause to the waiting client."""
         self.say({"pause": pause.to_json()})
 
     def say(self, answer: Answer) -> None:
-        """Give an answer to who waits for it, and keep it."""
+        """Send an answer to the waiting client, if any, and keep it for a retry."""
         self._kept = answer
         if self._visitor is not None:
             _tell(self._visitor, answer)
             self._visitor = None
 
     def results(self) -> Results:
-        """Let a visitor in; what is no result for the pause that lasts is ``_NOTHING``."""
+        """Accept one client; return its results, or ``_NOTHING`` if they are not for the current pause."""
         visitor, _ = self._door.accept()
         visitor.settimeout(_SOCKET_SECONDS)
         message = _read(visitor)
@@ -73,22 +73,22 @@ class ContinuationSocket:
             self._answered, self._visitor = results.number, visitor
             return results
         self._kept = kept
-        if results.number == self._answered and message.get("again"):  # the answer got lost on the way
+        if results.number == self._answered and message.get("again"):  # the answer was lost in transit
             if kept is None:
                 self._visitor = visitor
             else:
                 _tell(visitor, kept)
         elif kept is not None and "pause" not in kept and results.number == self._answered + 1:
-            self._answered = results.number  # it ended while it waited
+            self._answered = results.number  # the run ended during the pause
             _tell(visitor, kept)
         else:
             _tell(visitor, {"error": "these results are not waited for"})
         return _NOTHING
 
     def leave(self, answer: Answer, seconds: float) -> None:
-        """Give the last answer, now or to the visitors that come within so many seconds, and close."""
+        """Send the last answer to the waiting client, or to those that connect in ``seconds``; remove the socket."""
         if self._visitor is not None:
-            seconds = _SOCKET_SECONDS  # it was told; it may ask again when that did not arrive
+            seconds = _SOCKET_SECONDS  # the client may retry if the answer did not arrive
         self.say(answer)
         with selectors.DefaultSelector() as selector:
             selector.register(self._door, selectors.EVENT_READ)
@@ -116,7 +116,7 @@ def _read(visitor: socket.socket) -> Answer | None:
 
 
 def detached(place: Path, secret: str, work: Callable[[ContinuationSocket], None]) -> Answer:
-    """Do the work in a process of its own, and give its first answer. Raises ``EOFError`` when it dies before."""
+    """Run ``work`` in a process of its own; return its first answer. Raises ``EOFError`` if it ends before that."""
     ours, theirs = socket.socketpair()
     with ours:
         if os.fork() == 0:
@@ -141,7 +141,7 @@ def _live_apart(
 
 
 def visit(place: Path, secret: str, results: dict[str, Any], *, again: bool) -> Answer:
-    """Bring results and wait for the answer. Raises ``OSError`` when nobody is there, ``EOFError`` when it dies."""
+    """Send results and wait for the answer. Raises ``OSError`` if nothing listens, ``EOFError`` if the runner ends."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as way:
         way.connect(str(place))
         way.sendall(pack(json.dumps({"secret": secret, "results": results, "again": again}).encode("ascii")))

@@ -1,4 +1,4 @@
-"""Say how a run ended. An ending is a value, never an exception."""
+"""Endings of a run. An ending is a value, never an exception."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from enum import StrEnum
 
 
 class Ending(StrEnum):
-    """Name the ways a run can end; each member's rule is written beside it.
+    """Ways in which a run can end; the rule of each member is written below it.
 
-    When several apply, the first cause wins: what the runner did first decides.
+    If several apply, the first cause wins: the first action of the runner decides.
     """
 
     OK = "ok"
@@ -18,23 +18,26 @@ class Ending(StrEnum):
     """It exited with another code, or its compiler did."""
 
     SIGNAL = "signal"
-    """A signal that neither the runner nor the memory limit sent killed it (a segmentation fault, say)."""
+    """It was killed by a signal that neither the runner nor the memory limit sent (such as a segmentation fault)."""
 
     TIME = "time"
-    """The wall clock limit passed, or the CPU limit (SIGXCPU); the output so far is kept."""
+    """It exceeded the wall clock limit or the CPU limit (SIGXCPU); the output so far is kept."""
 
     MEMORY = "memory"
-    """The memory limit killed it; the output so far is kept where the runner survived."""
+    """It was killed at the memory limit; the output so far is kept if the runner survived."""
 
     OUTPUT = "output"
-    """stdout or stderr went over its cap; what fits under the cap is kept."""
+    """stdout or stderr exceeded its cap; the output up to the cap is kept."""
 
     CANCELLED = "cancelled"
-    """The caller went away or asked for it, and nobody reads the answer; or the service was stopped, which it tells."""
+    """The caller disconnected or cancelled, or a pause exceeded its limit; no client waits for the answer.
+
+    Or the service was stopped; then the answer reports that.
+    """
 
     LOST = "lost"
     """The sandbox died while the program ran. It may have had effects, so it is never run again."""
 
 
 UNCOLLECTED = frozenset({Ending.CANCELLED, Ending.LOST})
-"""After these, files may lie in the sandbox that nobody collected."""
+"""After these endings, the sandbox may contain files that were not collected."""

@@ -1,6 +1,6 @@
-"""Put files into the workspace and take them out, never following what a program left there.
+"""Staging and reading of workspace files, without following anything that a program left there.
 
-For engines that reach a workspace only through programs in it. Every path is walked from the workspace's root, one
+For engines that reach a workspace only through programs in it. Each path is opened from the workspace's root, one
 directory after another, without symlinks.
 """
 
@@ -23,7 +23,7 @@ _CHUNK = 1 << 20
 
 @dataclass(slots=True)
 class Parcel(Message):
-    """Bring one file: its bytes (base64), or the path outside the workspace where they already lie."""
+    """One file to stage: its bytes (base64), or ``source``, a path outside the workspace that already has them."""
 
     path: str
     content: str | None = None
@@ -32,7 +32,7 @@ class Parcel(Message):
 
 @dataclass(slots=True)
 class Look(Message):
-    """Show one file: its size, and its bytes (base64) when it is small; or why it cannot be read."""
+    """One file as read: its size, and its bytes (base64) if it is small; or why it cannot be read."""
 
     size: int = 0
     content: str | None = None
@@ -41,9 +41,9 @@ class Look(Message):
 
 @dataclass(slots=True)
 class Layout(Message):
-    """Tell what lies in a workspace; ``is_plain`` when all of it is ordinary files and directories of the program's.
+    """Content of a workspace; ``is_plain`` if it has few entries, all ordinary files and directories of the program.
 
-    Then an ordinary write to a path that is no directory, and whose parents are no files, meets no surprise.
+    Then an ordinary write is safe, if its path is no directory and its parents are no files.
     """
 
     is_plain: bool = True
@@ -52,7 +52,7 @@ class Layout(Message):
 
 
 def place(root: str, parcels: list[Parcel]) -> dict[str, str]:
-    """Put files in their places; give the reason for each path that could not be written."""
+    """Write files to their paths; return the reason for each path that could not be written."""
     refused: dict[str, str] = {}
     open_up(root)
     for parcel in parcels:
@@ -67,7 +67,7 @@ def place(root: str, parcels: list[Parcel]) -> dict[str, str]:
 
 
 def _place(root: str, parcel: Parcel) -> None:
-    """Write a file under a name of its own first: what is not whole is never at its place."""
+    """Write a file under a temporary name, then rename it: its path never contains a partial file."""
     directory, name = _parent(root, parcel.path, make=True)
     try:
         _move_aside(directory, name)
@@ -95,12 +95,12 @@ def _write(directory: int, name: str, parcel: Parcel) -> None:
 def _forget(name: str, directory: int | None = None) -> None:
     try:
         os.unlink(name, dir_fd=directory)
-    except OSError:  # it never came to be
+    except OSError:  # it was never created
         return
 
 
 def _move_aside(directory: int, name: str) -> None:
-    """Make room where a directory lies: it goes into a hidden one, which no scan looks at (K15: the last ref wins)."""
+    """Rename a directory at a file's path to a hidden name, which no scan reads: a conflict fails no run (K15)."""
     try:
         seen = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -110,7 +110,7 @@ def _move_aside(directory: int, name: str) -> None:
 
 
 def _parent(root: str, path: str, *, make: bool) -> tuple[int, str]:
-    """Open the directory of a path below the root. Raises ``OSError``, for a path that escapes too."""
+    """Open the parent directory of a path below the root. Raises ``OSError``, also for a path that escapes."""
     *parents, name = path.split("/")
     if not name or any(part in ("", ".", "..") for part in (*parents, name)):
         raise OSError(errno.EINVAL, "no path in the workspace")
@@ -125,7 +125,7 @@ def _parent(root: str, path: str, *, make: bool) -> tuple[int, str]:
 
 
 def _enter(above: int, name: str) -> int:
-    """Open a directory, made if need be; a file or link in its way gives way."""
+    """Open a directory, creating it if needed; a file or link at its path is removed."""
     try:
         return os.open(name, _DIRECTORY, dir_fd=above)
     except FileNotFoundError:
@@ -140,16 +140,16 @@ def _enter(above: int, name: str) -> int:
 
 
 def open_up(root: str) -> None:
-    """Take back the rights to the workspace that a program gave away."""
+    """Restore the rights to the workspace's root that a program removed."""
     try:
         if os.stat(root).st_mode & 0o700 != 0o700:
-            os.chmod(root, 0o755)  # noqa: S103  what it was: in the sandbox there is nobody else
-    except OSError:  # not ours to change; whatever follows says what is wrong
+            os.chmod(root, 0o755)  # noqa: S103  the original mode: the sandbox has no other user
+    except OSError:  # not permitted; the next step reports the error
         return
 
 
 def look(root: str, path: str, most_bytes: int) -> Look:
-    """Read one regular file, or only its size when it is larger than ``most_bytes``."""
+    """Read one regular file, or only its size if it is larger than ``most_bytes``."""
     try:
         directory, name = _parent(root, path, make=False)
         try:
@@ -168,7 +168,7 @@ def look(root: str, path: str, most_bytes: int) -> Look:
 
 
 def layout(root: str) -> Layout:
-    """Walk the workspace; a large one counts as not plain, and nothing is told of it."""
+    """Scan the workspace; if it is not plain, or larger than ``_MOST_ENTRIES``, no entries are returned."""
     found = Layout()
     pending = [""]
     try:

@@ -1,7 +1,7 @@
-"""Keep back what modules of the zygote want done at every fork, and let the program's process do it once.
+"""Deferred fork hooks: what the zygote's modules register for every fork runs once, in the program's process.
 
-``threading`` alone renews its books in every fork: 140 copied pages and half a millisecond, twice a run. The runner
-needs none of it.
+``threading`` alone resets its state in every fork. That costs 140 copied pages and half a millisecond, twice a run. The
+runner does not need it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _register = os.register_at_fork
 _kept: list[dict[str, Callable[[], Any]]] = []
 
 _RENEW_ONLY_LOCKS = frozenset({"threading", "logging", "concurrent.futures.thread"})
-"""Their hooks free locks that another thread held, and the zygote has one thread."""
+"""Modules whose hooks free locks of other threads; the zygote has one thread."""
 
 _DONE_ANYWAY = frozenset({"random"})
-"""``warm_python.become_fresh`` seeds it, so that nothing depends on a hook."""
+"""Modules that ``warm_python.become_fresh`` seeds, so that nothing depends on a hook."""
 
 
 def keep_back() -> None:
-    """Note the hooks of all modules that are imported from now on, instead of having them run."""
+    """Record the hooks of all modules that are imported from now on, instead of registering them."""
     vars(os)["register_at_fork"] = _note
 
 
@@ -31,7 +31,7 @@ def _note(**hooks: Callable[[], Any]) -> None:
 
 
 def give_back() -> None:
-    """Do in a program's process what the hooks would have done, and register them for the forks that it makes."""
+    """Run the recorded hooks in a program's process, where needed, and register all for the forks that it makes."""
     vars(os)["register_at_fork"] = _register
     for hooks in _kept:
         _register(**hooks)

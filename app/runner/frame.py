@@ -1,7 +1,7 @@
-"""Carry one message through a channel that others write to as well: a shell's merged output.
+"""Frames: one message in a channel that others write to as well, such as a shell's merged output.
 
-A frame is ``#frame NONCE LENGTH BODY NONCE#`` on a line of its own, the body base64 of zlib. The nonce is the asker's
-secret, the checksum of zlib sees what was cut or mixed with noise.
+A frame is ``#frame NONCE LENGTH BODY NONCE#`` on a line of its own; the body is base64 of zlib. The nonce is the
+requester's secret. zlib's checksum detects truncation and mixed-in output.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _MOST_BYTES = 1 << 30
 
 
 def wrap(message: bytes, nonce: str) -> bytes:
-    """Put a message into a frame."""
+    """Return a frame that contains the message."""
     body = base64.b64encode(zlib.compress(message, _FAST)).decode("ascii")
     return f"\n#frame {nonce} {len(body)} {body} {nonce}#\n".encode("ascii")
 
 
 def unwrap(output: str, nonce: str) -> bytes | None:
-    """Give the message of the last whole frame with this nonce, or ``None`` when there is none."""
+    """Return the message of the last complete frame with this nonce, or ``None``."""
     head = f"#frame {nonce} "
     at = output.rfind(head)
     while at >= 0:

@@ -1,8 +1,8 @@
-"""End a Python program as the interpreter would, but for what only costs time.
+"""Exit of a Python program: the interpreter's own steps, without those that only cost time.
 
-Tearing down every module takes 180-340 ms with pandas and pyplot loaded, so only what the program itself brought is
-taken apart: its objects are finalised, its open files are written out. The order is CPython's: threads, exit handlers,
-streams, modules.
+Destroying every module takes 180-340 ms with pandas and pyplot loaded. So only the program's own modules are destroyed:
+their objects are finalised, and open files are flushed. The order is CPython's: threads, exit handlers, streams,
+modules.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from app.runner import package_hints
 
 
 class Belongings:
-    """Tell the program's own modules from those that were there before it.
+    """The program's own modules, as opposed to those that were loaded before it.
 
-    ``sys.modules`` is in the order of import, so the main module is put last, and what comes after it is the program's.
-    Looking at every name instead would copy a memory page for every few of them, milliseconds with pandas loaded.
+    ``sys.modules`` is in the order of import. The main module is moved to its end, so all modules after it are the
+    program's. Reading every name instead would copy a memory page for every few names: milliseconds with pandas loaded.
     """
 
     def __init__(self, main: types.ModuleType) -> None:
@@ -31,19 +31,19 @@ class Belongings:
         sys.modules["__main__"] = main
 
     def end(self, code: int) -> int:
-        """Bring everything to its end; give the exit code, which a stream that cannot be flushed makes 120."""
+        """Run all exit steps; return ``code``, or 120 if it is 0 and stdout cannot be flushed."""
         threading._shutdown()  # type: ignore[attr-defined]  # waits for non-daemon threads, as at a normal exit
         atexit._run_exitfuncs()
         if not _flush_streams():
             code = code or 120
-        _write_out_files()  # first, for in a cycle of garbage a file's lowest layer may be closed before the upper
+        _write_out_files()  # first: in a garbage cycle, a file's lowest layer may be closed before the upper
         self._take_apart()
         _write_out_files()
         _flush_streams()
         return code
 
     def _take_apart(self) -> None:
-        """Let go of the program's modules; what holds on to one gets it emptied, private names first."""
+        """Remove the program's modules; one that is still referenced is emptied, private names first."""
         names = _since("__main__")
         for attribute in ("last_type", "last_value", "last_traceback", "last_exc"):
             vars(sys).pop(attribute, None)
@@ -58,7 +58,7 @@ class Belongings:
 
 
 def _since(first: str) -> list[str]:
-    """Name the modules from ``first`` on, the last one first; none when the program took that one away."""
+    """Return the module names from ``first`` on, in reverse order; none if the program removed ``first``."""
     names = []
     for name in reversed(sys.modules):
         names.append(name)
@@ -68,7 +68,7 @@ def _since(first: str) -> list[str]:
 
 
 def _empty(content: dict[str, Any]) -> None:
-    """Set a module's names to nothing in the interpreter's own order."""
+    """Set a module's names to ``None``, in the interpreter's own order."""
     for private in (True, False):
         for name in list(content):
             if name != "__builtins__" and (name.startswith("_") and not name.startswith("__")) is private:
@@ -76,7 +76,7 @@ def _empty(content: dict[str, Any]) -> None:
 
 
 def _write_out_files() -> None:
-    """Flush the files that are still open. Only objects made after the zygote's start are looked at."""
+    """Flush the files that are still open; in a fork of the zygote, only objects made after its start are checked."""
     for item in gc.get_objects():
         if _is_plain_file(item):
             try:
@@ -86,7 +86,7 @@ def _write_out_files() -> None:
 
 
 def _is_plain_file(item: object) -> bool:
-    """Tell whether an object writes to a file as it is: flushing a compressed one would change its bytes."""
+    """Return whether an object writes to a file directly: flushing a compressed file would change its bytes."""
     if type(item) is io.TextIOWrapper:
         try:
             item = item.buffer
@@ -96,7 +96,7 @@ def _is_plain_file(item: object) -> bool:
 
 
 def _flush_streams() -> bool:
-    """Flush stdout and stderr where they are there and open; tell whether that worked."""
+    """Flush stdout and stderr if present and open; return ``False`` if stdout could not be flushed."""
     worked = True
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name, None)
@@ -104,26 +104,26 @@ def _flush_streams() -> bool:
             continue
         try:
             stream.flush()
-        except Exception:  # noqa: BLE001  the program's own stream object may raise anything; the exit code tells
+        except Exception:  # noqa: BLE001  the program's own stream object may raise anything; the exit code shows it
             worked = worked and name == "stderr"
     return worked
 
 
 def exit_code(leave: SystemExit) -> int:
-    """Give the process's exit code for a ``SystemExit``; a text goes to stderr and means 1."""
+    """Return the process's exit code for a ``SystemExit``; a text is written to stderr and means 1."""
     if leave.code is None:
         return 0
     if isinstance(leave.code, int):
         return leave.code & 0xFF
     try:
         _say(f"{leave.code}\n")
-    except Exception:  # noqa: BLE001  a text that cannot be made or printed; the interpreter ignores it too
+    except Exception:  # noqa: BLE001  a text that cannot be formatted or printed; the interpreter ignores it too
         return 1
     return 1
 
 
 def show(error: BaseException, path: str) -> int:
-    """Print an exception's traceback from the program's first line on, by its own hook; give the exit code."""
+    """Print an exception's traceback from the program's first frame on, with its own hook; return the exit code."""
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename != path:
         frames = frames.tb_next
@@ -138,7 +138,7 @@ def show(error: BaseException, path: str) -> int:
         (hook or sys.__excepthook__)(type(error), error, frames)
     except SystemExit as leave:
         return exit_code(leave)
-    except BaseException as second:  # noqa: BLE001  a hook that fails must not hide what it was called for
+    except BaseException as second:  # noqa: BLE001  a hook that fails must not hide the original exception
         second.__traceback__ = second.__traceback__.tb_next if second.__traceback__ else None
         _say("Error in sys.excepthook:\n")
         sys.__excepthook__(type(second), second, second.__traceback__)
@@ -150,7 +150,7 @@ def show(error: BaseException, path: str) -> int:
 
 
 def _without_ours(frames: types.TracebackType | None) -> types.TracebackType | None:
-    """Leave out the frames in which a tool call was made for the program: they say nothing to it."""
+    """Remove the frames of the tool functions, which are not the program's own code."""
     chain = []
     while frames is not None:
         chain.append(frames)

@@ -1,4 +1,4 @@
-"""Kill everything that a program left behind, and wait until it is gone."""
+"""Signals to all descendants of the runner: kill and wait, stop, continue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ _SWEEP_SECONDS = 5.0
 
 
 def kill_all() -> None:
-    """Kill all descendants. As pid 1 one signal reaches them all; elsewhere sweep until none is left (bounded)."""
+    """Kill all descendants and wait until they are gone.
+
+    As pid 1, one signal reaches them all. Elsewhere, scan until none is left, for ``_SWEEP_SECONDS`` at most.
+    """
     if os.getpid() == 1:
         _signal_everybody(signal.SIGKILL)
         _reap_until_none()
@@ -26,9 +29,9 @@ def kill_all() -> None:
 
 
 def stop_all() -> None:
-    """Stop all descendants: one that waits for others shall not compute meanwhile, where no time limit counts.
+    """Stop all descendants, so that none computes during a pause, when no time limit counts.
 
-    As pid 1 one signal reaches them all; elsewhere look again until nobody new is found (bounded).
+    As pid 1, one signal reaches them all. Elsewhere, scan until no new one is found, for ``_SWEEP_SECONDS`` at most.
     """
     if os.getpid() == 1:
         _signal_everybody(signal.SIGSTOP)
@@ -42,7 +45,7 @@ def stop_all() -> None:
 
 
 def continue_all() -> None:
-    """Let all descendants go on."""
+    """Continue all stopped descendants."""
     if os.getpid() == 1:
         _signal_everybody(signal.SIGCONT)
         return
@@ -81,7 +84,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def descendants(root: int) -> list[int]:
-    """Walk ``/proc`` once; zombies count until they are reaped."""
+    """Return the pids of all descendants, from one pass over ``/proc``; zombies count until they are reaped."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():

@@ -1,6 +1,6 @@
-"""Make ``plt.show()`` leave a PNG in the working directory (K22), without touching the user's source.
+"""Patch for ``plt.show()``: saves a PNG in the working directory (K22), without changing the user's source.
 
-matplotlib lets a backend say how its figures are shown; we say it for Agg, the backend that draws without a display.
+matplotlib lets a backend define how its figures are shown. The patch applies to Agg, which draws without a display.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ _MARK = "_shows_by_saving"
 
 
 def install() -> None:
-    """Arrange it for the first import of the Agg backend, or at once."""
+    """Patch the Agg backend at its first import, or now if it is loaded."""
     afterimport.call("matplotlib.backends.backend_agg", _patch)
 
 
 def _patch(backend: types.ModuleType) -> None:
-    if getattr(backend, _MARK, False):  # the zygote did it before it forked
+    if getattr(backend, _MARK, False):  # already patched in the zygote
         return
     figures: Any = import_module("matplotlib._pylab_helpers").Gcf
     base: Any = import_module("matplotlib.backend_bases").FigureManagerBase
 
-    class SavingManager(base):  # type: ignore[misc]  # a class that is there only where matplotlib is
-        """Show a figure by saving it."""
+    class SavingManager(base):  # type: ignore[misc]  # this class exists only where matplotlib is installed
+        """Figure manager that shows a figure by saving it."""
 
         def show(self) -> None:
             """Save this figure under the next free name."""

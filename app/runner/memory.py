@@ -1,4 +1,4 @@
-"""Watch the memory of a program and its descendants, where no cgroup does."""
+"""Memory use of a program and its descendants, for limits that no cgroup enforces."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def is_over(limit: int) -> bool:
-    """Tell whether the descendants of this process hold more than ``limit`` bytes.
+    """Return whether the descendants of this process use more than ``limit`` bytes.
 
-    Summed resident size counts shared pages once for each process, so an excess is confirmed by the proportional size,
-    which is dearer to read.
+    Summed resident size counts shared pages once for each process. So an excess is confirmed by the proportional size,
+    which costs more to read.
     """
     descendants = kill.descendants(os.getpid())
     return _sum(descendants, _resident) > limit and _sum(descendants, _proportional) > limit

@@ -1,4 +1,4 @@
-"""Write down what an engine asks of the runner and what the runner answers. Plain data, JSON on the wire."""
+"""Messages between an engine and the runner: plain data, sent as JSON."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any, Literal, Self
 from app.runner.endings import Ending
 
 MEMORY = "SANDBOX_MEMORY_BYTES"
-"""The variable that tells programs, and the command lines of languages, how much memory a run has."""
+"""Environment variable with the memory of a run in bytes, for programs and the command lines of languages."""
 
 Place = Literal["warm", "workspace", "scratch"]
 
 
 class Message:
-    """Turn a dataclass into JSON-ready data and back; unknown keys are ignored, so versions may differ."""
+    """Base of dataclasses that convert to and from JSON data; unknown keys are ignored, so versions may differ."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give the message as plain data."""
+        """Return the message as plain data."""
         return {name: _plain(getattr(self, name)) for name in self.__dataclass_fields__}  # type: ignore[attr-defined]
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read a message from plain data."""
+        """Parse a message from plain data."""
         known = cls.__dataclass_fields__  # type: ignore[attr-defined]
         return cls(**{key: value for key, value in data.items() if key in known})
 
@@ -35,7 +35,7 @@ def _plain(value: Any) -> Any:
 
 @dataclass(slots=True)
 class Limits(Message):
-    """Bound one run: times in seconds, sizes in bytes."""
+    """Limits of one run: times in seconds, sizes in bytes."""
 
     wall_seconds: float = 60.0
     cpu_seconds: int = 120
@@ -46,25 +46,29 @@ class Limits(Message):
     inline_file_bytes: int = 64 * 1024
     inline_total_bytes: int = 1024 * 1024
     memory_bytes: int | None = None
-    """Watched by the runner where no cgroup does it; ``None`` leaves it to the cgroup."""
+    """Enforced by the runner where no cgroup does it; ``None`` leaves it to the cgroup."""
 
     tool_calls: int = 200
     tool_input_bytes: int = 5 * 1024 * 1024
+    """Arguments of one call."""
+
     tool_inputs_bytes: int = 40 * 1024 * 1024
-    """The arguments of one call, and of all calls of a run together."""
+    """Arguments of all calls of a run together."""
 
     pause_seconds: float = 600.0
-    """How long a program may wait for the results of its tool calls; ``wall_seconds`` counts between two waits."""
+    """Maximum wait for the results of tool calls; ``wall_seconds`` counts between two pauses."""
 
 
 @dataclass(slots=True)
 class Program(Message):
-    """Say what to run.
+    """Program to run: source text, command lines, arguments.
 
-    ``place`` is where the source text goes: ``warm`` runs Python in this very interpreter, without a file;
-    ``workspace`` writes it beside the user's files for the time of the run (JavaScript resolves imports from there);
-    ``scratch`` is the private temporary directory. ``{source}``, ``{workspace}`` and ``{scratch}`` in the command lines
-    stand for the paths; a part with ``{memory}`` (bytes) is left out where nobody tells how much there is.
+    ``place`` is where the source text is written. ``warm`` runs Python in the runner's own interpreter, without a
+    file in the workspace. ``workspace`` writes it beside the user's files during the run (JavaScript resolves imports
+    from there). ``scratch`` writes it below the private temporary directory.
+
+    ``{source}``, ``{workspace}`` and ``{scratch}`` in the command lines stand for the paths. A part with ``{memory}``
+    (bytes) is left out if the amount is unknown.
     """
 
     source: str
@@ -78,24 +82,24 @@ class Program(Message):
 
 @dataclass(slots=True)
 class Tool(Message):
-    """Offer a tool to the program: ``name`` is the caller's, ``function`` what it is called in the program."""
+    """Tool offered to the program: ``name`` is the caller's name for it, ``function`` its name in the program."""
 
     name: str
     function: str
     description: str = ""
     parameters: dict[str, Any] | None = None
-    """A JSON schema of the arguments, if there is one."""
+    """JSON schema of the arguments, if there is one."""
 
 
 @dataclass(slots=True)
 class Request(Message):
-    """Ask for one run; with ``tools``, even an empty list, it may pause."""
+    """Request for one run; with ``tools``, even an empty list, the run may pause."""
 
     program: Program
     limits: Limits = field(default_factory=Limits)
     env: dict[str, str] = field(default_factory=dict)
     remove: list[str] = field(default_factory=list)
-    """Files to remove from the workspace first: they were deleted from the session."""
+    """Files to remove from the workspace first, because they were deleted from the session."""
 
     workspace: str = "/mnt/data"
     scratch: str = "/tmp"
@@ -104,7 +108,7 @@ class Request(Message):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read a request with its nested messages."""
+        """Parse a request with its nested messages."""
         nested: dict[str, Any] = {
             "program": Program.from_json(data["program"]),
             "limits": Limits.from_json(data.get("limits", {})),
@@ -116,7 +120,7 @@ class Request(Message):
 
 @dataclass(slots=True)
 class Call(Message):
-    """Ask for one tool call on the program's behalf."""
+    """One tool call of the program."""
 
     id: str
     name: str
@@ -125,26 +129,26 @@ class Call(Message):
 
 @dataclass(slots=True)
 class Pause(Message):
-    """Tell that the program waits for tools, and what it has printed so far."""
+    """Pause of a run: the pending tool calls, and the last part of the output so far."""
 
     number: int
-    """Counts the pauses of a run from 1; the answer bears the same number."""
+    """Number of the pause in its run, from 1; the results carry the same number."""
 
     calls: list[Call]
     stdout: str = ""
     stderr: str = ""
     key: str = ""
-    """The engine's own word for the run; the results bring it back."""
+    """The engine's own key of the run; the results carry it back."""
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read a pause with its calls."""
+        """Parse a pause with its calls."""
         return super(Pause, cls).from_json({**data, "calls": [Call.from_json(item) for item in data["calls"]]})
 
 
 @dataclass(slots=True)
 class Result(Message):
-    """Answer one tool call."""
+    """Result of one tool call."""
 
     call_id: str
     result: Any = None
@@ -154,7 +158,7 @@ class Result(Message):
 
 @dataclass(slots=True)
 class Results(Message):
-    """Answer a pause; the program goes on."""
+    """Results for a pause; the program continues with them."""
 
     number: int
     results: list[Result]
@@ -162,13 +166,13 @@ class Results(Message):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read the results."""
+        """Parse the results with each nested result."""
         return super(Results, cls).from_json({**data, "results": [Result.from_json(item) for item in data["results"]]})
 
 
 @dataclass(slots=True)
 class ChangedFile(Message):
-    """Name a file that the run created or changed; ``content`` (base64) is there when it is small."""
+    """File that the run created or changed; ``content`` (base64) is set if the file is small."""
 
     path: str
     size: int
@@ -177,28 +181,28 @@ class ChangedFile(Message):
 
 @dataclass(slots=True)
 class LeftOut(Message):
-    """Name a file that is not delivered, and why (K21)."""
+    """File that is not delivered, and the reason (K21)."""
 
     path: str
     reason: str
     is_limit: bool = False
-    """Whether a limit is the reason: then it counts as a failed delivery and is told on stderr."""
+    """Whether it counts as a failed delivery and is reported on stderr; the reason need not be a limit."""
 
 
 @dataclass(slots=True)
 class Reply(Message):
-    """Tell how the run ended and what it left."""
+    """Reply to a request: how the run ended, its output and its files."""
 
     ending: Ending
     code: int | None = None
     signal: str | None = None
     overflowed: str | None = None
-    """The stream that went over its cap, if one did."""
+    """Name of the stream that exceeded its cap, if any."""
 
     stdout: str = ""
     stderr: str = ""
     stdout_is_utf8: bool = True
-    """Whether ``stdout`` is exactly what the program wrote; if not, U+FFFD stands for what is not UTF-8."""
+    """Whether ``stdout`` equals the collected bytes; if not, U+FFFD replaces what is not UTF-8."""
 
     wall_seconds: float = 0.0
     cpu_seconds: float = 0.0
@@ -210,7 +214,7 @@ class Reply(Message):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read a reply with its nested messages."""
+        """Parse a reply with its nested messages."""
         nested = {
             "ending": Ending(data["ending"]),
             "changed": [ChangedFile.from_json(item) for item in data.get("changed", [])],

@@ -1,4 +1,4 @@
-"""Let ``multiprocessing`` with the ``spawn`` start method find a main module that has no file in the workspace."""
+"""Patch for ``multiprocessing`` with the ``spawn`` start method, for a main module without a file in the workspace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from app.runner import afterimport
 
 
 def install(shown: str, real: str) -> None:
-    """Make children that import the main module again read ``real`` where the parent says ``shown``."""
+    """Make children that import the main module again read ``real`` instead of ``shown``, the parent's path."""
 
     def patch(module: types.ModuleType) -> None:
         original = module.get_preparation_data

@@ -1,4 +1,4 @@
-"""Name packages that are there when a program wants one that is not. Nothing of this runs before that."""
+"""Suggestions of installed packages for a failed import. Nothing is looked up before an import fails."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ _INSTEAD: Final = {
     }.items()
     for name in names.split()
 }
-"""What does the same, or is imported under another name than it is installed under."""
+"""Packages with the same purpose, or the import name of a package that is installed under another name."""
 
 
 def hint(missing: str) -> str | None:
-    """Give a line about near packages, or ``None`` when there are none or only a part of a package is missing."""
+    """Return a line about similar packages, or ``None`` if there are none or only a part of a package is missing."""
     package = missing.partition(".")[0]
     there = _names()
     if package in there:
@@ -62,7 +62,7 @@ def _alike(wanted: str, there: Iterable[str]) -> list[str]:
 
 
 def _names() -> set[str]:
-    """Give the names that could be imported, without importing any."""
+    """Return the names that could be imported, without importing any."""
     import pkgutil
 
     return {*sys.stdlib_module_names, *(module.name for module in pkgutil.iter_modules())}

@@ -1,4 +1,4 @@
-"""Change properties of this process that Python has no name for."""
+"""Properties of this process that the standard library has no function for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from _signal import SIG_DFL as DEFAULT  # type: ignore[import-not-found]  # type
 from _signal import signal as set_handler
 
 __all__ = ["DEFAULT", "adopt_orphans", "set_dumpable", "set_handler"]
-"""``set_handler`` is ``signal.signal`` without what ``signal`` wraps around it: 30 pages to copy in a fork."""
+"""``set_handler`` is ``signal.signal`` without the wrapper in ``signal``, which costs 30 copied pages in a fork."""
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
@@ -16,9 +16,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def set_dumpable(dumpable: bool) -> None:
-    """Say whether others of the same uid may look into this process through ``/proc``.
+    """Set whether other processes of the same uid may inspect this process through ``/proc``.
 
-    The runner must be closed to the program; the program must be open to itself (its own ``/proc/self/fd``).
+    The program must not inspect the runner, but must be able to inspect itself (its own ``/proc/self/fd``).
     """
     _libc.prctl(_PR_SET_DUMPABLE, int(dumpable), 0, 0, 0)
 

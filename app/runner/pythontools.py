@@ -1,4 +1,7 @@
-"""Give a Python program its tools: one asynchronous function each. ``door`` says how a call is made."""
+"""Tool functions of a Python program: one asynchronous function per tool.
+
+``tool_channel`` defines how a call is made.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +25,18 @@ Function = Callable[..., Coroutine[Any, Any, Any]]
 
 
 class ToolExecutionError(Exception):
-    """Tell that a tool failed; ``tool`` is its name."""
+    """A tool call failed; ``tool`` is the tool's name."""
 
     def __init__(self, message: str, tool: str = "") -> None:
         super().__init__(message)
         self.tool = tool
 
 
-ToolExecutionError.__module__ = "builtins"  # tracebacks show the name as programs know it
+ToolExecutionError.__module__ = "builtins"  # tracebacks show the name without a module
 
 
 def functions(door: str, tools: list[Tool]) -> dict[str, Any]:
-    """Give what the program finds among its globals."""
+    """Return the globals that a program with tools gets; ``door`` is the directory of the tool channel."""
     found: dict[str, Any] = {"asyncio": asyncio, "ToolExecutionError": ToolExecutionError}
     return found | {tool.function: _function(door, tool) for tool in tools}
 
@@ -67,7 +70,7 @@ def _json_of(name: str, named: dict[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Turn what the data libraries give (numbers and arrays of numpy, series) into plain values."""
+    """Convert sets and values of the data libraries (numbers and arrays of numpy, series) into plain values."""
     if callable(getattr(value, "tolist", None)):
         return value.tolist()
     if isinstance(value, (set, frozenset)):
@@ -109,7 +112,7 @@ def _announce(door: str, function: str, text: str) -> int:
 
 
 async def _answer(pipe: int) -> tuple[bool, bytes]:
-    """Read one answer: whether it is an error, and its text."""
+    """Read one answer; return whether it is an error, and its text."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[tuple[bool, bytes]] = loop.create_future()
     received = bytearray()
@@ -132,14 +135,14 @@ async def _answer(pipe: int) -> tuple[bool, bytes]:
 
 
 def _signature(tool: Tool) -> inspect.Signature:
-    """Show the schema as a signature: keywords, the required ones without a default."""
+    """Return the schema as a signature: keyword arguments, the required ones without a default."""
     named, required = arguments.properties(tool.parameters), arguments.required(tool.parameters)
     parameters = [_parameter(name, schema, name in required) for name, schema in named.items() if name.isidentifier()]
     if (tool.parameters or {}).get("additionalProperties", True) is not False and not parameters:
         parameters.append(inspect.Parameter("arguments", inspect.Parameter.VAR_KEYWORD))
     try:
         return inspect.Signature(parameters)
-    except ValueError:  # a keyword of Python as a name
+    except ValueError:  # a Python keyword as a name
         return inspect.Signature([inspect.Parameter("arguments", inspect.Parameter.VAR_KEYWORD)])
 
 
@@ -155,7 +158,7 @@ def _parameter(name: str, schema: Any, is_required: bool) -> inspect.Parameter:
 
 
 def _documentation(tool: Tool) -> str:
-    """Write what ``help`` shows: the description, then a line for each parameter that has one."""
+    """Return the text for ``help``: the description, then a line for each parameter that has a description."""
     lines = [tool.description or f"Call the tool {tool.name}."]
     described = {
         name: schema.get("description")

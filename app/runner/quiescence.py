@@ -1,7 +1,8 @@
-"""Tell whether a program can make no progress by itself: every thread of every process sleeps, at one same moment.
+"""Quiescence detection: every thread of every process of a program sleeps at one instant.
 
-The threads cannot all be read at once. So each is read twice: one that slept both times and was not switched in
-between slept all the while, and there is a moment between the two rounds that is in everybody's while.
+Such a program can make no progress by itself. The threads cannot all be read at once, so each is read twice. A thread
+that slept both times, without a context switch in between, slept throughout. So all of them slept at the instant
+between the two rounds.
 """
 
 from __future__ import annotations
@@ -21,27 +22,28 @@ _AWAKE = frozenset("RDXW")
 
 
 def is_asleep(root: int) -> bool:
-    """Look at all descendants of a process. One that a timer will wake sleeps too; one that ended does not count."""
+    """Return whether all descendants of ``root`` sleep; a timer wait counts as sleep, ended ones are ignored."""
     first = _look(root)
     return first is not None and first == _look(root)
 
 
 class Patience:
-    """Wait for a program that keeps busy while calls of it wait, but not for ever: it may be waiting in a loop.
+    """Limit on waiting for a program that stays busy while its calls are pending: it may be waiting in a loop.
 
-    What counts is its own processor time, so that no batch is torn because the machine is slow.
+    The limit is ``_BUSY_SECONDS`` of the program's own CPU time, so that a slow machine does not split a batch. After
+    ``_LONGEST_SECONDS`` the wait is over in any case.
     """
 
     def __init__(self) -> None:
         self.begin()
 
     def begin(self) -> None:
-        """Be patient anew."""
+        """Start a new wait."""
         self._since = time.monotonic()
         self._used: float | None = None
 
     def is_over(self, root: int) -> bool:
-        """Tell whether the descendants of a process have been busy for long enough."""
+        """Return whether a limit is reached; CPU time of the descendants of ``root`` counts from the first check."""
         used = cpu_seconds(root)
         if self._used is None:
             self._used = used
@@ -49,7 +51,7 @@ class Patience:
 
 
 def cpu_seconds(root: int) -> float:
-    """Give the processor time that all descendants have used, and those that they have waited for."""
+    """Return the CPU time used by all descendants, and by their own children that they have reaped."""
     return sum(map(_ticks, kill.descendants(root))) / _TICKS_PER_SECOND
 
 
@@ -63,13 +65,13 @@ def _ticks(pid: int) -> int:
 
 
 def _look(root: int) -> _Look | None:
-    """Give each thread's state and how often it was switched; ``None`` as soon as one is awake."""
+    """Return each thread's state and context switch counts; ``None`` as soon as one is awake or ends."""
     found: _Look = {}
     for pid in kill.descendants(root):
         try:
             threads = os.listdir(f"/proc/{pid}/task")
         except OSError:
-            return None  # it ended just now: somebody may be waking up for it
+            return None  # it has just ended: another process may be waking up because of it
         for thread in threads:
             try:
                 with open(f"/proc/{pid}/task/{thread}/status", "rb") as file:
@@ -85,6 +87,6 @@ def _look(root: int) -> _Look | None:
 
 
 def _field(status: bytes, name: bytes) -> str:
-    """Give a line's value; for the switches that is the rest of the file: both counts are at its end."""
+    """Return a line's value; for context switches, the rest of the file, since both counts are at its end."""
     _, _, rest = status.partition(b"\n" + name)
     return rest.decode("ascii", "replace").strip()

@@ -1,8 +1,8 @@
-"""Draw a figure that was saved a second time only when somebody looks: a quarter of the time of most plots.
+"""Deferred redrawing of a saved figure: the second drawing takes a quarter of the time of most plots.
 
-``pyplot.savefig`` draws the figure into the file and then asks its canvas to draw it anew when it has time
-(``draw_idle``), for windows. Agg has no window, and draws at once. Here it draws when its picture is asked for; most
-programs never do.
+``pyplot.savefig`` draws the figure into the file. Then it asks the canvas to redraw when idle (``draw_idle``), which
+windows need. Agg has no window, and redraws at once. With this patch it redraws when its picture is requested; most
+programs never request it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any
 
 _DUE = "_drawing_is_due"
 _PICTURE = "renderer"
-"""The canvas's attribute that holds what was drawn."""
+"""Attribute of the canvas that contains what was drawn."""
 
 
 def install(backend: types.ModuleType) -> None:
-    """Arrange it for the canvas of the Agg backend."""
+    """Patch the canvas of the Agg backend."""
     canvas: Any = vars(backend)["FigureCanvasAgg"]
     draw, get_renderer, draw_idle = canvas.draw, canvas.get_renderer, canvas.draw_idle
 
@@ -34,7 +34,7 @@ def install(backend: types.ModuleType) -> None:
             return draw_idle(self, *args, **kwargs)
         vars(self)[_DUE] = True
         vars(self).pop(_PICTURE, None)
-        self._lastKey = None  # the canvas's mark of which picture it has
+        self._lastKey = None  # the canvas's key of its current picture
         return None
 
     for name, method in (("draw", draw_now), ("get_renderer", get_renderer_drawn), ("draw_idle", draw_later)):
@@ -45,7 +45,7 @@ def install(backend: types.ModuleType) -> None:
 
 
 class _Picture:
-    """Be the picture of a canvas that has none: draw it if that is due."""
+    """Descriptor for the picture of a canvas without one: draws it if a redraw is due."""
 
     def __get__(self, canvas: Any, owner: type[Any]) -> Any:
         if canvas is None or not _draw_if_due(canvas):

@@ -1,4 +1,4 @@
-"""Do one whole run: look, place the source, compile, run, stop, look again, tell."""
+"""Steps of one run: scan, write the source, compile, run, stop, scan again, reply."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def run(
     link: Link | None = None,
     ahead: PreparedProcess | None = None,
 ) -> Reply:
-    """Run the program and give the reply; ``oom`` is a descriptor of our own ``oom_score_adj``, if there is one.
+    """Run the program and return the reply; ``oom`` is a descriptor of the runner's ``oom_score_adj``, if available.
 
-    ``announce`` is called right before the program may have effects. A request with tools needs a ``link``. A process
-    that was made ``ahead`` is used for the first step.
+    ``announce`` is called right before the program may have effects. A request with tools needs a ``link``. ``ahead``,
+    a process created in advance, is used for the first step if its directory is the workspace.
     """
     started = time.monotonic()
     limits = request.limits
@@ -60,7 +60,7 @@ def run(
 
 
 def _missing_tool(request: Request) -> str | None:
-    """Name the first program of the command lines that is not there."""
+    """Return the first program of the command lines that is not installed."""
     path = request.env.get("PATH")
     for argv in (request.program.compile, request.program.run):
         if argv and "{" not in argv[0] and shutil.which(argv[0], path=path) is None:
@@ -69,7 +69,7 @@ def _missing_tool(request: Request) -> str | None:
 
 
 class _Starts:
-    """Start the steps of a run, the first one in the process that was made ahead."""
+    """Starter for the steps of a run; the first step uses the process created in advance, if there is one."""
 
     def __init__(self, request: Request, oom: int | None, ahead: PreparedProcess | None) -> None:
         self._request = request
@@ -84,7 +84,7 @@ class _Starts:
 
 
 def _run_steps(request: Request, source: Source, seen: Supervised, deadline: float, start: _Starts) -> None:
-    """Compile, if the language does, then run; a failed step is the last."""
+    """Compile, if the language needs it, then run; a failed step is the last."""
     process.adopt_orphans()
     for body in _steps(request, source):
         started = start(body)
@@ -99,7 +99,7 @@ def _run_steps(request: Request, source: Source, seen: Supervised, deadline: flo
 def _run_with_tools(
     request: Request, source: Source, seen: Supervised, deadline: float, start: _Starts, link: Link
 ) -> None:
-    """Run a program that may pause; the languages that can have no step before it."""
+    """Run a program that may pause; the languages that support tools have no compile step."""
     process.adopt_orphans()
     tool_calls = ToolCalls(request, link)
     started = start(_body_with_tools(request, source, tool_calls.door.path))

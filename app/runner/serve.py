@@ -1,8 +1,8 @@
-"""Serve one run over a connected socket.
+"""Server for one run over a connected socket.
 
-In: a length and the request. Out: ``STARTED`` at the moment from which the program may have had effects (a run that
-never said so may be tried elsewhere), then ``REPLY``, a length and the reply. In between, a run with tools may say
-``PAUSE``, a length and what it waits for; in comes a length and the results.
+It receives a length and the request. It sends ``STARTED`` right before the program may have effects, then ``REPLY``, a
+length and the reply. A run that never sent ``STARTED`` may be retried elsewhere. In between, a run with tools may send
+``PAUSE``, a length and the pending calls; then it receives a length and the results.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ TIME_ENOUGH = b""
 
 
 class Meanwhile(Protocol):
-    """Be what the two processes can do with their time until there is a request."""
+    """Work that the two processes of a run can do until a request arrives."""
 
     def runner(self, until: int) -> None:
-        """Work until the descriptor has something to read."""
+        """Work until the descriptor is readable."""
         ...
 
     def program(self, until: int) -> None:
-        """Do the same in the program's process."""
+        """Work in the program's process until the descriptor is readable."""
         ...
 
 
 def serve(
     wire: socket.socket, oom: int | None = None, workspace: str | None = None, meanwhile: Meanwhile | None = None
 ) -> None:
-    """Read one request, run it, answer; do nothing when the other end closes without asking.
+    """Read one request, run it and reply; do nothing if the other end closes without a request.
 
-    Where the ``workspace`` is known before the request, the program's process is made before, too. An empty message
-    says that there is time: both processes do what they can do ``meanwhile``.
+    If the ``workspace`` is known before the request, the program's process is created in advance, too. An empty message
+    signals idle time: both processes do their ``meanwhile`` work.
     """
     ahead = (
         None
@@ -61,7 +61,7 @@ def serve(
 
 
 class _WireLink:
-    """Speak of pauses over the same socket."""
+    """Link that sends pauses and receives results over the same socket."""
 
     def __init__(self, wire: socket.socket) -> None:
         self._wire = wire
@@ -78,13 +78,13 @@ class _WireLink:
 
 
 def read_message(wire: socket.socket) -> bytes | None:
-    """Read a length and so many bytes; ``None`` when the other end closed."""
+    """Read a length and that many bytes; return ``None`` if the other end closed."""
     header = _read(wire, HEADER.size)
     return None if header is None else _read(wire, HEADER.unpack(header)[0])
 
 
 def pack(body: bytes) -> bytes:
-    """Put the length before a message."""
+    """Prefix a message with its length."""
     return HEADER.pack(len(body)) + body
 
 

@@ -1,7 +1,7 @@
-"""Give a bash program its tools: one function each, read by every bash of the program before its first line.
+"""Tool functions of a bash program: one per tool, read by every bash of the program before its first line.
 
-``door`` says how a call is made. The functions must work whatever the program has set: ``-euo pipefail``, ``IFS``,
-``-f``, its own ``cat``. ``BASH_ENV`` brings them in, so the lines of the program keep their numbers.
+``tool_channel`` defines how a call is made. The functions must work with any settings of the program: ``-euo
+pipefail``, ``IFS``, ``-f``, its own ``cat``. ``BASH_ENV`` loads them, so the lines of the program keep their numbers.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __call_tool() {
 
 
 def write(door: str, functions: Iterable[str]) -> str:
-    """Write the file for ``BASH_ENV``; give its path. Raises ``OSError``."""
+    """Write the file for ``BASH_ENV`` into ``door``, the channel's directory; return its path. Raises ``OSError``."""
     path = os.path.join(door, "functions")
     lines = [f"__TOOLS={shlex.quote(door)}\n", _CALL]
     lines += [f'{function}() {{ __call_tool {function} "$@"; }}\n' for function in functions]

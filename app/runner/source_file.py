@@ -1,4 +1,4 @@
-"""Put the program's text where its language wants it, and take it away again."""
+"""Source file of a program: written where its language needs it, and removed from the workspace after the run."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from app.runner.workspace_diff import make_usable
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Know where the text lies; ``borrowed`` is set when that is a place among the user's files."""
+    """Source file and the path that tracebacks show; ``borrowed`` (inode, mtime) is set if it is in the workspace."""
 
     path: str
     shown: str
     borrowed: tuple[int, int] | None = None
 
     def renamed(self, text: str) -> str:
-        """Call the file by its name alone where a compiler or a shell tells the private place that it lies in."""
+        """Return ``text`` of a compiler or a shell with the source file's private path replaced by its name."""
         return text if self.borrowed else text.replace(f"{os.path.dirname(self.path)}/", "")
 
     def take_away(self) -> None:
-        """Remove the text from among the user's files, unless the program has put a file of its own there."""
+        """Remove the source file from the workspace, unless the program has replaced or changed it."""
         if self.borrowed is None:
             return
         try:
@@ -32,18 +32,18 @@ class Source:
             now = os.lstat(self.path)
             if (now.st_ino, now.st_mtime_ns) == self.borrowed:
                 os.unlink(self.path)
-        except OSError:  # the program removed it, or put something else in the workspace's place
+        except OSError:  # the program removed it, or replaced the workspace
             return
 
 
 def place(request: Request) -> Source:
-    """Write the text: beside the user's files when imports are resolved from there and a name is free, else apart."""
+    """Write the source: into the workspace if imports are resolved from there and it is writable, else into scratch."""
     program = request.program
     shown = _free_name(request.workspace, program.filename)
     if program.place == "workspace":
         try:
             return _beside(shown, program)
-        except OSError:  # a full or unwritable workspace: the program shall still run
+        except OSError:  # a full or unwritable workspace: the program must still run
             pass
     apart = os.path.join(request.scratch, ".source")
     with contextlib.suppress(FileExistsError):
@@ -56,7 +56,7 @@ def place(request: Request) -> Source:
 
 
 def _free_name(workspace: str, filename: str) -> str:
-    """Give a path in the workspace that no file of the user's has."""
+    """Return a path in the workspace that no file of the user has."""
     stem, extension = os.path.splitext(filename)
     path, number = os.path.join(workspace, filename), 0
     while os.path.lexists(path):

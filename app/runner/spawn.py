@@ -1,6 +1,6 @@
-"""Start a program: streams, limits, environment; then either exec, or Python in this very interpreter.
+"""Program start: streams, limits, environment; then either exec, or Python in this interpreter.
 
-Its process may be made before the program is known (``PreparedProcess``): forking and becoming fresh is most of the
+The process may be created before the program is known (``PreparedProcess``), because fork and reset take most of the
 time of a short run.
 """
 
@@ -19,32 +19,32 @@ from app.runner.messages import Limits, Message
 from app.runner.process import DEFAULT, set_dumpable, set_handler
 
 Meanwhile = Callable[[int], None]
-"""What a process does with its time until a descriptor has something to read."""
+"""Work that a process does until a descriptor is readable."""
 
 _USE_TIME, _BEGIN = b"t", b"b"
 _CHUNK = 1 << 20
 _MAX_DESCRIPTOR = 256
-"""More descriptors than the runner ever holds."""
+"""More descriptors than the runner ever has open."""
 
 OOM_VICTIM = b"1000"
 OOM_NORMAL = b"0"
 
 
 class Body(Protocol):
-    """Be what a process does, as plain data until then."""
+    """Task of a process; convertible to plain data until it starts."""
 
     def to_json(self) -> dict[str, Any]:
-        """Give it as plain data."""
+        """Return the task as plain data."""
         ...
 
     def run(self) -> NoReturn:
-        """Do it, in a process made for it."""
+        """Execute the task, in a process created for it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A started program: its pid, a pidfd, and the reading ends of its streams."""
+    """Started program: its pid, a pidfd, and the read ends of its streams."""
 
     pid: int
     pidfd: int
@@ -58,13 +58,13 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """The writing ends of a program's streams."""
+    """Write ends of a program's streams."""
 
     stdout: int
     stderr: int
 
     def take(self, order: int | None) -> None:
-        """Make them the descriptors that a program expects; of all others only ``order`` stays."""
+        """Install them as descriptors 1 and 2, and ``os.devnull`` as 0; close all others except ``order``."""
         nothing = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((nothing, 0), (self.stdout, 1), (self.stderr, 2)):
             os.dup2(source, target, inheritable=True)
@@ -73,42 +73,40 @@ class _Ends:
             os.closerange(order + 1, _MAX_DESCRIPTOR)
 
     def close(self) -> None:
-        """Close them, in the runner."""
         for descriptor in (self.stdout, self.stderr):
             os.close(descriptor)
 
 
 def spawn(body: Body, limits: Limits, directory: str, oom: int | None) -> Process:
-    """Start a program; ``oom`` is a descriptor of our own ``oom_score_adj``."""
+    """Start a program; ``oom`` is a descriptor of the runner's own ``oom_score_adj``."""
     return _fork(oom, lambda ends: _be_program(body, limits.cpu_seconds, directory, ends))
 
 
 class PreparedProcess:
-    """Hold the process of a program before the program is known: it has its streams, is fresh, and waits."""
+    """Process created before its program is known: its streams are open, inherited state is reset, and it waits."""
 
     def __init__(self, directory: str, oom: int | None, meanwhile: Meanwhile | None = None) -> None:
-        """Fork it."""
         self.directory = directory
         order, self._order = os.pipe()
         self._process = _fork(oom, lambda ends: _be_program_when_told(order, directory, ends, meanwhile))
         os.close(order)
 
     def use_time(self) -> None:
-        """Let it do what it can do before it is told its program."""
+        """Request its ``meanwhile`` work, before it receives its program."""
         os.write(self._order, _USE_TIME)
 
     def start(self, body: Body, limits: Limits) -> Process:
-        """Let it be the program. Plain data copies less of the process's memory than pickled objects would."""
+        """Send it the program, as plain data: pickled objects would copy more of the process's memory."""
         with os.fdopen(self._order, "wb") as order:
             order.write(_BEGIN + marshal.dumps((isinstance(body, Command), body.to_json(), limits.cpu_seconds)))
         return self._process
 
 
 def _fork(oom: int | None, child: Callable[[_Ends], NoReturn]) -> Process:
-    """Fork a child that gets the writing ends of its streams.
+    """Fork a child that gets the write ends of its streams.
 
-    The kernel's memory killer shall choose the program, not the runner. Lowering a score needs privileges, so the
-    runner raises its own before the fork, and takes it back: only the child keeps it.
+    The kernel's OOM killer must choose the program, not the runner. Lowering a score needs privileges. So the runner
+    raises its own score before the fork and resets it afterwards; only the child keeps the raised score.
     """
     pipes = [os.pipe() for _ in range(2)]
     ends = _Ends(*(write for _, write in pipes))
@@ -144,7 +142,7 @@ def _be_program_when_told(order: int, directory: str, ends: _Ends, meanwhile: Me
             word = os.read(order, 1)
         text = _read_all(order) if word == _BEGIN else b""
         if text:
-            is_command, data, cpu_seconds = marshal.loads(text)  # noqa: S302  the runner's word, before any program ran
+            is_command, data, cpu_seconds = marshal.loads(text)  # noqa: S302  sent by the runner, before any program ran
             kind = Command if is_command else warm_python.WarmProgram
             _begin(kind.from_json(data), cpu_seconds, directory)
     finally:
@@ -160,7 +158,7 @@ def _read_all(descriptor: int) -> bytes:
 
 
 def _become_fresh(ends: _Ends, order: int | None = None) -> None:
-    """Do what needs to know of no program."""
+    """Do the setup that is the same for every program."""
     os.setsid()
     set_dumpable(True)
     ends.take(order)
@@ -171,25 +169,25 @@ def _become_fresh(ends: _Ends, order: int | None = None) -> None:
 
 def _begin(body: Body, cpu_seconds: int, directory: str) -> NoReturn:
     os.chdir(directory)
-    # soft below hard: the program gets SIGXCPU, which the runner can tell from a kill
+    # soft below hard: the program gets SIGXCPU, which the runner can distinguish from a kill
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 5))
     body.run()
 
 
 @dataclass(frozen=True, slots=True)
 class Command(Message):
-    """Execute a command line."""
+    """Command line to execute."""
 
     argv: list[str]
     env: dict[str, str]
 
     def run(self) -> NoReturn:
-        """Become the other program."""
+        """Replace this process by the command; exit with 127 if it does not exist, 126 on other errors."""
         for number in (SIGPIPE, SIGXFSZ, SIGINT):
             set_handler(number, DEFAULT)
         argv = self.argv
         try:
             os.execvpe(argv[0], argv, self.env)  # noqa: S606  a command line of the language table, no shell
-        except (OSError, ValueError) as error:  # ValueError: an argument holds a NUL, or half a character
+        except (OSError, ValueError) as error:  # ValueError: an argument contains a NUL or a lone surrogate
             os.write(2, f"{argv[0]}: {getattr(error, 'strerror', None) or error}\n".encode("utf-8", "replace"))
             os._exit(127 if isinstance(error, FileNotFoundError) else 126)

@@ -1,8 +1,8 @@
-"""Large Python programs on a shell's here-document, given to Python in a way that it reads fast.
+"""Large Python programs on a shell's here-document, passed to Python in a form that it reads fast.
 
-LibreChat's create_file and edit_file send ``python3 - <<'PY'`` with the whole file as one line of base64. CPython's
-tokenizer extends its buffer piece by piece when it reads a program from stdin, so its time grows with the square of
-the line: 17 MB take 4 to 26 seconds. ``compile`` takes the same text in a third of a second.
+LibreChat's create_file and edit_file send ``python3 - <<'PY'`` with the complete file as one line of base64. CPython's
+tokenizer extends its buffer piece by piece when it reads a program from stdin. So its time grows with the square of the
+line length: 17 MB take 4 to 26 seconds. ``compile`` needs a third of a second for the same text.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import re
 import shlex
 
 MIN_BYTES = 1024 * 1024
-"""Shorter programs stay as they are: reading them costs less than 0.1 s."""
+"""Shorter programs are not changed: reading them costs less than 0.1 s."""
 
 _FIRST_LINE = re.compile(r"[ \t]*python3[ \t]+-[ \t]+<<[ \t]*'(\w+)'[ \t]*")
 _LOADER = (
     '__import__("sys").argv[0] = "-"; '
     'exec(compile(__import__("sys").stdin.buffer.read(), "<stdin>", "exec", dont_inherit=True))'
 )
-"""What ``python3 -`` does: the program is the main module, stdin is at its end, and tracebacks say ``<stdin>``."""
+"""Same as ``python3 -``: the program is the main module, stdin is at its end, and tracebacks show ``<stdin>``."""
 
 
 def read_from_file(source: str, directory: str) -> str:
-    """Return a bash program that does the same with its here-document as a file; most are returned as they are.
+    """Return an equivalent bash program with its here-document in a file; most programs are returned unchanged.
 
-    Only a program that is nothing but one quoted here-document for ``python3 -`` is changed: the shell expands nothing
-    in it. Raises ``OSError`` when the file cannot be written to ``directory``.
+    Only a program that consists of one quoted here-document for ``python3 -`` is changed: the shell expands nothing in
+    it. Raises ``OSError`` if the file cannot be written to ``directory``.
     """
     if len(source) < MIN_BYTES:
         return source

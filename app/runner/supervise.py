@@ -1,4 +1,4 @@
-"""Watch a running program: take its streams up to their caps, and stop it when a limit is reached."""
+"""Supervision of a running program: reads its streams up to their caps, and stops it at a limit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONG_SECONDS = 1e6
 
 @dataclass(slots=True)
 class Stream:
-    """Collect one output stream up to its cap (bytes)."""
+    """One output stream, collected up to its cap (bytes)."""
 
     name: str
     cap: int
@@ -30,20 +30,20 @@ class Stream:
     overflowed: bool = False
 
     def take(self, chunk: bytes) -> None:
-        """Keep what fits."""
+        """Append as much of ``chunk`` as fits below the cap."""
         room = self.cap - len(self.data)
         self.data += chunk[:room]
         self.overflowed = self.overflowed or len(chunk) > room
 
     def say(self, line: str) -> None:
-        """Add a line of the runner's own, whatever the cap."""
+        """Append a line of the runner's own, regardless of the cap."""
         if self.data and not self.data.endswith(b"\n"):
             self.data += b"\n"
         self.data += f"[sandbox] {line}\n".encode()
 
     @property
     def is_utf8(self) -> bool:
-        """Whether ``text`` is exactly what was written."""
+        """Whether the collected bytes are valid UTF-8, so that ``text`` equals them."""
         try:
             self.data.decode()
         except UnicodeDecodeError:
@@ -52,13 +52,13 @@ class Stream:
 
     @property
     def text(self) -> str:
-        """Give the stream as text; bytes that are not UTF-8 show as the replacement character."""
+        """The collected bytes as text; U+FFFD replaces what is not UTF-8."""
         return self.data.decode("utf-8", "replace")
 
 
 @dataclass(slots=True)
 class Supervised:
-    """Hold what watching gives: the streams, the wait status, and why the runner stopped the program, if it did."""
+    """Result of supervision: the streams, the wait status, and why the runner stopped the program, if it did."""
 
     stdout: Stream
     stderr: Stream
@@ -69,7 +69,7 @@ class Supervised:
 def watch(
     process: Process, into: Supervised, limits: Limits, deadline: float, tool_calls: ToolCalls | None = None
 ) -> None:
-    """Return when the program's first process has ended, all its descendants are killed and the streams are drained."""
+    """Wait until the program's first process has ended, its descendants are killed and the streams are drained."""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, into.stdout)
         selector.register(process.stderr, selectors.EVENT_READ, into.stderr)
@@ -87,7 +87,7 @@ def watch(
 
 
 def _end(process: Process, into: Supervised) -> None:
-    """Wait for the end of the program's process, after a kill if it was stopped, and kill what it left."""
+    """Wait for the end of the program's process, after a kill if it was stopped; then kill its descendants."""
     if into.stopped is not None:
         signal.pidfd_send_signal(process.pidfd, signal.SIGKILL)
     _, into.status = os.waitpid(process.pid, 0)
@@ -110,7 +110,7 @@ def _until_ended_or_stopped(
 def _until_ended_or_gone(
     selector: selectors.BaseSelector, into: Supervised, limits: Limits, tool_calls: ToolCalls
 ) -> None:
-    """Do the same for a program that may pause: the time that it waits does not count."""
+    """Supervise a program that may pause; the time of pauses does not count."""
     while into.stopped is None:
         wait = min(tool_calls.deadline - time.monotonic(), tool_calls.patience)
         if tool_calls.deadline <= time.monotonic():
@@ -128,14 +128,14 @@ def _until_ended_or_gone(
 
 
 def _take_ready(selector: selectors.BaseSelector, into: Supervised, wait: float) -> bool:
-    """Take what the streams hold, and tell whether the program has ended."""
+    """Read what the streams contain; return whether the program has ended."""
     ended = False
     for key, _ in selector.select(wait if wait < _LONG_SECONDS else None):
         if key.data is None:
             ended = True
         elif isinstance(key.data, Stream):
             _take(selector, key, into)
-        elif key.fd in selector.get_map():  # else what was handled before it made it void
+        elif key.fd in selector.get_map():  # else an earlier callback unregistered it
             key.data(key.fd)
     return ended
 
@@ -151,7 +151,7 @@ def _take(selector: selectors.BaseSelector, key: selectors.SelectorKey, into: Su
 
 
 def _drain(selector: selectors.BaseSelector, into: Supervised) -> None:
-    """Read what is still in the pipes; bounded, for an escaped writer may hold them open outside a pid namespace."""
+    """Read the rest of the pipes; bounded, because outside a pid namespace an escaped writer may keep them open."""
     deadline = time.monotonic() + _DRAIN_SECONDS
     while selector.get_map() and time.monotonic() < deadline:
         _take_ready(selector, into, max(0.0, deadline - time.monotonic()))

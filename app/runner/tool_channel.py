@@ -1,15 +1,15 @@
-"""Let a program knock for tool calls, and hand it the results: named pipes and small files in a private directory.
+"""Tool channel: tool calls of a program and their results, in named pipes and small files of a private directory.
 
-A call, by whichever language, in whichever process or thread of the program:
+A call, in any language, process or thread of the program:
 
 1. writes ``ID.call``: the function's name, a space, ``json`` or ``text``, a newline, the arguments as JSON;
-2. makes the named pipe ``ID`` and opens it for reading and writing, so that opening waits for nobody;
-3. writes a newline (others may have left half a line), ``ID`` and a newline to the pipe ``calls``, short enough to
-   arrive in one piece;
-4. reads from its pipe: ``0`` or ``1`` (an error), a space, a size, a newline, then so many bytes.
+2. creates the named pipe ``ID`` and opens it for reading and writing, so that opening does not block;
+3. writes a newline (others may have left half a line), ``ID`` and a newline to the pipe ``calls``, short enough for one
+   atomic write;
+4. reads from its pipe: ``0`` or ``1`` (an error), a space, a size, a newline, then that many bytes.
 
-Everything in the directory is the program's to spoil. It is looked at like any other thing a program made: never
-through a link, never waiting, never more than a limit.
+The program may change everything in the directory. So it is read like all untrusted data: never through a link, never
+blocking, never more than a limit.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ _AT_ONCE = 64 * 1024
 
 @dataclass(slots=True)
 class Caller:
-    """Hold what one call asked, and the way back to it."""
+    """One pending call: function, arguments, and the pipe for its result."""
 
     function: str
     wants_text: bool
     arguments: bytes | None
-    """``None`` when they are larger than the limit."""
+    """JSON text; ``None`` if it is larger than the limit."""
 
     pipe: int
     unsent: bytearray = field(default_factory=bytearray)
 
     def answer(self, body: bytes, *, is_error: bool) -> None:
-        """Have the result ready for ``send``."""
+        """Queue the result for ``send``."""
         self.unsent += f"{int(is_error)} {len(body)}\n".encode("ascii") + body
 
     def send(self) -> bool:
-        """Write what the pipe takes now; tell whether that was all, or nobody reads any more."""
+        """Write what the pipe accepts now; return whether all is written, or the reader is gone."""
         try:
             while self.unsent:
                 sent = os.write(self.pipe, memoryview(self.unsent)[:_AT_ONCE])
@@ -55,31 +55,30 @@ class Caller:
         return True
 
     def close(self) -> None:
-        """Let go of the pipe."""
         os.close(self.pipe)
 
 
 class ToolChannel:
-    """Own the directory and the pipe at which calls are announced."""
+    """Private directory, with the pipe on which a program announces its calls."""
 
     def __init__(self, scratch: str, most_bytes: int) -> None:
-        """Make both; ``most_bytes`` bounds one call's arguments. Raises ``OSError``."""
+        """Create both; ``most_bytes`` limits one call's arguments. Raises ``OSError``."""
         self.path = os.path.join(scratch, f".tools-{os.urandom(8).hex()}")
         self._most = most_bytes
         os.mkdir(self.path, 0o700)
         self._directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         os.mkfifo(_CALLS, 0o600, dir_fd=self._directory)
-        # open for writing as well: a pipe whose last writer is gone would be ready for reading for ever
+        # open for writing as well: a pipe is always readable after its last writer has closed it
         self.calls = os.open(_CALLS, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self._directory)
         self._rest = b""
 
     def close(self) -> None:
-        """Close the descriptors; the directory goes with the scratch place."""
+        """Close the descriptors; the directory is removed together with the scratch directory."""
         os.close(self.calls)
         os.close(self._directory)
 
     def callers(self) -> list[Caller]:
-        """Give those who knocked since the last look; what is no whole call is passed over."""
+        """Return the calls announced since the last check; incomplete and invalid ones are skipped."""
         try:
             *lines, self._rest = (self._rest + os.read(self.calls, _AT_ONCE)).split(b"\n")
         except BlockingIOError:
@@ -95,7 +94,7 @@ class ToolChannel:
             head, arguments = self._call(f"{name}.call")
             pipe = self._pipe(name)
         except (OSError, ValueError):
-            return None  # what is there is no call
+            return None  # not a valid call
         function, _, form = head.partition(" ")
         return Caller(function, form == "text", arguments, pipe)
 

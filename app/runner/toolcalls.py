@@ -1,7 +1,7 @@
-"""Pause a run while its program waits for tools, and let it go on with the results.
+"""Tool calls of a run: pauses while its program waits for tools, and continues it with the results.
 
-Calls that wait when the program can make no progress by itself go out together. So do, after a second
-of processor time, those of a program that keeps busy: it may be waiting in a loop.
+All pending calls are sent together when the program can make no progress by itself. Those of a program that stays busy
+are sent after a second of CPU time, or 10 s: it may be waiting in a loop.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ _FAILED = "The tool failed."
 
 
 class Link(Protocol):
-    """Reach whoever asked for the run."""
+    """Connection to the client that requested the run."""
 
     def fileno(self) -> int:
-        """Give a descriptor that is ready for reading when results have come."""
+        """Return a descriptor that is readable when results have arrived."""
         ...
 
     def pause(self, pause: Pause) -> None:
-        """Tell of a pause."""
+        """Report a pause."""
         ...
 
     def results(self) -> Results | None:
-        """Take the results that have come; ``None`` when nobody is there any more."""
+        """Read the results that have arrived; return ``None`` if the client is gone."""
         ...
 
 
 class Gone(Exception):
-    """Tell that nobody waits for the run any more, or that it waited for too long."""
+    """The client no longer waits for the run, or a pause lasted too long."""
 
 
 class ToolCalls:
-    """Stand between the program's calls and whoever answers them; ``watch`` calls it in its loop."""
+    """Relay between the program's calls and the client that answers them; ``watch`` calls it in its loop."""
 
     def __init__(self, request: Request, link: Link) -> None:
-        """Make the door at which the program knocks. Raises ``OSError``."""
+        """Create the tool channel. Raises ``OSError``."""
         self._limits = request.limits
         self._tools = {tool.function: tool for tool in request.tools or []}
         self._link = link
@@ -68,16 +68,16 @@ class ToolCalls:
         self._deadline = 0.0
         self._failures: list[tuple[str, str]] = []
 
-    # --- what ``watch`` asks -----------------------------------------------------------------------------------------
+    # --- called by ``watch`` -----------------------------------------------------------------------------------------
 
     def start(self, selector: selectors.BaseSelector, deadline: float) -> None:
-        """Take part in a loop; ``deadline`` bounds the time until the first pause."""
+        """Register with the loop; ``deadline`` limits the time until the first pause."""
         self._selector, self._deadline = selector, deadline
         selector.register(self.door.calls, selectors.EVENT_READ, self._take_calls)
         selector.register(self._link.fileno(), selectors.EVENT_READ, self._take_results)
 
     def stop(self) -> None:
-        """Leave the loop: the program has ended, or is about to."""
+        """Unregister from the loop: the program has ended, or is about to."""
         assert self._selector is not None  # noqa: S101  ``start`` came first
         self._selector.unregister(self.door.calls)
         self._selector.unregister(self._link.fileno())
@@ -86,9 +86,9 @@ class ToolCalls:
         self._waiting.clear()
 
     def unseen_failures(self, stderr: bytearray) -> list[str]:
-        """Return a line for each failed call of a shell whose message the program kept away from stderr.
+        """Return a line for each failed call of a shell whose message the program kept from stderr.
 
-        A shell goes on after a failed call unless the program says otherwise, so nothing else would show the failure.
+        A shell continues after a failed call unless the program prevents it, so nothing else would show the failure.
         """
         lines = []
         for name, message in self._failures[:_MAX_FAILURES]:
@@ -97,23 +97,22 @@ class ToolCalls:
         return lines
 
     def close(self) -> None:
-        """Let the door go."""
         self.door.close()
 
     @property
     def deadline(self) -> float:
-        """Say until when the program may compute; while it is paused, for ever."""
+        """End of the program's computing time (``time.monotonic``); infinite during a pause."""
         return self._deadline if self._paused_until is None else float("inf")
 
     @property
     def patience(self) -> float:
-        """Say for how long (seconds) the loop may sleep before ``look``."""
+        """Maximum sleep of the loop (seconds) before it calls ``look``."""
         if self._paused_until is not None:
             return max(0.0, self._paused_until - time.monotonic())
         return self._look_seconds if self._calls else float("inf")
 
     def look(self, stdout: bytearray, stderr: bytearray) -> None:
-        """Pause when it is time to. Raises ``Gone`` when a pause has lasted too long."""
+        """Start a pause if it is due. Raises ``Gone`` if a pause has lasted too long."""
         if self._paused_until is not None:
             if time.monotonic() >= self._paused_until:
                 raise Gone
@@ -126,14 +125,14 @@ class ToolCalls:
             return
         assert self._selector is not None  # noqa: S101  ``start`` came first
         if self._selector.select(0):
-            return  # it said more before it fell asleep, or made room for the rest of an answer
+            return  # the program wrote more before it slept, or made room for the rest of an answer
         kill.stop_all()
         self._pauses += 1
         self._paused_until = time.monotonic() + self._limits.pause_seconds
         calls = [self._calls[call_id] for call_id in sorted(self._calls)]
         self._link.pause(Pause(self._pauses, calls, _shown(stdout), _shown(stderr)))
 
-    # --- calls come --------------------------------------------------------------------------------------------------
+    # --- incoming calls ----------------------------------------------------------------------------------------------
 
     def _take_calls(self, _: int) -> None:
         for caller in self.door.callers():
@@ -145,7 +144,7 @@ class ToolCalls:
                 self._refuse(caller, refusal)
 
     def _admit(self, caller: Caller) -> str | None:
-        """Note a call; or say why it cannot be made, so that nobody has to ask."""
+        """Record a call; or return why it is refused, so that the client is not asked."""
         tool = self._tools.get(caller.function)
         if tool is None:
             return f"{caller.function[:80]!r} is no tool of this run"
@@ -165,24 +164,24 @@ class ToolCalls:
         return None
 
     def _refuse(self, caller: Caller, reason: str) -> None:
-        """Say no. A pipe that has no room for so little was never meant to be read."""
+        """Send a refusal; a pipe without room for so few bytes was never meant to be read."""
         caller.answer(_body(caller, Result("", is_error=True, error_message=reason[:_REASON_CHARS])), is_error=True)
         caller.send()
         caller.close()
 
     def _withdraw(self, call_id: str) -> None:
-        """Forget a call whose maker reads no longer: it was cancelled, or its process ended."""
+        """Remove a call whose caller no longer reads: it was cancelled, or its process ended."""
         self._calls.pop(call_id, None)
         self._forget(self._waiting.pop(call_id))
 
-    # --- results come ------------------------------------------------------------------------------------------------
+    # --- incoming results --------------------------------------------------------------------------------------------
 
     def _take_results(self, _: int) -> None:
         results = self._link.results()
         if results is None:
             raise Gone
         if results.number != self._pauses or self._paused_until is None:
-            return  # the answer to a pause that is over
+            return  # results for a pause that is over
         self._paused_until = None
         self._deadline = time.monotonic() + self._limits.wall_seconds
         self._patience.begin()
@@ -207,25 +206,25 @@ class ToolCalls:
         else:
             self._watch(caller, lambda _: self._send(call_id), selectors.EVENT_WRITE)
 
-    # --- the loop ----------------------------------------------------------------------------------------------------
+    # --- event loop --------------------------------------------------------------------------------------------------
 
     def _watch(self, caller: Caller, then: Callable[[int], None], events: int = selectors.EVENT_READ) -> None:
-        """Hear when a caller's pipe takes more, or has lost its reader (which counts as any event)."""
-        assert self._selector is not None  # noqa: S101  calls come through the loop
+        """Call ``then`` if a caller's pipe accepts more, or has lost its reader (which counts as any event)."""
+        assert self._selector is not None  # noqa: S101  calls arrive through the loop
         if caller.pipe in self._selector.get_map():
             self._selector.modify(caller.pipe, events, then)
         else:
             self._selector.register(caller.pipe, events, then)
 
     def _forget(self, caller: Caller) -> None:
-        assert self._selector is not None  # noqa: S101  calls come through the loop
+        assert self._selector is not None  # noqa: S101  calls arrive through the loop
         if caller.pipe in self._selector.get_map():
             self._selector.unregister(caller.pipe)
         caller.close()
 
 
 def _object(text: bytes | None) -> dict[str, Any]:
-    """Read a call's arguments. Raises ``ValueError`` with the reason."""
+    """Parse a call's arguments. Raises ``ValueError`` with the reason."""
     if text is None:
         raise ValueError("the arguments are too large")
     try:
@@ -246,7 +245,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _finite(text: str) -> float:
-    """Read a number; one that only fits as infinity could not be passed on as JSON."""
+    """Parse a number. Raises ``ValueError`` for one that becomes infinity, which JSON cannot represent."""
     number = float(text)
     if math.isinf(number):
         raise ValueError(f"{text} is too large a number")
@@ -254,17 +253,17 @@ def _finite(text: str) -> float:
 
 
 def _body(caller: Caller, result: Result) -> bytes:
-    """Write what the caller reads: JSON for Python; for a shell, text as it is and everything else as compact JSON."""
+    """Return what the caller reads: JSON for Python; for a shell, text unchanged and other values as compact JSON."""
     if result.is_error:
         text = result.error_message or _FAILED
     elif caller.wants_text and isinstance(result.result, str):
         text = result.result
     else:
         text = json.dumps(result.result, ensure_ascii=not caller.wants_text, separators=(",", ":"))
-    end = "\n" if caller.wants_text else ""  # in one piece with the text, for jobs that print at the same time
+    end = "\n" if caller.wants_text else ""  # in one write with the text, for jobs that print at the same time
     return (text + end).encode("utf-8", "replace")
 
 
 def _shown(output: bytearray) -> str:
-    """Give what was printed so far, the last of it when it is much."""
+    """Return the output so far, only the last ``_SHOWN_BYTES`` if it is longer."""
     return output[-_SHOWN_BYTES:].decode("utf-8", "replace")

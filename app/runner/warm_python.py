@@ -1,4 +1,4 @@
-"""Run a Python program in this already warm interpreter, as ``python3 -u main.py`` would."""
+"""Python programs in this warm interpreter, run as ``python3 -u main.py`` would run them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import os
 import sys
 import types
 from dataclasses import dataclass
-from posix import _exit  # the program may put another into ``os``
+from posix import _exit  # the program may replace ``os._exit``
 from signal import SIGINT, default_int_handler
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -27,31 +27,31 @@ _TOOLS = "app.runner.pythontools"
 _hidden: dict[str, types.ModuleType] = {}
 _packages: list[str] = []
 _environment: dict[str, str] = {}
-"""What ``os.environ`` holds since ``get_ready``."""
+"""Content of ``os.environ`` since ``get_ready``."""
 
 _is_ready = False
-"""Whether ``get_ready`` was here."""
+"""Whether ``get_ready`` was called."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolOffer(Message):
-    """Hold the tools of a program, and the door at which it calls them."""
+    """Tools of a program; ``door`` is the directory of the tool channel."""
 
     door: str
     tools: list[Tool]
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read an offer with its tools."""
+        """Parse an offer with its tools."""
         return cls(data["door"], [Tool.from_json(item) for item in data["tools"]])
 
 
 @dataclass(frozen=True, slots=True)
 class WarmProgram(Message):
-    """Run ``source`` as the main module, with tools among its globals if some are offered.
+    """Python program that runs as the main module, with tools among its globals if ``offer`` is set.
 
-    ``path`` is what ``__file__`` and tracebacks say: a name in the workspace, where no such file need be. ``script``
-    is where the text really lies, for child processes that import the main module again.
+    ``path`` is what ``__file__`` and tracebacks show: a name in the workspace, where no such file need exist.
+    ``script`` is the actual file with the text, for child processes that import the main module again.
     """
 
     source: str
@@ -63,14 +63,13 @@ class WarmProgram(Message):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read a program with its offer."""
+        """Parse a program with its offer."""
         offer = data["offer"]
         return super(WarmProgram, cls).from_json(
             {**data, "offer": None if offer is None else ToolOffer.from_json(offer)}
         )
 
     def run(self) -> NoReturn:
-        """Run it to its end."""
         _take_place(self)
         text = self.source.encode("utf-8", "surrogatepass")
         _remember_lines(self.path, text)
@@ -80,7 +79,7 @@ class WarmProgram(Message):
 
 
 def become_fresh() -> None:
-    """Leave no trace of the runner in a fork of it: signals, streams, random numbers. Needs to know of no program."""
+    """Reset what a fork inherits from the runner: signals, streams, random numbers. The program may be unknown yet."""
     set_handler(SIGINT, default_int_handler)
     forkhooks.give_back()
     if not _is_ready:
@@ -93,12 +92,12 @@ def become_fresh() -> None:
 
 
 def _take_place(program: WarmProgram) -> None:
-    """Do the rest: environment, arguments, module path."""
+    """Set what depends on the program: environment, arguments, module path."""
     if program.env != _environment:
         _set_environment(program.env)
     sys.argv[:] = [os.path.basename(program.path), *program.args]
     sys.orig_argv[:] = [sys.executable, *sys.argv]
-    # the interpreter looks along the path for the lines that its own tracebacks show: the script's place comes last
+    # the interpreter searches the path for the source lines of its own tracebacks: the script's directory comes last
     packages = _packages or [entry for entry in sys.path if _is_not_ours(entry)]
     own = _own_packages(program.env.get("PYTHONPATH", ""))
     sys.path[:] = [os.path.dirname(program.path), *own, *packages, os.path.dirname(program.script)]
@@ -110,7 +109,7 @@ def _set_environment(environment: dict[str, str]) -> None:
 
 
 def _own_packages(path: str) -> list[str]:
-    """Read ``PYTHONPATH``; what is not there yet is made, for the interpreter looks only once whether it is."""
+    """Return the entries of ``PYTHONPATH``; create missing ones, since the interpreter checks only once."""
     entries = [entry for entry in path.split(os.pathsep) if entry]
     for entry in entries:
         with contextlib.suppress(OSError):
@@ -123,7 +122,7 @@ def _is_not_ours(entry: str) -> bool:
 
 
 def _open_streams() -> None:
-    """Open the three streams unbuffered, as ``python3 -u`` does: partial output survives a kill, and order is kept."""
+    """Open the three streams as ``python3 -u`` does, unbuffered: partial output survives a kill, and order is kept."""
     names = vars(sys)
     names["stdin"] = names["__stdin__"] = _stream(0, "r", "surrogateescape")
     names["stdout"] = names["__stdout__"] = _stream(1, "w", "surrogateescape")
@@ -131,7 +130,7 @@ def _open_streams() -> None:
 
 
 def _open_streams_ahead() -> None:
-    """Open them while their descriptors are pipes, as they will be: a stream remembers what it was opened on."""
+    """Open the streams while stdout and stderr are pipes, as they will be: a stream remembers what it was opened on."""
     kept = [os.dup(descriptor) for descriptor in (1, 2)]
     reading, writing = os.pipe()
     for descriptor in (1, 2):
@@ -156,7 +155,7 @@ def _stream(descriptor: int, mode: str, errors: str) -> io.TextIOWrapper:
 
 
 def _remember_lines(path: str, text: bytes) -> None:
-    """Let ``traceback`` and ``inspect`` show the lines; no file of that name is in the workspace."""
+    """Store the lines for ``traceback`` and ``inspect``; no file of that name is in the workspace."""
     decoded = text.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
     lines = io.StringIO(decoded, newline=None).readlines()
     linecache.cache[path] = (len(text), None, lines, path)
@@ -181,9 +180,9 @@ def _pythontools() -> Any:
 
 
 def get_ready(environment: dict[str, str] | None = None) -> None:
-    """Do what is the same for all programs, which will most likely have this environment.
+    """Do the setup that is the same for all programs, which will most likely have this environment.
 
-    Done while this process is alone: in every fork of it, each step would copy the pages that it writes to.
+    Call it before forking programs: in every fork, each step would copy the pages that it writes to.
     """
     global _is_ready
     if environment:
@@ -196,33 +195,33 @@ def get_ready(environment: dict[str, str] | None = None) -> None:
 
 
 def _hide_ours() -> None:
-    """Hide our own modules from programs."""
+    """Hide the runner's own modules from programs."""
     _packages[:] = [entry for entry in sys.path if _is_not_ours(entry)]
     for name in [name for name in sys.modules if name == _OWN or name.startswith(_OWN + ".")]:
         _hidden[name] = sys.modules.pop(name)
 
 
 def _run(text: bytes, path: str, offer: ToolOffer | None) -> int:
-    """Run to the very end, exit handlers and threads included, and give the exit code."""
+    """Run to the end, exit handlers and threads included; return the exit code."""
     main = _main_module(path, offer)
     own = interpreter_exit.Belongings(main)
     try:
         if offer is None:
-            exec(compile(text, path, "exec", dont_inherit=True), main.__dict__)  # noqa: S102  what we are for
+            exec(compile(text, path, "exec", dont_inherit=True), main.__dict__)  # noqa: S102  this module's purpose
         else:
             _run_awaiting(text, path, main.__dict__)
         code = 0
     except SystemExit as leave:
         code = interpreter_exit.exit_code(leave)
-    except BaseException as error:  # noqa: BLE001  whatever the program raises is its ending; it goes to stderr below
+    except BaseException as error:  # noqa: BLE001  any exception ends the program; it is printed to stderr below
         code = interpreter_exit.show(error, path)
     del main
     return own.end(code)
 
 
 def _run_awaiting(text: bytes, path: str, names: dict[str, Any]) -> None:
-    """Run a program that may ``await``, and ``return``, outside of functions (K29)."""
-    import ast  # these three cost a cold runner 50 ms, and few programs have tools
+    """Run a program that may use ``await`` and ``return`` outside of functions (K29)."""
+    import ast  # these three imports cost a cold runner 50 ms, and few programs have tools
     import asyncio
     import inspect
 
@@ -233,17 +232,17 @@ def _run_awaiting(text: bytes, path: str, names: dict[str, Any]) -> None:
         if error.msg != "'return' outside function":
             raise
         code = compile(_as_function(ast.parse(text, path)), path, "exec", flags, dont_inherit=True)
-    result = eval(code, names)  # noqa: S307  running it is what we are for
+    result = eval(code, names)  # noqa: S307  this module's purpose
     if inspect.iscoroutine(result):
         asyncio.run(result)
 
 
 def _as_function(tree: ast.Module) -> ast.Module:
-    """Put a program into an asynchronous function that is awaited at once; its lines keep their numbers."""
+    """Wrap a program in an asynchronous function that is awaited at once; its lines keep their numbers."""
     import ast
 
     (call, wrapped) = ast.parse("async def main():\n    pass\nawait main()").body[::-1]
-    assert isinstance(wrapped, ast.AsyncFunctionDef)  # noqa: S101  our own text
+    assert isinstance(wrapped, ast.AsyncFunctionDef)  # noqa: S101  parsed from the line above
     future = [item for item in tree.body if isinstance(item, ast.ImportFrom) and item.module == "__future__"]
     wrapped.body = [item for item in tree.body if item not in future]
     return ast.Module([*future, wrapped, call], [])

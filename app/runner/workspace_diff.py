@@ -1,7 +1,7 @@
-"""See what a run changed in the workspace, without following anything that a program may have left there.
+"""Changes that a run made in the workspace, found without following anything that a program may have left there.
 
-The scan runs in the sandbox, with the program's own rights, after every process of it is dead. It visits a bounded
-number of entries and goes no deeper than a name may be long (K11: 512 bytes in all, 255 a segment).
+The scan runs in the sandbox, with the program's own rights, after every process of it has ended. It reads at most
+``MAX_ENTRIES`` entries. A file whose path is too long is left out (K11: 512 bytes in all, 255 a segment).
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ Signature = tuple[int, int, int, int, int]
 
 @dataclass(slots=True)
 class Snapshot:
-    """Hold what a scan saw: files by their path, and what cannot be delivered."""
+    """Result of a scan: files by their path, and what cannot be delivered."""
 
     files: dict[str, Signature] = field(default_factory=dict)
     left_out: list[LeftOut] = field(default_factory=list)
     is_complete: bool = True
-    """Whether everything was seen: what was not seen is not gone."""
+    """Whether all entries were scanned; if not, an absent file does not count as deleted."""
 
     def miss(self, path: str, reason: str) -> None:
-        """Note that something could not be looked at."""
+        """Record a path that could not be scanned."""
         self.is_complete = False
         self.left_out.append(LeftOut(path, reason, is_limit=True))
 
 
 @dataclass(slots=True)
 class Changes:
-    """Hold the difference of two snapshots, ready for the reply."""
+    """Difference of two snapshots, ready for the reply."""
 
     changed: list[ChangedFile] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
@@ -47,11 +47,11 @@ class Changes:
 
 
 def remove(root: str, paths: list[str]) -> None:
-    """Remove files; one that is gone already is fine."""
+    """Remove files; missing ones are ignored."""
     for path in paths:
         try:
             os.unlink(os.path.join(root, path))
-        except OSError:  # gone, or a directory by now: either way no longer that file
+        except OSError:  # missing, or replaced by a directory: either way no longer that file
             continue
 
 
@@ -84,7 +84,7 @@ def _entries(directory: str, prefix: str, found: Snapshot) -> Iterator[os.DirEnt
 
 
 def make_usable(directory: str) -> None:
-    """Take back the rights that a program took from itself on a directory of its own. Raises ``OSError``."""
+    """Restore the owner's rights that a program removed from its directory. Raises ``OSError``."""
     mode = stat.S_IMODE(os.lstat(directory).st_mode)
     if mode & stat.S_IRWXU != stat.S_IRWXU:
         os.chmod(directory, mode | stat.S_IRWXU)
@@ -112,7 +112,7 @@ def _is_skipped_directory(entry: os.DirEntry[str]) -> bool:
 
 
 def unfit_name(path: str) -> str | None:
-    """Tell why a path cannot be the name of a file (K11), or ``None`` when it can."""
+    """Return why a path cannot be the name of a file (K11), or ``None`` if it can."""
     try:
         raw = path.encode("utf-8")
     except UnicodeEncodeError:
@@ -125,17 +125,17 @@ def unfit_name(path: str) -> str | None:
 
 
 def _shown(path: str) -> str:
-    """Make a hostile name printable."""
+    """Return a hostile name in printable form, at most ``MAX_PATH_BYTES`` of it."""
     return path.encode("utf-8", "surrogateescape")[:MAX_PATH_BYTES].decode("utf-8", "backslashreplace")
 
 
 def _is_same(before: Signature, after: Signature) -> bool:
-    """Compare size, time and inode; a changed ctime counts unless it is only a chmod."""
+    """Compare size, mtime and inode; a changed ctime counts, unless the mode changed too (a chmod)."""
     return before[:3] == after[:3] and (before[3] == after[3] or before[4] != after[4])
 
 
 def changes(root: str, before: Snapshot, limits: Limits) -> Changes:
-    """Scan again and tell what the run created, changed and deleted, small files with their content."""
+    """Scan again; return what the run created, changed and deleted, small files with their content."""
     after = scan(root)
     result = Changes(deleted=sorted(before.files.keys() - after.files.keys()) if after.is_complete else [])
     known = {(item.path, item.reason) for item in before.left_out}
@@ -165,7 +165,10 @@ def changes(root: str, before: Snapshot, limits: Limits) -> Changes:
 
 
 def _capacity(root: str) -> int:
-    """Give the size of the workspace in bytes: files with holes, or many names of one, seem larger than they can be."""
+    """Return the size of the workspace in bytes, as a limit for the sum of its files.
+
+    Files with holes, or several names of one file, seem larger than they can be.
+    """
     try:
         seen = os.statvfs(root)
     except OSError:  # the program removed its own workspace
@@ -181,7 +184,7 @@ def _in_order_of_making(before: Snapshot, after: Snapshot) -> list[str]:
 
 
 def _content(root: str, path: str, *, read: bool) -> str | None:
-    """Read a file for the reply, or only make sure that the engine will be able to read it."""
+    """Read a file for the reply, or only check that the engine will be able to read it."""
     with open(_open_regular(root, path), "rb") as stream:
         return base64.b64encode(stream.read()).decode("ascii") if read else None
 

@@ -1,1 +1,1 @@
-"""Keep file bytes and session records."""
+"""File stores: file bytes and session records."""

@@ -1,7 +1,7 @@
-"""Keep records and files in a directory of this process's own, and go straight to it for their bytes.
+"""File store on a directory owned by this process, with direct access to the bytes.
 
-Through obstore, reading is a third as fast as a loopback socket takes it, and writing takes three times the processor
-time; listing and deleting stay its business. Files look as it makes them, so either reads what the other wrote.
+Through obstore, reading has a third of the speed of a loopback socket, and writing takes three times the processor
+time. Listing and deleting still use obstore. Both use the same file names, so each reads what the other wrote.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ T = TypeVar("T")
 
 _WRITE_BYTES = 1 << 20
 _READ_BYTES = 1 << 19
-"""What fits into a processor's second cache goes on to a socket faster."""
+"""A chunk that fits into a processor's L2 cache is sent to a socket faster."""
 
 _MOST_PIECES = 512
-"""The kernel takes up to 1,024 (``writev(2)``)."""
+"""The kernel accepts up to 1,024 (``writev(2)``)."""
 
 _UNFINISHED = re.compile(r"#\d+$")
-"""How obstore names a file until it is whole; it lists none of them, and no key of ours looks like it."""
+"""Names that obstore gives unfinished files; it lists none of them, and no key of ours has this form."""
 
 _ATTEMPTS = 5
-"""Directories that may vanish in a row while a file is made in them: obstore removes the empty ones."""
+"""Attempts to create a file whose directory vanishes each time: obstore removes empty directories."""
 
 
 def open_files(url: str) -> ObjectFiles:
-    """Open the file store that ``FILE_STORE_URL`` names. Raises obstore's ``BaseError`` and ``OSError``."""
+    """Open the file store of ``FILE_STORE_URL``. Raises obstore's ``BaseError`` and ``OSError``."""
     store = open_store(url)
     return DirectoryFiles(store) if isinstance(store, LocalStore) else ObjectFiles(store)
 
 
 class DirectoryFiles(ObjectFiles):
-    """Implement the file store on a directory; it knows no conditions, so nobody else may write there."""
+    """File store on a directory; it has no conditional writes, so no other process may write there."""
 
     def __init__(self, store: LocalStore) -> None:
         super().__init__(store)
@@ -65,7 +65,7 @@ class DirectoryFiles(ObjectFiles):
         await write_file(self._path(key), chunks)
 
     async def read(self, session_id: str, file_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """Read a file's bytes in chunks; one that is erased meanwhile is read to its end."""
+        """Read a file's bytes in chunks; a file deleted meanwhile is read to its end."""
         if not (is_id(session_id) and is_id(file_id)):
             raise NotFound("There is no such file.")
         try:
@@ -77,7 +77,7 @@ class DirectoryFiles(ObjectFiles):
             raise unavailable(error) from error
 
     async def remove_unfinished(self, time: float) -> int:
-        """Remove what killed writers left, last written before then (seconds since the epoch); give their number."""
+        """Remove files left by killed writers before ``time`` (seconds since the epoch); return their number."""
         try:
             return await _in_thread(partial(remove_unfinished, self._directory, time))
         except OSError as error:
@@ -85,7 +85,7 @@ class DirectoryFiles(ObjectFiles):
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """Do what may wait for a disk. Who is cancelled meanwhile leaves when the thread is done: it cannot be stopped."""
+    """Run blocking disk work in a thread. A cancelled caller waits for the thread, which cannot be stopped."""
     doing = asyncio.get_running_loop().run_in_executor(None, work)
     try:
         return await asyncio.shield(doing)
@@ -95,7 +95,7 @@ async def _in_thread(work: Callable[[], T]) -> T:
 
 
 async def read_file(path: str, start: int, end: int | None) -> AsyncIterator[bytes]:
-    """Read a file's bytes, ``end`` not included; what has to come from a disk by a thread. Raises ``OSError``."""
+    """Read a file's bytes up to ``end``, which is excluded; a thread reads from the disk. Raises ``OSError``."""
     with await _in_thread(partial(open, path, "rb", buffering=0)) as file:
         room = memoryview(bytearray(_READ_BYTES if end is None else max(0, min(_READ_BYTES, end - start))))
         while end is None or start < end:
@@ -110,18 +110,18 @@ async def read_file(path: str, start: int, end: int | None) -> AsyncIterator[byt
 
 
 def _in_memory(descriptor: int, room: memoryview, start: int) -> bytes | None:
-    """Read what the kernel has of a file in its memory, if it has all that there is room for."""
+    """Read from the page cache; return ``None`` unless it can fill ``room``."""
     try:
         size = os.preadv(descriptor, [room], start, os.RWF_NOWAIT)
-    except OSError:  # it would have to wait, or its file system cannot tell
+    except OSError:  # it would have to wait, or the file system does not support this
         return None
     return bytes(room) if size == len(room) else None
 
 
 async def write_file(path: str, chunks: AsyncIterator[bytes]) -> None:
-    """Write a file that shows up whole or not at all; what comes next is awaited while a thread writes.
+    """Write a file atomically; the next chunks are awaited while a thread writes.
 
-    Raises ``OSError`` and what ``chunks`` raise.
+    Raises ``OSError`` and the errors of ``chunks``.
     """
     unfinished = _Unfinished(path)
     writing: asyncio.Future[None] | None = None
@@ -147,7 +147,7 @@ async def write_file(path: str, chunks: AsyncIterator[bytes]) -> None:
 
 
 class _Unfinished:
-    """Hold a file under the name of one that is not whole yet. Its methods wait for the disk."""
+    """A file being written, under a temporary name. Its methods block on the disk."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -155,20 +155,20 @@ class _Unfinished:
         self._descriptor = -1
 
     def append(self, pieces: Sequence[bytes]) -> None:
-        """Write on."""
+        """Append pieces; the first call creates the file."""
         if self._descriptor < 0:
             self._descriptor = _made(self._name)
         for start in range(0, len(pieces), _MOST_PIECES):
             _write_all(self._descriptor, [piece for piece in pieces[start : start + _MOST_PIECES] if piece])
 
     def finish(self, pieces: Sequence[bytes]) -> None:
-        """Write the last part, and give the file its name."""
+        """Write the last pieces, and rename the file to its final name."""
         self.append(pieces)
         self._close()
         os.rename(self._name, self._path)
 
     def give_up(self) -> None:
-        """Leave nothing, nor a directory that was made for it."""
+        """Remove the file, and its directory if that is empty."""
         self._close()
         with suppress(OSError):
             os.unlink(self._name)
@@ -181,7 +181,7 @@ class _Unfinished:
 
 
 def _write_all(descriptor: int, pieces: list[bytes]) -> None:
-    """Write pieces in as few calls as can be: after each this thread waits its turn to run Python."""
+    """Write pieces in as few calls as possible: after each call this thread waits for its turn to run Python."""
     while pieces:
         written = os.writev(descriptor, pieces)
         while pieces and written >= len(pieces[0]):
@@ -191,17 +191,17 @@ def _write_all(descriptor: int, pieces: list[bytes]) -> None:
 
 
 def _made(path: str) -> int:
-    """Make a file, and the directories above it."""
+    """Create a file and its parent directories."""
     for _ in range(_ATTEMPTS):
         with suppress(FileNotFoundError):
             return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        with suppress(FileNotFoundError, FileExistsError):  # one of them vanished in between
+        with suppress(FileNotFoundError, FileExistsError):  # one of them vanished meanwhile
             os.makedirs(os.path.dirname(path), exist_ok=True)
     raise FileNotFoundError(path)
 
 
 def _write_whole(path: str, body: bytes, *, must_be_new: bool) -> bool:
-    """Write a small file whole; tell whether it is new, if it must be."""
+    """Write a small file atomically; return ``False`` if ``must_be_new`` and the file exists."""
     if must_be_new and os.path.lexists(path):
         return False
     unfinished = _Unfinished(path)
@@ -219,18 +219,18 @@ def _read_whole(path: str) -> bytes:
 
 
 def remove_unfinished(directory: str, before: float) -> int:
-    """Remove the files that were never finished, last written before then (seconds since the epoch); give their number.
+    """Remove unfinished files last written before ``before`` (seconds since the epoch); return their number.
 
-    Their directory goes too when it is empty. Raises ``OSError``.
+    A directory that becomes empty is removed too. Raises ``OSError``.
     """
     removed = 0
     for place, _, names in os.walk(directory):
         for path in (os.path.join(place, name) for name in names if _UNFINISHED.search(name)):
-            with suppress(FileNotFoundError):  # its writer was alive after all, and has finished it
+            with suppress(FileNotFoundError):  # its writer was alive and has finished it
                 if os.stat(path).st_mtime < before:
                     os.unlink(path)
                     removed += 1
         if removed and not os.listdir(place):
-            with suppress(OSError):  # somebody writes there again
+            with suppress(OSError):  # another writer uses it again
                 os.rmdir(place)
     return removed

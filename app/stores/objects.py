@@ -1,11 +1,11 @@
-"""Keep records and files in an object store: a local directory, memory, S3, GCS or Azure, all through ``obstore``.
+"""File store on an object store: a local directory, memory, S3, GCS or Azure, all through ``obstore``.
 
     records/<session id>.json          one small object for a session; its time of change is the session's last use
     files/<session id>/<file id>       the bytes
 
-Keys are ids, never names that a user chose. A write shows up whole or not at all. Records of a bucket may be changed by
-several replicas at once: each change names the version that it read, and starts again when that is no longer the last.
-A directory knows no such condition, so it belongs to one process: see ``directory``.
+Keys are ids, never names chosen by a user. Writes are atomic. Several replicas may change the records of a bucket at
+once. Each change names the version that it read, and is repeated if that is no longer the latest. A directory has no
+such condition, so it belongs to one process: see ``directory``.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from app.core.session import Record
 T = TypeVar("T")
 
 _PART_BYTES = 5 * 1024 * 1024
-"""The smallest part that S3 takes; with two at once in flight an upload holds about 15 MiB."""
+"""Smallest part that S3 accepts; with two parts in flight an upload needs about 15 MiB."""
 
 _PARTS_AT_ONCE = 2
 _GATHER_BYTES = 1024 * 1024
 _READ_BYTES = 1024 * 1024
 
 _ATTEMPTS = 30
-"""Changes of one record that may be overtaken in a row; each replica overtakes once at a time."""
+"""Attempts to change one record while other replicas are faster; each of them can be faster once at a time."""
 
 _LONGEST_PAUSE_SECONDS = 0.2
 
@@ -48,25 +48,25 @@ _RETRIES: Any = {
     "retry_timeout": timedelta(seconds=10),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1), "base": 2},
 }
-"""Less patience than obstore's own three minutes: somebody waits for an answer."""
+"""Shorter than obstore's own three minutes, because a client waits for the response."""
 
 
 def open_store(url: str) -> ObjectStore:
-    """Open the store that ``FILE_STORE_URL`` names: a directory, or a URL that obstore knows.
+    """Open the store of ``FILE_STORE_URL``: a directory, or a URL that obstore supports.
 
     Credentials and endpoints of buckets come from the environment. Raises obstore's ``BaseError`` and ``OSError``.
     """
     if "://" not in url:
         directory = Path(url).absolute()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return LocalStore(directory, automatic_cleanup=True)  # or each session leaves its empty directory behind
+        return LocalStore(directory, automatic_cleanup=True)  # else each session leaves an empty directory
     if url.startswith("file://"):
         return open_store(url.removeprefix("file://"))
     return from_url(url) if url.startswith("memory:") else from_url(url, retry_config=_RETRIES)
 
 
 class ObjectFiles:
-    """Implement the file store on an object store."""
+    """File store on an object store."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -75,12 +75,12 @@ class ObjectFiles:
         self._unwinding: set[asyncio.Future[Any]] = set()
 
     async def load(self, session_id: str) -> Record | None:
-        """Read a session's record, or ``None``."""
+        """Read a session's record; ``None`` if there is none."""
         found = await self._load(session_id)
         return found[0] if found else None
 
     async def _load(self, session_id: str) -> tuple[Record, obstore.PutMode] | None:
-        """Read a record, and on what condition it may be replaced."""
+        """Read a record, and return it with the condition for replacing it."""
         if not is_id(session_id):
             return None
         try:
@@ -92,12 +92,12 @@ class ObjectFiles:
         return Record.model_validate_json(body), condition
 
     async def _get(self, key: str) -> tuple[bytes, obstore.PutMode]:
-        """Read a small object, and on what condition it may be replaced."""
+        """Read a small object, and return it with the condition for replacing it."""
         found = await obstore.get_async(self._store, key)
         return bytes(await found.bytes_async()), _unless_changed(found.meta)
 
     async def change(self, session_id: str, apply: Callable[[Record], T]) -> T:
-        """Load, apply and write back; again when another replica was faster. Raises ``NotFound``."""
+        """Load a record, apply the change, write it back; retry if another replica was faster. Raises ``NotFound``."""
         async with self._turn(session_id):
             for attempt in range(_ATTEMPTS):
                 found = await self._load(session_id)
@@ -125,21 +125,21 @@ class ObjectFiles:
                 self._turns[session_id] = (lock, users - 1)
 
     async def create(self, record: Record) -> None:
-        """Write the record of a new session. Raises ``Conflict`` when there is one already."""
+        """Write the record of a new session. Raises ``Conflict`` if it already exists."""
         async with self._turn(record.id):
             if not await self._put_record(record, "create"):
                 raise Conflict("There is such a session already.")
 
     async def _put_record(self, record: Record, condition: obstore.PutMode) -> bool:
-        """Write a record whole; tell whether the condition was met."""
-        body = record.model_dump_json(exclude_none=True).encode()  # never without its times, whose default is now
+        """Write a record atomically; return whether the condition was met."""
+        body = record.model_dump_json(exclude_none=True).encode()  # always with its times, whose default is now
         try:
             return await self._replace(record_key(record.id), body, condition)
         except (BaseError, OSError) as error:
             raise unavailable(error) from error
 
     async def _replace(self, key: str, body: bytes, condition: obstore.PutMode) -> bool:
-        """Write a small object whole; tell whether the condition was met."""
+        """Write a small object atomically; return whether the condition was met."""
         try:
             await obstore.put_async(self._store, key, body, mode=condition)
         except (AlreadyExistsError, PreconditionError):
@@ -147,13 +147,13 @@ class ObjectFiles:
         return True
 
     async def write(self, session_id: str, file_id: str, chunks: Chunks, max_bytes: int | None = None) -> Written:
-        """Store a file's bytes as they come; nothing is kept when they do not come to a good end."""
+        """Store a file's bytes as they arrive; nothing is kept after an error or a cancellation."""
         counted = _Counted(chunks, max_bytes)
         putting = asyncio.ensure_future(self._put(file_key(session_id, file_id), counted.stream()))
         try:
             await asyncio.shield(putting)
         except asyncio.CancelledError:
-            counted.is_stopped = True  # the store sees an error at the next chunk and takes everything back
+            counted.is_stopped = True  # the store sees an error at the next chunk and removes everything
             self._unwinding.add(putting)
             putting.add_done_callback(self._unwound)
             raise
@@ -162,7 +162,7 @@ class ObjectFiles:
         return Written(counted.size, f'"{file_id}"')
 
     async def _put(self, key: str, chunks: AsyncIterator[bytes]) -> None:
-        """Store what fits into one part in one request, and the rest in parts."""
+        """Store a file of up to one part in one request, and a larger one in parts."""
         head = bytearray()
         gathered = _gathered(chunks)
         async for chunk in gathered:
@@ -177,13 +177,13 @@ class ObjectFiles:
     def _unwound(self, putting: asyncio.Future[Any]) -> None:
         self._unwinding.discard(putting)
         if not putting.cancelled():
-            putting.exception()  # that it failed is what we asked for
+            putting.exception()  # the failure is expected
 
     async def read(self, session_id: str, file_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """Read a file's bytes in chunks of about a mebibyte. Raises ``NotFound``.
 
-        However long the reader takes: a request that ends before its bytes do, by its time limit or a broken
-        connection, is followed by one for the rest, as long as each of them brings some.
+        The reader may take any time. A request may end early, by its time limit or a broken connection. Then another
+        one reads the rest, as long as each request returns some bytes.
         """
         while end is None or start < end:
             began = start
@@ -201,10 +201,10 @@ class ObjectFiles:
                     raise unavailable(error) from error
 
     async def erase(self, session_id: str, file_ids: Sequence[str] | None = None) -> None:
-        """Delete files' bytes; with ``None`` the whole session, record first: no record names a missing file."""
+        """Delete files' bytes; with ``None`` the complete session, record first: no record names a missing file."""
         try:
             if file_ids is None:
-                async with self._turn(session_id):  # a change in progress would bring the record back
+                async with self._turn(session_id):  # a change in progress would write the record again
                     await self._delete([record_key(session_id)])
                 listed = await obstore.list(self._store, prefix=f"files/{session_id}").collect_async()
                 await self._delete([item["path"] for item in listed])
@@ -221,9 +221,9 @@ class ObjectFiles:
                 continue
 
     async def idle_since(self, time: float) -> list[str]:
-        """Give the sessions whose record was last written before that (seconds since the epoch).
+        """Return the sessions whose record was last written before ``time`` (seconds since the epoch).
 
-        Also those without a record whose newest file is as old: a process died before it wrote the record.
+        Includes sessions without a record whose newest file is that old: a process died before it wrote the record.
         """
         before = datetime.fromtimestamp(time, UTC)
         idle: list[str] = []
@@ -239,12 +239,12 @@ class ObjectFiles:
             raise unavailable(error) from error
 
     async def _is_left(self, session_id: str, before: datetime) -> bool:
-        """Tell whether there are files of a session, all of them older than that."""
+        """Return whether a session has files and all of them are older than ``before``."""
         listed = await obstore.list(self._store, prefix=f"files/{session_id}").collect_async()
         return max((item["last_modified"] for item in listed), default=before) < before
 
     async def is_idle(self, session_id: str, time: float) -> bool:
-        """Tell the same of one session, right now; one that is gone is idle."""
+        """Return whether one session is idle now; a deleted session counts as idle."""
         try:
             found = await obstore.head_async(self._store, record_key(session_id))
         except FileNotFoundError:
@@ -254,13 +254,13 @@ class ObjectFiles:
         return found["last_modified"] < datetime.fromtimestamp(time, UTC)
 
     async def remove_unfinished(self, time: float) -> int:
-        """Remove nothing: the unfinished parts of a bucket are for its own lifecycle rules."""
+        """Remove nothing: unfinished parts of a bucket are left to its lifecycle rules."""
         return 0
 
     async def recent(self, most: int) -> tuple[list[str], int]:
-        """Give so many sessions, those first whose record was written last, and the number of all.
+        """Return at most ``most`` sessions, the last written records first, and the number of all sessions.
 
-        Reads the names of all records, as each clean-up does; keeps so many of them.
+        This reads the names of all records, as each cleanup does, and keeps at most ``most`` of them.
         """
         newest: list[tuple[datetime, str]] = []
         total = 0
@@ -276,8 +276,8 @@ class ObjectFiles:
     async def probe(self) -> None:
         """Write, read and delete a small object. Raises ``StoreUnavailable``.
 
-        The first time also make sure that the store keeps to conditions: some that speak S3 ignore them, and changes
-        of several replicas would undo each other.
+        Until it is confirmed once, the call also checks that the store honours conditional writes. Some S3-compatible
+        stores ignore them, and then changes by several replicas would overwrite each other.
         """
         key = f"probe/{new_id()}"
         try:
@@ -296,13 +296,13 @@ class ObjectFiles:
             await obstore.put_async(self._store, key, b"44", mode=_unless_changed(first))
         except PreconditionError:
             return True
-        except NotImplementedError:  # switched off in the environment
+        except NotImplementedError:  # disabled in the environment
             return False
         return False
 
 
 class _Counted:
-    """Pass chunks on, count them, and stop at a limit or when told to."""
+    """Forwards and counts chunks; stops at a limit or on request."""
 
     def __init__(self, chunks: Chunks, max_bytes: int | None) -> None:
         self._chunks = chunks
@@ -321,7 +321,7 @@ class _Counted:
 
 
 async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Join small chunks, of which each would cost a thread switch."""
+    """Join small chunks, because each chunk would cost a thread switch."""
     held = bytearray()
     async for chunk in chunks:
         held += chunk
@@ -339,7 +339,7 @@ async def _chain(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
 
 
 def _unless_changed(version: obstore.PutResult | obstore.ObjectMeta) -> obstore.UpdateVersion:
-    """Make the condition that a version is still the last: by its ETag in S3 and Azure, by its number in GCS."""
+    """Return the condition that a version is still the latest: its ETag in S3 and Azure, its number in GCS."""
     condition: obstore.UpdateVersion = {}
     if e_tag := version.get("e_tag"):
         condition["e_tag"] = e_tag
@@ -355,12 +355,12 @@ def _range(start: int, end: int | None) -> obstore.GetOptions | None:
 
 
 def record_key(session_id: str) -> str:
-    """Name the record of a session."""
+    """Return the key of a session's record."""
     return f"records/{session_id}.json"
 
 
 def file_key(session_id: str, file_id: str) -> str:
-    """Name a file's bytes."""
+    """Return the key of a file's bytes."""
     return f"files/{session_id}/{file_id}"
 
 
@@ -369,7 +369,7 @@ def _session_of(key: str) -> str:
 
 
 def unavailable(error: Exception) -> StoreUnavailable:
-    """Make the error that a request hears when the store fails."""
+    """Create the error that a client receives when the store fails."""
     failure = StoreUnavailable("The file store does not answer.")
     failure.__cause__ = error
     return failure

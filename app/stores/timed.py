@@ -1,4 +1,4 @@
-"""Tell of every call to the file store, whatever store it is."""
+"""Duration and outcome of every call to the file store, whatever the store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Operation = Literal["load", "change", "create", "write", "read", "erase"]
 
 
 class TimedFiles:
-    """Pass everything on, and tell how long it took."""
+    """Forwards every call to a file store, and reports its duration."""
 
     def __init__(self, files: FileStore, events: Events) -> None:
         self._files = files
@@ -43,7 +43,7 @@ class TimedFiles:
             return written
 
     async def read(self, session_id: str, file_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """Time the whole stream, with the reader's own time."""
+        """Time the complete stream, including the reader's own time."""
         with _Call(self._events, "read") as call:
             async for chunk in self._files.read(session_id, file_id, start, end):
                 call.size += len(chunk)
@@ -55,7 +55,7 @@ class TimedFiles:
 
 
 class _Call:
-    """Tell of one call when it is over."""
+    """Times one call and reports it when it ends."""
 
     __slots__ = ("_began", "_events", "_operation", "size")
 

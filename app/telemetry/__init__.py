@@ -1,1 +1,1 @@
-"""Listen to what the service tells of itself, and pass it on: metrics, the audit log, traces, the log's format."""
+"""Observability: metrics, the audit log, traces, and the log's format, all from the service's events."""

@@ -1,6 +1,6 @@
-"""Write one line for each run: who, where, how it ended, how long, how large. Never the code.
+"""Audit log, one line per run: caller, session, ending, duration and sizes, never the code.
 
-Straight to the log's stream: a record of ``logging`` takes three times as long, and every run pays it.
+Lines go directly to the log's stream: a record of ``logging`` takes three times as long, in every run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _MOST_CHARS = 128
 
 
 class AuditLog:
-    """Listen for runs and write the lines."""
+    """Writes an audit line for each finished run."""
 
     def __init__(self, events: Events, line: Line, write: Callable[[str], object]) -> None:
         self._line = line
@@ -49,5 +49,5 @@ class AuditLog:
 
 
 def _short(name: str | None) -> str | None:
-    """Cut a name that nobody has proven, and that may be anything."""
+    """Truncate a name that is not proved and may contain anything."""
     return name[:_MOST_CHARS] if name else None

@@ -1,7 +1,6 @@
-"""Count and measure, and hand the result to ``prometheus_client``, which knows the format.
+"""Counters, gauges and histograms for the event loop's thread, exported through ``prometheus_client``.
 
-Its own counters take a lock, one to four microseconds each time, and a request touches a dozen; these belong to the one
-thread of the event loop.
+The library's own counters take a lock, one to four microseconds each time, and a request updates a dozen.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ Labels = tuple[str, ...]
 
 
 class Counter:
-    """Count up."""
+    """A counter, optionally with labels."""
 
     def __init__(self, name: str, meaning: str, *labels: str) -> None:
         self.name, self._meaning, self.labels = name, meaning, labels
         self._values: defaultdict[Labels, float] = defaultdict(float)
 
     def add(self, amount: float, *labels: str) -> None:
-        """Count so many more."""
+        """Increase the counter by ``amount``."""
         self._values[labels] += amount
 
     def family(self) -> Metric:
-        """Give the counter as it stands; one without labels is there from the start."""
+        """Return the current values; a counter without labels exists from the start."""
         family = CounterMetricFamily(PREFIX + self.name, self._meaning, labels=self.labels)
         for labels, value in (self._values or ({} if self.labels else {(): 0.0})).items():
             family.add_metric(labels, value)
@@ -37,22 +36,21 @@ class Counter:
 
 
 class Gauge:
-    """Hold values as they are now."""
+    """Current values, which can go up and down."""
 
     def __init__(self, name: str, meaning: str, *labels: str) -> None:
         self.name, self._meaning, self.labels = name, meaning, labels
         self._values: dict[Labels, float] = {}
 
     def set(self, value: float, *labels: str) -> None:
-        """Set a value."""
         self._values[labels] = value
 
     def unset(self) -> None:
-        """Forget the values: nobody knows them now."""
+        """Clear the values, because they are unknown now."""
         self._values.clear()
 
     def family(self) -> Metric:
-        """Give the gauge as it stands."""
+        """Return the current values."""
         family = GaugeMetricFamily(PREFIX + self.name, self._meaning, labels=self.labels)
         for labels, value in self._values.items():
             family.add_metric(labels, value)
@@ -60,7 +58,7 @@ class Gauge:
 
 
 class Histogram:
-    """Count values by size: each in the first bucket whose bound it does not exceed."""
+    """Counts values by size: each in the first bucket whose bound it does not exceed."""
 
     def __init__(self, name: str, meaning: str, bounds: tuple[float, ...], *labels: str) -> None:
         self.name, self._meaning, self.labels = name, meaning, labels
@@ -68,17 +66,17 @@ class Histogram:
         self._series: defaultdict[Labels, list[float]] = defaultdict(self._empty)
 
     def _empty(self) -> list[float]:
-        """Make a count for each bucket and, last, the sum."""
+        """Return one zero for each bucket and, last, one for the sum."""
         return [0] * (len(self.bounds) + 2)
 
     def note(self, value: float, *labels: str) -> None:
-        """Count a value."""
+        """Count one value."""
         series = self._series[labels]
         series[bisect_left(self.bounds, value)] += 1
         series[-1] += value
 
     def family(self) -> Metric:
-        """Give the histogram as it stands; one without labels is there from the start."""
+        """Return the current counts; a histogram without labels exists from the start."""
         family = HistogramMetricFamily(PREFIX + self.name, self._meaning, labels=self.labels)
         for labels, (*counts, total) in (self._series or ({} if self.labels else {(): self._empty()})).items():
             family.add_metric(labels, list(self._cumulative(counts)), total)

@@ -1,6 +1,6 @@
-"""Write the log: one line for each thing, in JSON or for reading, with the request, session and run it belongs to.
+"""Log lines, as JSON or readable text, with the request, session and run that they belong to.
 
-The standard library's ``logging`` does it, because that is what uvicorn and all the others speak; ours is the line.
+Built on the standard library's ``logging``, which uvicorn and the other libraries use; only the line format is ours.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from app.core import request_context
 
 Format = Literal["readable", "json"]
 Line = Callable[[float, str, str, str, Mapping[str, Any]], str]
-"""Time (seconds since the epoch), level, logger, message, fields -> a line, without its end."""
+"""Time (seconds since the epoch), level, logger, message, fields -> a line without its newline."""
 
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
 _ENDS = (*range(32), *range(127, 160), 0x2028, 0x2029)
-"""Control characters, and whatever else some reader takes for the end of a line."""
+"""Control characters, and other characters that some readers take for the end of a line."""
 
 _ESCAPES = {code: f"\\u{code:04x}" for code in _ENDS} | {10: "\\n", 13: "\\r", 9: "\\t"}
 
 
 def json_line(moment: float, level: str, logger: str, message: str, fields: Mapping[str, Any]) -> str:
-    """Write a line for machines."""
+    """Return a log line as JSON."""
     entry = {"time": _when(moment), "level": level, "logger": logger, "message": message, **fields}
     try:
         return orjson.dumps(entry, default=str).decode()
-    except TypeError:  # halves of characters, which a token may hold and only the slower library writes
+    except TypeError:  # lone surrogates, which a token may contain and only the slower library encodes
         return json.dumps(entry, default=str)
 
 
 def readable_line(moment: float, level: str, logger: str, message: str, fields: Mapping[str, Any]) -> str:
-    """Write a line for people; what came from a caller cannot begin another one."""
+    """Return a readable log line; a value from a client cannot start another line."""
     told = "".join([f" {name}={_plain(value)}" for name, value in fields.items() if value])
     line = f"{_when(moment)} {level} {logger}: {message}{told}"
     return line if line.isprintable() else line.translate(_ESCAPES)
 
 
 def _plain(value: object) -> object:
-    """Quote what could be taken for another field."""
+    """Quote a value that could be mistaken for another field."""
     return repr(value) if isinstance(value, str) and (" " in value or "=" in value) else value
 
 
 def write(text: str) -> None:
-    """Write what is a line already to where the log goes."""
+    """Write finished lines to the log's stream."""
     sys.stderr.write(text)
 
 
@@ -63,20 +63,19 @@ def _when(moment: float) -> str:
     return f"{_second(whole)}.{int(1000 * (moment - whole)):03d}Z"
 
 
-@functools.lru_cache(maxsize=4)  # half of what a line costs, and a busy service writes many in a second
+@functools.lru_cache(maxsize=4)  # half the cost of a line, and a busy service writes many per second
 def _second(moment: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
 
 
 class LineFormatter(logging.Formatter):
-    """Put a record into a line of ours; only a readable traceback takes several."""
+    """Formats a record as one line; only a readable traceback takes several."""
 
     def __init__(self, line: Line) -> None:
         super().__init__()
         self._line = line
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line."""
         fields: dict[str, Any] = {}
         message = record.getMessage()
         if record.name == "uvicorn.access" and isinstance(record.args, tuple):
@@ -91,16 +90,18 @@ class LineFormatter(logging.Formatter):
 
 
 def _access(args: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
-    """Take uvicorn's access record apart; a query is nobody's business."""
+    """Split uvicorn's access record into message and fields, without the query string."""
     client, method, path, _, status = args
     plain = str(path).partition("?")[0]
     return f"{method} {plain} {status}", {"client": client}
 
 
 def set_up(level: str, form: Format) -> None:
-    """Log in our format what ``level`` lets through; also what uvicorn says, unless it was told to say it otherwise.
+    """Configure logging in our format, from ``level`` on.
 
-    Libraries are heard from ``info`` on: in their debug lines stand headers and bodies.
+    This includes uvicorn's logs, unless the operator configured another format for them.
+
+    Libraries log from ``info`` on, because their debug lines contain headers and bodies.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(LINES[form]))

@@ -1,6 +1,6 @@
-"""Keep the metrics of ``/metrics``. ``docs/metrics.md`` says what each is for.
+"""Metrics of ``/metrics``. ``docs/metrics.md`` explains each of them.
 
-No label names a session, a user, a tenant or a file: the number of series is bounded by what is written here.
+No label contains a session, a user, a tenant or a file: the number of series is bounded by the definitions here.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from app.core.run_timeline import PAUSED
 from app.telemetry.figures import Counter, Figure, Gauge, Histogram
 
 RUN_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-"""From what a warm interpreter needs for a print to the longest run that a request may ask for by default."""
+"""From the time of a print in a warm interpreter to the longest run that a request may ask for by default."""
 
 STEP_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
-"""From half a millisecond, which a step of ours takes, to the 15 s after which LibreChat's helpers give up (K24)."""
+"""From half a millisecond, the time of one of our steps, to LibreChat's helper timeout of 15 s (K24)."""
 
 AGE_BOUNDS = (0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 21600.0)
-"""A spare that is taken young was made just in time; one of hours, in vain."""
+"""A low age means that the jail or sandbox was ready just in time; an age of hours means that it was not needed."""
 
 
 class Metrics:
-    """Listen, count, and give the page."""
+    """Counts events and renders the page."""
 
     def __init__(self, events: Events, admission: Admission, leases: Leases, engine: str) -> None:
         self._admission = admission
@@ -139,7 +139,7 @@ class Metrics:
             self._store_bytes.add(call.size, call.operation)
 
     async def page(self, accepts: str) -> tuple[bytes, str]:
-        """Give the page and its content type, in the form that a scraper accepts."""
+        """Return the page and its content type, in a form that the scraper accepts."""
         await self._look()
         encode, content_type = choose_encoder(accepts)
         return encode(self._registry), content_type
@@ -158,16 +158,16 @@ class Metrics:
         self._paused.set(paused)
 
     def figures(self) -> Iterator[Figure]:
-        """Give every metric of ours."""
+        """Iterate over all metrics of this class."""
         return (figure for figure in vars(self).values() if isinstance(figure, Figure))
 
     def collect(self) -> Iterator[Metric]:
-        """Do the same in ``prometheus_client``'s words; its registry calls it."""
+        """Yield the metrics as families of ``prometheus_client``, whose registry calls this."""
         return (figure.family() for figure in self.figures())
 
 
 def _staged(run: FinishedRun) -> str:
-    """Say what a follow-up needed: nothing is affinity at its best."""
+    """Return what a follow-up run had to stage; ``nothing`` is the best case of affinity."""
     if run.sandbox == "new":
         return "all"
     return "files" if run.staged_files else "nothing"

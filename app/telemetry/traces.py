@@ -1,7 +1,7 @@
-"""Send traces to an OpenTelemetry collector: each request, the steps of its run, its calls to Daytona and the store.
+"""Traces for an OpenTelemetry collector: each request, its run's steps, and its calls to Daytona and the store.
 
-Only the request's span is open while things happen. All others are made afterwards from the events of
-``core/events.py``, with their times; so there is nothing to pay, and nothing imported, where nobody asked for traces.
+Only the span of the request is open during the request. The others are created afterwards from the events of
+``core/events.py`` and their times. So where traces are off, they cost nothing and import nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from app.core import request_context
 from app.core.events import EngineCalled, Events, FinishedRun, StoreCalled
 
 EXPORT_SECONDS = 5
-"""How long one delivery to the collector may take; what it does not take in time is lost."""
+"""Time limit of one export to the collector; spans not delivered in time are lost."""
 
 _OURS = ("ok", "exit", "signal", "time", "memory", "output", "paused", "cancelled")
 _SHORT = "code_interpreter."
@@ -38,7 +38,7 @@ Attributes = Mapping[str, str | int | float]
 
 
 class Traces:
-    """Own the way to the collector, and make the spans."""
+    """Owns the exporter, and creates the spans."""
 
     def __init__(self, events: Events, endpoint: str, service_name: str) -> None:
         resource = Resource.create({"service.name": service_name, "service.version": __version__})
@@ -51,11 +51,11 @@ class Traces:
         events.on(StoreCalled, self._store_called)
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """Put a span around each request, below the caller's if it sends a ``traceparent``."""
+        """Add a span around each request, below the caller's if the request has a ``traceparent``."""
 
         async def traced(scope: Scope, receive: Receive, send: Send) -> None:
             name = _name_of(scope["path"]) if scope["type"] == "http" else "/"
-            if name == "/":  # health and metrics are asked for every few seconds
+            if name == "/":  # health and metrics are requested every few seconds
                 await app(scope, receive, send)
                 return
             with self._tracer.start_as_current_span(
@@ -113,7 +113,7 @@ class Traces:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Deliver what is left; a collector that does not answer costs seconds, not the stop."""
+        """Export the remaining spans. A collector that does not respond delays the shutdown by seconds only."""
         await asyncio.to_thread(self._provider.shutdown)
 
 
@@ -123,7 +123,7 @@ def _parent(scope: Scope) -> Context:
 
 
 def _name_of(path: str) -> str:
-    """Name a request by the words of its path; ids and whatever else may stand there are left out."""
+    """Build the span's name from the known words of a path; ids and unknown parts are omitted."""
     return "/" + "/".join(part for part in path.split("/") if part in _WORDS)
 
 

@@ -1,5 +1,6 @@
-"""Run programs in Daytona's sandboxes, one round trip for a run.
+"""Daytona engine: programs run in Daytona sandboxes, one round trip per run.
 
-Read in this order: ``engine`` (sandboxes come and go), ``sandbox`` (what is done in one), ``pipe`` (one exec, one
-frame), ``faults`` (what an error of Daytona's means), then ``spares``, ``account``, ``archive``, ``snapshot``.
+Reading order: ``engine`` (create, find and destroy sandboxes), ``sandbox`` (operations in one sandbox), ``runner_exec``
+(one exec, one frame), ``errors`` (the meaning of Daytona's errors), then ``warm_pool``, ``account``, ``archive``,
+``snapshot``.
 """

@@ -1,4 +1,4 @@
-"""Hold what the operator set for Daytona, and put it into the SDK's words."""
+"""Settings of the Daytona engine, and the SDK parameters made from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RUNNER_LABEL = "lc_runner"
 
 @dataclass(frozen=True, slots=True)
 class DaytonaSettings:
-    """Hold the settings of the Daytona engine; ``app`` is what replicas of one deployment have in common."""
+    """Settings of the Daytona engine; ``app`` is the same for all replicas of one deployment."""
 
     api_key: str
     api_url: str | None = None
@@ -43,11 +43,11 @@ class DaytonaSettings:
     longest_run_seconds: float = 300.0
     app: str = "librechat-code"
     has_shared_leases: bool = False
-    """Whether other replicas' sandboxes show in the leases; without, a sweep leaves what others made alone."""
+    """Whether the leases include other replicas' sandboxes; if not, a sweep leaves those sandboxes alone."""
 
 
 def connect(settings: DaytonaSettings) -> AsyncDaytona:
-    """Make the one client of this process; it connects when it is first used."""
+    """Create the SDK client of this process; it connects on first use."""
     return AsyncDaytona(
         DaytonaConfig(
             api_key=settings.api_key,
@@ -62,9 +62,9 @@ def connect(settings: DaytonaSettings) -> AsyncDaytona:
 def new_sandbox(
     settings: DaytonaSettings, instance: str
 ) -> CreateSandboxFromSnapshotParams | CreateSandboxFromImageParams:
-    """Describe a sandbox to make.
+    """Return the parameters of a new sandbox.
 
-    No environment, volumes, secrets or user: each of them keeps Daytona from handing out a warm one.
+    They contain no environment, volumes, secrets or user: with any of these Daytona does not hand out a warm sandbox.
     """
     common: dict[str, Any] = {
         "labels": {APP_LABEL: settings.app, INSTANCE_LABEL: instance, RUNNER_LABEL: archive.runner_name()},
@@ -79,7 +79,7 @@ def new_sandbox(
 
 
 def resources(settings: DaytonaSettings) -> Resources | None:
-    """Say how large sandboxes are to be, where the operator said anything."""
+    """Return the sandbox size set by the operator, or ``None`` if nothing is set."""
     if not any((settings.cpu, settings.memory_gib, settings.disk_gib)):
         return None
     return Resources(cpu=settings.cpu, memory=settings.memory_gib, disk=settings.disk_gib)

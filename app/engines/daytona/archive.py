@@ -1,4 +1,4 @@
-"""Pack the runner into one file that travels into sandboxes; its name tells its content."""
+"""The runner packed into one zip application for sandboxes, named by its content."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _START = "from app.runner.__main__ import main\nimport sys\n\nmain(sys.argv[1:])
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 NEEDS_PYTHON = (3, 11)
-"""The oldest Python that the runner works on: it uses ``StrEnum`` and ``typing.Self``."""
+"""Oldest Python version that the runner supports: it uses ``StrEnum`` and ``typing.Self``."""
 
 
 @cache
 def runner() -> bytes:
-    """Give the runner as a zip application; the same sources give the same bytes."""
+    """Return the runner as a zip application; the same sources give the same bytes."""
     sources = {"__main__.py": _START, "app/__init__.py": ""}
     for item in sorted(files("app.runner").iterdir(), key=lambda item: item.name):
         if item.name.endswith(".py"):
@@ -31,5 +31,5 @@ def runner() -> bytes:
 
 @cache
 def runner_name() -> str:
-    """Name the runner by its content: ``runner-0123456789abcdef.pyz``."""
+    """Return the content-based file name of the runner: ``runner-0123456789abcdef.pyz``."""
     return f"runner-{hashlib.sha256(runner()).hexdigest()[:16]}.pyz"

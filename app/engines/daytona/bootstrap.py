@@ -1,6 +1,6 @@
-"""Prepare a sandbox in one exec: directories, the runner, and what it needs of Python.
+"""Preparation of a sandbox in one exec: directories, the runner, and the check of its Python version.
 
-``PROGRAM`` runs inside, by whatever Python is there, so it is written for old ones too.
+``PROGRAM`` runs inside the sandbox with whatever Python is there, so its syntax also suits old versions.
 """
 
 from __future__ import annotations
@@ -80,12 +80,12 @@ say(path=order["path"])
 
 
 def runner_path(*, is_baked: bool) -> str:
-    """Tell where the runner lies in a sandbox."""
+    """Return the runner's path in a sandbox."""
     return f"{BAKED if is_baked else HOME}/{archive.runner_name()}"
 
 
 def command(nonce: str) -> str:
-    """Write the shell command that prepares a sandbox; it may be repeated."""
+    """Build the shell command that prepares a sandbox; it may be repeated."""
     order = {
         "nonce": nonce,
         "python": archive.NEEDS_PYTHON,
@@ -101,7 +101,7 @@ def command(nonce: str) -> str:
 
 
 def error_in(output: str, nonce: str) -> str | None:
-    """Give the reason why a sandbox could not be prepared, or ``None``. Raises ``ValueError`` when it said nothing."""
+    """Return why a sandbox could not be prepared, or ``None``. Raises ``ValueError`` when there is no answer."""
     _, found, rest = output.partition(f"#ready {nonce} ")
     if not found:
         raise ValueError("no answer")

@@ -1,4 +1,4 @@
-"""Time every call to Daytona, and name what came of it in one of a few words."""
+"""Duration and outcome of every Daytona call; outcomes are one of a few words."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Operation = Literal["create", "get", "list", "delete", "snapshot", "exec", "uplo
 
 
 class Calls:
-    """Tell of calls, whose number decides how fast this engine is and what it costs."""
+    """Reports Daytona calls as events; their number determines this engine's speed and cost."""
 
     def __init__(self, events: Events) -> None:
         self._events = events
 
     def timed(self, operation: Operation) -> Call:
-        """Give the context in which one call is made."""
+        """Return the context manager for one call."""
         return Call(self._events, operation)
 
 
 class Call:
-    """Tell of one call when it is over."""
+    """Times one call and reports it when it ends."""
 
     def __init__(self, events: Events, operation: Operation) -> None:
         self._events = events
@@ -44,7 +44,7 @@ class Call:
 
 
 def outcome_of(error: BaseException) -> str:
-    """Sort what went wrong."""
+    """Return the outcome word of a failed call."""
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         return "cancelled"
     if isinstance(error, DaytonaTimeoutError | TimeoutError):

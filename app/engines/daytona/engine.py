@@ -1,4 +1,4 @@
-"""Give sandboxes of a Daytona account: make, find, destroy and sweep them."""
+"""Sandboxes of a Daytona account: create, find, destroy and sweep."""
 
 from __future__ import annotations
 
@@ -37,23 +37,24 @@ log = logging.getLogger(__name__)
 REQUEST_SECONDS = 15
 CREATE_SECONDS = 60
 BUILD_SECONDS = 900
-"""A sandbox from an image is built first, when nobody has built it lately."""
+"""A sandbox from an image is built first if nobody has built that image recently."""
 
 CLOSE_SECONDS = 15
 ORPHAN_SECONDS = 600
-"""For so long, beyond the time it takes to make one, a sandbox may be nobody's before it is destroyed.
+"""Time without an owner, beyond the time to create a sandbox, after which a sandbox is destroyed.
 
-It may be on its way to a lease, or Redis lost its data and those who use it have not written their leases again.
+It may be about to get a lease. Or Redis lost its data, and the users of the sandbox have not written their leases
+again.
 """
 
 TRUSTED_SECONDS = 60.0
-"""A spare heard of so lately is handed out unseen."""
+"""A warm sandbox that answered within this time is handed out without a check."""
 
 _PAGE = 100
 
 
 class DaytonaEngine:
-    """Own the client, the handles of the sandboxes in use, and the spares."""
+    """Owns the SDK client, the handles of sandboxes in use, and the warm pool."""
 
     name = "daytona"
 
@@ -70,7 +71,7 @@ class DaytonaEngine:
         self._background: set[asyncio.Task[Any]] = set()
         self._tending: asyncio.Task[None] | None = None
         self._nobodys: dict[str, float] = {}
-        """Sandboxes that seem to be nobody's, since when (monotonic)."""
+        """Sandboxes without a known owner; value: first time seen so (monotonic seconds)."""
         self._spares = WarmPool(
             settings.warm_sandboxes, stock, self._make_spare, self._attach, self.destroy, events,
             make_seconds=self._create_seconds + PREPARE_SECONDS,
@@ -79,7 +80,7 @@ class DaytonaEngine:
 
     @property
     def warnings(self) -> list[str]:
-        """List what an operator must not overlook."""
+        """Warnings for the operator."""
         return [] if self._trouble is None else [f"Daytona: {self._trouble}"]
 
     @property
@@ -95,7 +96,7 @@ class DaytonaEngine:
     # --- start and stop ----------------------------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Try key and snapshot. Raises ``EngineUnfit`` when Daytona refuses them; an outage is only a warning."""
+        """Check key and snapshot. Raises ``EngineUnfit`` when Daytona refuses them; an outage is only a warning."""
         self._daytona = connect(self._settings)
         try:
             async with asyncio.timeout(2 * REQUEST_SECONDS):
@@ -110,7 +111,7 @@ class DaytonaEngine:
 
     async def _try_account(self) -> None:
         try:
-            # nothing has our label yet, so this is one page
+            # no sandbox has this instance's label yet, so this reads one page
             await self._list(1, **{INSTANCE_LABEL: self._instance})
             if self._settings.snapshot is not None and self._settings.image is None:
                 with self.calls.timed("snapshot"):
@@ -124,10 +125,11 @@ class DaytonaEngine:
             ) from error
 
     async def close(self) -> None:
-        """Destroy what only this process knows of, within a bounded time, and close the client.
+        """Destroy the sandboxes that only this process knows, within a bounded time, and close the client.
 
-        With shared leases that is nothing: sessions and spares go on in other replicas, and Daytona ends what is idle.
-        A program that waits for tools is left waiting: its token is as good for the next process.
+        With shared leases there are none: other replicas continue sessions and warm sandboxes, and Daytona stops idle
+        ones. A sandbox with a program paused for tools is kept: its continuation token stays valid for the next
+        process.
         """
         if self._tending is not None:
             await end(self._tending)
@@ -141,7 +143,7 @@ class DaytonaEngine:
             self._daytona = None
 
     async def _settle(self) -> None:
-        """Wait for what is done in the background, what comes of it too, and cut off what takes too long."""
+        """Wait up to ``CLOSE_SECONDS`` for background tasks and those they start, then cancel the rest."""
         deadline = time.monotonic() + CLOSE_SECONDS
         while self._background and time.monotonic() < deadline:
             await asyncio.wait(self._background, timeout=deadline - time.monotonic())
@@ -149,15 +151,15 @@ class DaytonaEngine:
             task.cancel()
 
     def in_background(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Do something that nobody waits for, until the engine closes."""
+        """Run a coroutine as a background task, which ``close`` waits for."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    # --- sandboxes come ----------------------------------------------------------------------------------------------
+    # --- create and find ---------------------------------------------------------------------------------------------
 
     async def create(self) -> DaytonaSandbox:
-        """Give a spare, or make a sandbox."""
+        """Take a warm sandbox, or create one."""
         return await self._to_the_end(self._take_or_make())
 
     async def _take_or_make(self) -> DaytonaSandbox:
@@ -167,7 +169,7 @@ class DaytonaEngine:
         return await self._to_the_end(self._make())
 
     async def _to_the_end(self, work: Coroutine[Any, Any, DaytonaSandbox]) -> DaytonaSandbox:
-        """Get a sandbox. One whose asker goes away in the meantime becomes a spare, or is destroyed."""
+        """Get a sandbox. If the caller is cancelled meanwhile, the sandbox goes into the warm pool or is destroyed."""
         making = asyncio.create_task(work)
         self._background.add(making)
         making.add_done_callback(self._background.discard)
@@ -186,7 +188,10 @@ class DaytonaEngine:
             await self.destroy(sandbox.id)
 
     async def _attach(self, sandbox_id: str) -> DaytonaSandbox | None:
-        """Give a claimed spare, if it lives and will live; no round trip for one that was heard of lately."""
+        """Return a claimed warm sandbox if it is alive and will outlive a run.
+
+        One that answered within ``TRUSTED_SECONDS`` costs no round trip.
+        """
         known = self._known.get(sandbox_id)
         if known is not None and self._is_fresh(known) and time.monotonic() - known.heard_at < TRUSTED_SECONDS:
             return known
@@ -232,7 +237,7 @@ class DaytonaEngine:
         return sandbox
 
     def _expiry(self, remote: AsyncSandbox) -> float:
-        """Tell when Daytona destroys the sandbox whatever happens; seconds since the epoch."""
+        """Return when Daytona destroys the sandbox in any case, in seconds since the epoch."""
         end = when(remote.auto_destroy_at)
         if end is not None:
             return end.timestamp()
@@ -241,7 +246,7 @@ class DaytonaEngine:
         return born.timestamp() + 60 * minutes if minutes else float("inf")
 
     def _is_fresh(self, sandbox: DaytonaSandbox) -> bool:
-        """Tell whether a sandbox outlives the longest run, and Daytona has had no reason yet to stop it."""
+        """Return whether a sandbox outlives the longest run and Daytona has had no reason yet to stop it."""
         idle = time.monotonic() - sandbox.heard_at
         is_sure = not self._may_be_stopped(idle) and not sandbox.is_gone
         return is_sure and self._outlives_a_run(sandbox.expires_at)
@@ -251,7 +256,7 @@ class DaytonaEngine:
 
     @property
     def longest_run_seconds(self) -> float:
-        """Say how long a run may compute at most."""
+        """Maximum computing time of one run."""
         return self._settings.longest_run_seconds
 
     def _may_be_stopped(self, idle_seconds: float) -> bool:
@@ -259,7 +264,7 @@ class DaytonaEngine:
         return minutes > 0 and idle_seconds > 0.8 * 60 * minutes
 
     async def find(self, sandbox_id: str) -> DaytonaSandbox | None:
-        """Give a live sandbox again: no round trip for one that was in use lately, else one."""
+        """Return a live sandbox: no round trip if it was in use recently, else one."""
         if sandbox_id in self._doomed:
             return None
         sandbox = self._known.get(sandbox_id)
@@ -288,14 +293,14 @@ class DaytonaEngine:
         sandbox = self._handle(remote)
         if remote.labels.get(RUNNER_LABEL) != archive.runner_name():
             try:
-                await sandbox.prepare()  # made by another version of the service
+                await sandbox.prepare()  # created by another version of the service
             except EngineUnavailable:
                 await self.destroy(sandbox_id)
                 raise
         return sandbox
 
     async def look_at(self, sandbox_id: str) -> tuple[State, datetime | None]:
-        """Ask for a sandbox's state, and since when it is in it at the latest."""
+        """Return a sandbox's state, and the latest time at which it can have entered that state."""
         if sandbox_id in self._doomed:
             return State.GONE, None
         try:
@@ -306,10 +311,10 @@ class DaytonaEngine:
             return State.UNKNOWN, None
         return errors.state_of(remote.state), when(remote.updated_at)
 
-    # --- sandboxes go ------------------------------------------------------------------------------------------------
+    # --- destroy and sweep -------------------------------------------------------------------------------------------
 
     async def destroy(self, sandbox_id: str) -> None:
-        """Give a sandbox up at once; Daytona hears of it in the background, again and again until it is gone."""
+        """Drop a sandbox at once and delete it in the background; every sweep retries until it is gone."""
         sandbox = self._known.pop(sandbox_id, None)
         if sandbox is not None:
             sandbox.is_gone = True
@@ -318,7 +323,7 @@ class DaytonaEngine:
             self.in_background(self._delete(sandbox_id, sandbox.remote if sandbox else None))
 
     async def _delete(self, sandbox_id: str, remote: AsyncSandbox | None) -> bool:
-        """Delete; 404 is done, anything else is tried again by the next sweep (409: it is between two states)."""
+        """Delete a sandbox; 404 counts as done. The next sweep retries any other error (409: between two states)."""
         try:
             remote = remote or await self._get(sandbox_id)
             if errors.state_of(remote.state) is not State.GONE:
@@ -333,9 +338,9 @@ class DaytonaEngine:
         return True
 
     async def sweep(self, leased: set[str], *, leads: bool = True) -> int:
-        """Destroy our sandboxes that have been nobody's for long: in no lease, no spare, not claimed lately.
+        """Destroy our sandboxes that have long had no owner: not leased, not in the warm pool, not claimed recently.
 
-        Without shared leases only those that this process made: the others may be in use by somebody else.
+        Without shared leases, only sandboxes made by this process: others may be in use by another replica.
         """
         kept = await self._stock.kept()
         self._spares.refresh(kept)
@@ -362,7 +367,7 @@ class DaytonaEngine:
             log.warning("sandbox %s belongs to no session; destroying it", remote.id)
             self._known.pop(remote.id, None)
         doomed = {remote.id: remote for remote in (*again, *orphans) if remote is not None}
-        self._doomed &= listed.keys()  # the rest is gone
+        self._doomed &= listed.keys()  # the others are gone
         return sum([await self._delete(sandbox_id, remote) for sandbox_id, remote in doomed.items()])
 
     def _is_nobodys(self, remote: AsyncSandbox, owned: set[str]) -> bool:
@@ -376,7 +381,7 @@ class DaytonaEngine:
         return self._outlives_a_run(self._expiry(remote))
 
     async def _retire(self, sandbox_ids: list[str]) -> None:
-        """Take spares out that died or are about to; one that the list does not show may be too new for it."""
+        """Remove warm sandboxes that died or are about to. One missing from the list may be too new for it."""
         for sandbox_id in sandbox_ids:
             try:
                 remote = await self._get(sandbox_id)
@@ -395,10 +400,10 @@ class DaytonaEngine:
                 del self._known[sandbox_id]
 
     async def _list(self, page: int, **labels: str) -> list[AsyncSandbox]:
-        """List what is ours."""
+        """List the sandboxes of this deployment."""
         query = ListSandboxesQuery(labels={APP_LABEL: self._settings.app, **labels}, limit=page)
         with self.calls.timed("list"):
-            pages: Any = self._client.list(query, request_timeout=REQUEST_SECONDS)  # not what the SDK annotates
+            pages: Any = self._client.list(query, request_timeout=REQUEST_SECONDS)  # the SDK annotates another type
             return [remote async for remote in pages]
 
     async def _get(self, sandbox_id: str) -> AsyncSandbox:
@@ -407,7 +412,7 @@ class DaytonaEngine:
 
 
 def when(text: str | None) -> datetime | None:
-    """Read a time of the API; one without a zone is UTC."""
+    """Parse a time of the API; one without a zone is UTC."""
     try:
         found = datetime.fromisoformat(text or "")
     except ValueError:

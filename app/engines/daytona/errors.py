@@ -1,4 +1,4 @@
-"""Tell what an error of Daytona means for us: is the sandbox gone, has the program started, when to come again."""
+"""Classification of Daytona errors: is the sandbox gone, did the program start, when to retry."""
 
 from __future__ import annotations
 
@@ -35,26 +35,26 @@ _ILL = frozenset({"error", "build_failed"})
 
 
 class State(Enum):
-    """Say what ``GET /sandbox/{id}`` told about a sandbox."""
+    """State of a sandbox as reported by ``GET /sandbox/{id}``."""
 
     STARTED = "started"
-    """It lives; whatever went wrong, went wrong inside or on the way."""
+    """The sandbox is alive; the error occurred inside it or in transit."""
 
     DOWN = "down"
-    """It is stopped or on the way there. Ours are ephemeral: Daytona deletes one that stops."""
+    """The sandbox is stopped or stopping. Ours are ephemeral: Daytona deletes a stopped one."""
 
     ILL = "ill"
-    """It is in an error state."""
+    """The sandbox is in an error state."""
 
     GONE = "gone"
-    """There is no such sandbox any more."""
+    """The sandbox no longer exists."""
 
     UNKNOWN = "unknown"
-    """Nobody could tell now."""
+    """The state could not be determined now."""
 
 
 def state_of(word: object) -> State:
-    """Sort a state of the API, some twenty words, into ours."""
+    """Map an API state, of which there are some twenty, to ``State``."""
     name = str(getattr(word, "value", word))
     if name in ("destroyed", "destroying"):
         return State.GONE
@@ -64,10 +64,10 @@ def state_of(word: object) -> State:
 
 
 def has_certainly_not_started(error: DaytonaError) -> bool:
-    """Tell whether the failed POST of a run cannot have started the program.
+    """Return whether the failed POST of a run cannot have started the program.
 
-    It never left, it was refused, or the proxy says that it reached nobody. Anything else (a connection that broke, a
-    502 without a reason, a time-out) may have happened while the program ran.
+    The request was never sent, it was refused, or the proxy reports that it reached nobody. Any other error (a broken
+    connection, a 502 without a reason, a timeout) may have occurred while the program ran.
     """
     if error.status_code in _REFUSED:
         return True
@@ -77,12 +77,12 @@ def has_certainly_not_started(error: DaytonaError) -> bool:
 
 
 def is_about_the_sandbox(error: DaytonaError) -> bool:
-    """Tell whether the sandbox, and not the request or the account, is the likely trouble."""
+    """Return whether the sandbox is the likely cause, rather than the request or the account."""
     return error.status_code not in (403, 413, 422, 429)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """Walk from an error to what is behind it; the SDK wraps every error several times."""
+    """Iterate over an error and its causes; the SDK wraps every error several times."""
     seen: BaseException | None = error
     while seen is not None:
         yield seen
@@ -90,10 +90,10 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def refusal(error: DaytonaError, doing: str) -> Unavailable:
-    """Turn an error of the control plane into one of ours.
+    """Convert an error of the control plane into one of ours.
 
-    ``EngineUnavailable`` invites the core to try once more at once. Where that would make things worse (a rate limit, a
-    quota, a refused key) it is another ``Unavailable``, with a time.
+    After ``EngineUnavailable`` the core retries once, at once. Where a retry would do harm (a rate limit, a quota, a
+    refused key) the error is another ``Unavailable``, with a retry time.
     """
     if error.status_code == 429:
         wait = retry_after(error) or LIMITED_RETRY_SECONDS
@@ -106,7 +106,7 @@ def refusal(error: DaytonaError, doing: str) -> Unavailable:
 
 
 def retry_after(error: DaytonaError) -> int | None:
-    """Read the longest of the ``Retry-After`` headers (there is one for each kind of limit), in seconds."""
+    """Return the longest ``Retry-After``, in seconds; there is one such header for each kind of limit."""
     found = [
         seconds
         for name, value in error.headers.items()

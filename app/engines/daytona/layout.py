@@ -1,4 +1,4 @@
-"""Know what lies in a workspace, so that a file can be uploaded straight to its place when nothing can go wrong."""
+"""Known layout of a workspace: decides whether a file can be uploaded directly to its path."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from app.runner.files import Layout
 
 
 class Known:
-    """Remember the layout that the last run told, and what was uploaded since."""
+    """Layout reported by the last run, plus the files uploaded since."""
 
     def __init__(self, layout: Layout) -> None:
         self._files = set(layout.files)
         self._directories = set(layout.directories)
 
     def is_free(self, path: str) -> bool:
-        """Tell whether an ordinary write to a path makes or replaces an ordinary file."""
+        """Return whether an ordinary write to a path creates or replaces an ordinary file."""
         return path not in self._directories and not any(parent in self._files for parent in _parents(path))
 
     def add(self, path: str) -> None:
-        """Note a file that is there now."""
+        """Add a file that now exists."""
         self._files.add(path)
         self._directories.update(_parents(path))
 

@@ -1,4 +1,4 @@
-"""Give the runner in a sandbox an order and hear its answer: one ``process.exec``, one frame."""
+"""Requests to the runner in a sandbox: one ``process.exec``, one reply frame."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from app.runner.frame import unwrap
 KiB = 1024
 
 HEREDOC_BYTES = 64 * KiB
-"""The largest order that goes with the command; a larger one is uploaded first."""
+"""Largest order sent with the command; a larger one is uploaded first."""
 
 UPLOAD_SECONDS = 60
 _SHOWN_CHARACTERS = 300
 
 
 class NotStarted(Exception):
-    """Tell that the order was certainly not begun."""
+    """The order was certainly not started."""
 
 
 class OutcomeUnknown(Exception):
-    """Tell that no answer came; the order may have been begun, or not, or be done."""
+    """No reply arrived; the order may be unstarted, running or finished."""
 
 
 class Pipe:
-    """Talk to the runner of one sandbox."""
+    """Channel to the runner of one sandbox."""
 
     def __init__(self, remote: AsyncSandbox, runner: str, calls: Calls) -> None:
         self.remote = remote
@@ -39,7 +39,7 @@ class Pipe:
         self._runner = runner
 
     async def order(self, verb: str, seconds: int, nonce: str | None = None, **fields: Any) -> dict[str, Any]:
-        """Do one thing, within so many seconds. Raises ``NotStarted``, ``OutcomeUnknown`` or ``Unavailable``."""
+        """Send one order and wait up to ``seconds``. Raises ``NotStarted``, ``OutcomeUnknown`` or ``Unavailable``."""
         nonce = nonce or new_nonce()
         order = {"verb": verb, "nonce": nonce, "home": bootstrap.HOME, "workspace": bootstrap.WORKSPACE, **fields}
         command = await self._command(json.dumps(order), nonce)
@@ -56,7 +56,7 @@ class Pipe:
         return answer
 
     async def _command(self, order: str, nonce: str) -> str:
-        """Write the command: the runner takes the shell's place, and its order comes from the command or a file."""
+        """Build the command: the runner replaces the shell and reads its order from a heredoc or a file."""
         if len(order) <= HEREDOC_BYTES:
             return f"exec python3 {self._runner} <<'{nonce}'\n{order}\n{nonce}\n"
         path = f"{bootstrap.HOME}/order-{nonce}"
@@ -68,7 +68,7 @@ class Pipe:
         return f"exec python3 {self._runner} {path}"
 
     async def shell(self, command: str, seconds: int) -> str:
-        """Run a shell command and give its merged output, whatever its exit code."""
+        """Run a shell command and return its merged output, whatever its exit code."""
         try:
             with self.calls.timed("exec"):
                 return (await self.remote.process.exec(command, timeout=seconds)).result
@@ -78,7 +78,7 @@ class Pipe:
             raise OutcomeUnknown(told(error)) from error
 
     async def succeeds(self, command: str, seconds: int) -> bool:
-        """Tell whether a shell command ran and ended with 0; ``False`` also when nobody knows."""
+        """Return whether a shell command exited with 0; ``False`` also when the outcome is unknown."""
         try:
             with self.calls.timed("exec"):
                 return (await self.remote.process.exec(command, timeout=seconds)).exit_code == 0
@@ -87,7 +87,7 @@ class Pipe:
 
 
 def _trouble_before(error: DaytonaError) -> Exception:
-    """Sort an error that came before anything ran: a limit of the account, or the sandbox."""
+    """Classify an error from before anything ran: a limit of the account, or a fault of the sandbox."""
     if errors.is_about_the_sandbox(error):
         return NotStarted(told(error))
     trouble: Unavailable = errors.refusal(error, "reach the sandbox")
@@ -95,17 +95,17 @@ def _trouble_before(error: DaytonaError) -> Exception:
 
 
 def told(error: DaytonaError) -> str:
-    """Describe an error for the log. Of its words only a proxy's: others may quote the program, or what it printed."""
+    """Format an error for the log. Only a proxy's text is included: other texts may quote the program or its output."""
     kind = f"{type(error).__name__} {error.status_code}"
     return f"{kind}: {shown(str(error))}" if error.status_code in (502, 503) else kind
 
 
 def new_nonce() -> str:
-    """Give a secret that a program cannot guess."""
+    """Return a secret that a program cannot guess."""
     return secrets.token_hex(16)
 
 
 def shown(output: str) -> str:
-    """Shorten what a sandbox said, for the log."""
+    """Shorten a sandbox's output for the log."""
     text = " ".join(output.split())
     return repr(text[-_SHOWN_CHARACTERS:])

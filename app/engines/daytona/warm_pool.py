@@ -1,4 +1,4 @@
-"""Keep a few sandboxes ready, so that a new session does not wait for one to start."""
+"""Warm pool: sandboxes created ahead, so that a new session does not wait for a start."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ANY_NUMBER = 1_000_000
 
 
 class WarmPool:
-    """Refill the stock in the background, and take from it; the stock sees to it that each is handed out once."""
+    """Refills the shared pool in the background and takes from it; the shared pool hands out each sandbox once."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class WarmPool:
         *,
         make_seconds: float,
     ) -> None:
-        """``make_seconds`` bounds how long a sandbox takes to be made: so long a dead maker's place stays taken."""
+        """``make_seconds`` bounds the creation of a sandbox; a dead creator's reservation lasts that long."""
         self._count = count
         self._stock = stock
         self._make = make
@@ -49,11 +49,11 @@ class WarmPool:
 
     @property
     def ids(self) -> set[str]:
-        """Name the spares that this process made; another replica may have taken one lately."""
+        """Ids of warm sandboxes made by this process; another replica may have taken one recently."""
         return set(self._own)
 
     async def take(self) -> DaytonaSandbox | None:
-        """Hand out one that lives, or nothing; also nothing while the stock does not answer."""
+        """Take a live sandbox. Returns ``None`` if there is none, or if the shared pool does not answer."""
         try:
             while (sandbox_id := await self._stock.claim(self._own)) is not None:
                 is_own = sandbox_id in self._own
@@ -73,11 +73,11 @@ class WarmPool:
             self._events.tell(PoolTaken("sandbox", "any", is_hit, age_seconds, len(self._own)))
 
     async def keep(self, sandbox_id: str) -> bool:
-        """Let a sandbox wait that nobody has used, if there is room."""
+        """Add an unused sandbox to the pool, if there is room."""
         return self._count > 0 and await self._place(sandbox_id, self._count)
 
     async def put_back(self, sandbox_id: str) -> None:
-        """Let a claimed one wait on; the pool is one too large then, if somebody filled its place already."""
+        """Return a claimed sandbox to the pool. The pool is one too large if its slot has been refilled meanwhile."""
         if not await self._place(sandbox_id, _ANY_NUMBER):
             log.warning("spare sandbox %s could not be put back, the sweep will destroy it", sandbox_id)
 
@@ -94,16 +94,16 @@ class WarmPool:
         return True
 
     def refresh(self, kept: set[str]) -> None:
-        """Forget those that others took or that died, and see whether new ones are wanted."""
+        """Remove the ids of sandboxes that others took or that died, and check whether new ones are needed."""
         self._own &= kept
         self._wanted.set()
 
     def close(self) -> None:
-        """Want no more."""
+        """Stop refilling."""
         self._count = 0
 
     async def tend(self) -> None:
-        """Refill for ever; when Daytona refuses, wait as long as it says, and longer each time."""
+        """Refill until closed. If Daytona refuses, wait at least its retry time, and longer after each refusal."""
         pause = 1.0
         while self._count:
             await self._wanted.wait()
@@ -128,13 +128,13 @@ class WarmPool:
         try:
             sandbox = await self._make()
         except BaseException:
-            with suppress(LeasesUnavailable):  # then the ticket lapses
+            with suppress(LeasesUnavailable):  # on failure the ticket expires
                 await self._stock.fill(ticket, None)
             raise
         try:
             is_spare = await self._put(ticket, sandbox.id)
         except LeasesUnavailable:
-            await self._destroy(sandbox.id)  # it may be in the stock: whoever claims it finds it dead
+            await self._destroy(sandbox.id)  # it may be in the shared pool: a claim then finds it dead
             raise
         if is_spare:
             self._events.tell(PoolFilled("sandbox", "any", len(self._own)))

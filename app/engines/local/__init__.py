@@ -1,1 +1,1 @@
-"""Run sandboxes on this machine: one bubblewrap, one zygote, a fresh jail for each run."""
+"""Local engine, with sandboxes on this machine: one bubblewrap, one zygote, a fresh jail for each run."""

@@ -1,8 +1,8 @@
-"""Write the command line of the outer jail: bubblewrap around the zygote.
+"""Command line of the outer jail: bubblewrap around the zygote.
 
 Never run bubblewrap as the real root: an inner uid that maps to root's may write kernel settings through ``/proc``.
-As root the service drops to ``SANDBOX_UID`` first (``launch``); what this uid could not reach by path is mounted for
-it elsewhere.
+As root the service drops to ``SANDBOX_UID`` first (``launch``). Files that this uid cannot reach by path are mounted
+elsewhere for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ETC_NAMES = (
     *("ssl/certs", "ssl/openssl.cnf", "ca-certificates"),
     *("java-*-openjdk", "php", "R", "ldc2.conf", "ImageMagick-*", "libreoffice"),
 )
-"""What programs see of the host's ``/etc``, as patterns."""
+"""Patterns of what programs see of the host's ``/etc``."""
 
 _PASSWD = f"root:x:0:0:root:/root:/usr/sbin/nologin\nsandbox:x:{jail.UID}:{jail.GID}::{jail.WORKSPACE}:/bin/bash\n"
 _GROUP = f"root:x:0:\nsandbox:x:{jail.GID}:\n"
@@ -30,10 +30,10 @@ _HOSTS = "127.0.0.1 localhost sandbox\n::1 localhost\n"
 
 @dataclass(slots=True)
 class BubblewrapCommand:
-    """Collect bubblewrap's arguments, the descriptors that it must inherit, and the mounts to make before it.
+    """Arguments of bubblewrap, the descriptors that it must inherit, and the mounts to make before it.
 
-    ``staging`` is a directory that ``uid`` can reach; ``staged`` pairs sources that it cannot reach with places in
-    there.
+    ``staging`` is a directory that ``uid`` can reach. ``staged`` pairs sources that ``uid`` cannot reach with paths in
+    ``staging``.
     """
 
     uid: int
@@ -43,11 +43,11 @@ class BubblewrapCommand:
     staged: list[tuple[str, str]] = field(default_factory=list)
 
     def bind(self, source: Path, target: str | None = None) -> None:
-        """Show a host file or directory read-only, at its own path unless told otherwise."""
+        """Mount a host file or directory read-only, at its own path unless ``target`` is given."""
         self.arguments += ["--ro-bind", str(self.reachable(source)), target or str(source)]
 
     def reachable(self, source: Path) -> Path:
-        """Give a path of the directory that ``uid`` can reach: itself, or where it will be mounted before the start."""
+        """Return a path of the source that ``uid`` can reach: its own, or where it will be mounted before the start."""
         if is_reachable(source, self.uid):
             return source
         place = self.staging / str(len(self.staged))
@@ -56,25 +56,25 @@ class BubblewrapCommand:
         return place
 
     def write(self, text: str, target: str) -> None:
-        """Show a small made-up file."""
+        """Mount a small file with this text."""
         descriptor = memory_file(text)
         self.descriptors.append(descriptor)
         self.arguments += ["--ro-bind-data", str(descriptor), target]
 
     def close(self) -> None:
-        """Close our copies of the descriptors."""
+        """Close this process's copies of the descriptors."""
         for descriptor in self.descriptors:
             os.close(descriptor)
         self.descriptors.clear()
 
 
 def is_reachable(path: Path, uid: int) -> bool:
-    """Tell whether a uid can reach a path: it is ours, or everybody may pass through all that leads there."""
+    """Return whether a uid can reach a path: the uid is ours, or everybody may enter all parent directories."""
     return uid == os.geteuid() or all(parent.stat().st_mode & 0o001 for parent in path.parents)
 
 
 def memory_file(text: str) -> int:
-    """Give a descriptor from which the text can be read."""
+    """Write the text to a memory file and return its descriptor, positioned at the start."""
     descriptor = os.memfd_create("adapter")
     os.write(descriptor, text.encode())
     os.lseek(descriptor, 0, os.SEEK_SET)
@@ -82,7 +82,7 @@ def memory_file(text: str) -> int:
 
 
 def build(outer: BubblewrapCommand, code: Path, runtime: Path, base: Path, env: dict[str, str]) -> None:
-    """Describe what the outer jail shows: the system's programs, the sandbox runtime, our code, and nothing else."""
+    """Add what the outer jail shows: the system's programs, the sandbox runtime, our code, and nothing else."""
     outer.arguments += [
         "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
         "--uid", str(jail.UID), "--gid", str(jail.GID), "--hostname", "sandbox", "--cap-add", "ALL",
@@ -99,7 +99,7 @@ def build(outer: BubblewrapCommand, code: Path, runtime: Path, base: Path, env: 
             outer.bind(link)
     for name in ETC_NAMES:
         for path in Path("/etc").glob(name):
-            if path.exists():  # else a link into nowhere
+            if path.exists():  # otherwise a dangling link
                 outer.bind(path.resolve(), str(path))
     outer.write(_PASSWD, "/etc/passwd")
     outer.write(_GROUP, "/etc/group")
@@ -117,10 +117,10 @@ def build(outer: BubblewrapCommand, code: Path, runtime: Path, base: Path, env: 
 
 
 def _devices(outer: BubblewrapCommand) -> None:
-    """Make a small ``/dev``.
+    """Add a small ``/dev`` instead of bubblewrap's own.
 
-    Not bubblewrap's own: for its pseudo-terminals it nests a second user namespace, which would leave the zygote
-    without power over its mounts.
+    For its pseudo-terminals bubblewrap nests a second user namespace, which would leave the zygote without power over
+    its mounts.
     """
     outer.arguments += ["--tmpfs", "/dev", "--dir", "/dev/shm"]
     for name in ("null", "zero", "full", "random", "urandom", "tty"):

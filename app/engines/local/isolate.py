@@ -1,4 +1,4 @@
-"""Start the zygotes with the best isolation that this machine offers, down to the least that the operator accepts."""
+"""Start of the zygotes with this machine's best isolation, down to the weakest that the operator accepts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LEVELS: tuple[Isolation, ...] = ("full", "degraded", "none")
 
 
 async def start_isolated(settings: LocalSettings, *, has_memory_cgroup: bool) -> ZygoteClient:
-    """Give running zygotes. Raises ``EngineUnfit`` with the reason why the best level is not to be had."""
+    """Start the zygotes and return them. Raises ``EngineUnfit`` with the reason why the best level is unavailable."""
     accepted = _LEVELS[: _LEVELS.index(settings.min_isolation) + 1]
     reason: EngineUnfit | None = None
     for level in accepted:
@@ -39,7 +39,7 @@ async def start_isolated(settings: LocalSettings, *, has_memory_cgroup: bool) ->
 
 
 def _make_home(uid: int) -> Path:
-    """Make the directory of workspaces; it belongs to the uid that programs run as."""
+    """Create the directory of workspaces, owned by the uid that programs run as."""
     home = Path(tempfile.mkdtemp(prefix="adapter-"))
     if os.geteuid() == 0:
         os.chown(home, uid, uid)
@@ -47,6 +47,6 @@ def _make_home(uid: int) -> Path:
 
 
 async def remove_tree(path: Path | str) -> None:
-    """Remove a directory that a program had in its hands: by ``rm``, which no depth, link or mode leads astray."""
+    """Remove a directory that a program could write to, with ``rm``: no depth, link or mode misleads it."""
     process = await asyncio.create_subprocess_exec("rm", "-rf", "--one-file-system", "--", str(path))
     await process.wait()

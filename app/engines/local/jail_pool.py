@@ -1,4 +1,4 @@
-"""Keep a few jails ready, so that a run need not wait for namespaces to be made."""
+"""Warm pool of jails, so that a run need not wait for namespaces to be made."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from app.runner.serve import TIME_ENOUGH, pack
 log = logging.getLogger(__name__)
 
 _LONG_RUN_SECONDS = 0.25
-"""After so long spares are made beside a run; before, they would only slow it."""
+"""From this time into a run, new jails are made beside it. Before, they would only slow it."""
 
 _QUIET_SECONDS = 0.02
-"""When for so long no spare was taken or made, the next ones may use the processors."""
+"""If no jail was taken or made for this time, the next ones in the pool may use the processors."""
 
 
 @dataclass(slots=True)
 class Jail:
-    """Hold one jail that waits for its run: the socket to its runner, the pidfd of its pid 1, its control group."""
+    """A jail for one run: the socket to its runner, the pidfd of its pid 1, its control group."""
 
     kind: Kind
     wire: socket.socket
@@ -50,22 +50,22 @@ class Jail:
     proxy: asyncio.Server | None = None
 
     def has_ended(self) -> bool:
-        """Tell whether its first process is gone."""
+        """Return whether the jail's first process is gone."""
         ended = select.poll()
         ended.register(self.pidfd, select.POLLIN)
         return bool(ended.poll(0))
 
     def ran_out_of_memory(self) -> bool:
-        """Tell whether the kernel killed something in it for its memory."""
+        """Return whether the kernel killed a process of the jail for its memory."""
         return self.group is not None and self.group.ran_out_of_memory()
 
     def kill(self) -> None:
-        """End every process of the jail."""
+        """Kill the first process. With full isolation the kernel then kills all others of its pid namespace."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     async def close(self) -> None:
-        """Kill what is left, wait until the kernel is done with it, and give everything back."""
+        """Kill what is left, wait until the kernel has ended the jail, and release all it holds."""
         self.wire.close()
         self.kill()
         if self.proxy is not None:
@@ -78,27 +78,29 @@ class Jail:
 
 @dataclass(slots=True)
 class PreparedJail:
-    """Hold a jail that is in an empty workspace already, its program's process made: the first run of a session."""
+    """A jail already in an empty workspace, with its program's process made: for the first run of a session."""
 
     jail: Jail
     ground: int
+    """Descriptor of its mount namespace."""
+
     root: int
+    """Descriptor of its workspace's root."""
+
     has_time: bool = False
-    """Whether it was told that it has time, which it uses to copy the memory that its run will write to."""
+    """Whether it was allowed to copy ahead the memory that its run will write to."""
 
     def use_time(self) -> None:
-        """Tell it so, once."""
+        """Allow it to copy that memory ahead; only the first call has an effect."""
         if not self.has_time:
             self.has_time = True
-            with contextlib.suppress(OSError):  # it has ended, which who takes it will see
+            with contextlib.suppress(OSError):  # it has ended; the next taker checks for that
                 self.jail.wire.send(pack(TIME_ENOUGH))
 
     def has_ended(self) -> bool:
-        """Tell whether the jail is gone."""
         return self.jail.has_ended()
 
     async def close(self) -> None:
-        """Give everything back."""
         release.close_soon(self.ground, self.root)
         await self.jail.close()
 
@@ -107,7 +109,10 @@ T = TypeVar("T", Jail, PreparedJail)
 
 
 class JailPool:
-    """Make jails, and keep ``target`` of each kind ready: for sessions that have a workspace, and for new ones."""
+    """Warm pool of jails of each kind: ``target`` for sessions that have a workspace, ``target`` prepared for new ones.
+
+    Where workspaces are host directories, no jail is prepared.
+    """
 
     def __init__(
         self,
@@ -137,7 +142,7 @@ class JailPool:
         self._wanted.set()
 
     async def take(self, kind: Kind) -> Jail:
-        """Give a jail, ready or freshly made. Raises ``EngineUnavailable``."""
+        """Take a ready jail, or make one. Raises ``EngineUnavailable``."""
         if kind not in self._ready:
             kind = "bare"
         ready = self._ready[kind]
@@ -146,7 +151,7 @@ class JailPool:
         return jail or await self._make(kind)
 
     def take_prepared(self, kind: Kind) -> PreparedJail | None:
-        """Give a jail with a workspace, if one is ready."""
+        """Take a jail with an empty workspace, if one is ready."""
         if kind not in self._furnished:
             kind = "bare"
         ready = self._furnished[kind]
@@ -155,7 +160,7 @@ class JailPool:
         return prepared
 
     def _next(self, ready: deque[T]) -> T | None:
-        """Take the first that lives: one whose zygote was killed would cost a run its only other attempt."""
+        """Take the first live jail. One whose zygote was killed would cost a run its only retry."""
         while ready:
             spare = ready.popleft()
             if not spare.has_ended():
@@ -173,11 +178,11 @@ class JailPool:
         self._wait_for_quiet()
 
     def refill(self) -> None:
-        """Say that jails were used; called after a run, so that refilling does not slow it."""
+        """Start refilling. Called after a run, or ``_LONG_RUN_SECONDS`` into it, so that refilling does not slow it."""
         self._wanted.set()
 
     async def tend(self) -> None:
-        """Refill for ever; run by the engine as its background task."""
+        """Refill the pool forever, as a background task of the engine."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
@@ -208,7 +213,7 @@ class JailPool:
         self._quiet = asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._give_time)
 
     def _give_time(self) -> None:
-        """Let the next of each kind copy its memory ahead, if that takes nothing from a run."""
+        """Allow the next jail of each kind to copy its memory ahead, if that takes nothing from a run."""
         if self._has_idle_processor():
             for ready in self._furnished.values():
                 if ready:
@@ -219,7 +224,7 @@ class JailPool:
         return prepared and all(len(ready) >= self._target for ready in self._ready.values())
 
     async def _furnish(self, kind: Kind) -> PreparedJail:
-        """Let a jail enter an empty workspace of its own."""
+        """Make a jail and send it into an empty workspace of its own."""
         return await whole(self._furnish_whole(kind), PreparedJail.close)
 
     async def _furnish_whole(self, kind: Kind) -> PreparedJail:
@@ -239,7 +244,7 @@ class JailPool:
         return (await self._made(kind, "jail"))[0]
 
     async def _made(self, kind: Kind, what: Literal["jail", "furnished"]) -> tuple[Jail, list[int]]:
-        """Have a jail made, and give what else came with it."""
+        """Request a jail from its zygote. Return it and the other descriptors of the reply."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         try:
@@ -261,7 +266,7 @@ class JailPool:
         return jail, more
 
     def _grouped(self, pid: int) -> Group | None:
-        """Put the jail's pid 1 into a control group of its own; in a thread, since the kernel may take 20 ms for it."""
+        """Move the jail's pid 1 into a control group of its own. Runs in a thread: the kernel may take 20 ms."""
         if self._cgroups is None:
             return None
         group = self._cgroups.make(*self._limits)
@@ -273,7 +278,7 @@ class JailPool:
         return group
 
     async def close(self) -> None:
-        """End the jails that wait."""
+        """Close the jails that wait."""
         for waiting in self._waiting():
             await waiting.close()
 
@@ -289,7 +294,7 @@ class JailPool:
 
 
 def _pid_of(pidfd: int) -> int:
-    """Give the process id as the host sees it."""
+    """Return the process id as the host sees it. Raises ``ProcessLookupError`` if the process has ended."""
     with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as info:
         match = re.search(r"^Pid:\s*(\d+)$", info.read(), re.MULTILINE)
     if match is None:

@@ -1,7 +1,7 @@
-"""Drop from root to an unprivileged uid and execute bubblewrap; run as a script of its own by ``zygotes``.
+"""Launcher that drops from root to an unprivileged uid and executes bubblewrap; ``zygote_client`` runs it as a script.
 
-Directories that the uid cannot reach by path (a Python below ``/root``, say) are first mounted where it can, in a mount
-namespace that only this process has.
+Directories that the uid cannot reach by path (such as a Python below ``/root``) are first mounted where it can. This
+happens in a mount namespace of this process alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from app.engines.local.inside import syscalls as sys_
 
 
 def main(order: str) -> None:
-    """Stage, drop, execute. The order is JSON: ``stage`` (pairs of paths), ``uid``, ``argv``."""
+    """Mount the staged paths, drop to the uid and execute.
+
+    ``order`` is JSON: ``stage`` (pairs of paths), ``uid``, ``argv``.
+    """
     parsed = json.loads(order)
     if parsed["stage"]:
         sys_.unshare(sys_.CLONE_NEWNS)

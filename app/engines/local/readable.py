@@ -1,4 +1,4 @@
-"""Wait for a descriptor in the event loop."""
+"""Event-loop wait for a readable descriptor."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 async def readable(descriptor: int) -> None:
-    """Return when there is something to read: a packet, the end of a stream, or the end of a pidfd's process."""
+    """Wait until there is something to read: a packet, the end of a stream, or the end of a pidfd's process."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
     loop.add_reader(descriptor, _settle, ready)

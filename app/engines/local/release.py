@@ -1,7 +1,7 @@
-"""Give things back to the kernel in a thread of their own.
+"""Background thread that releases kernel resources.
 
-The last descriptor of a mount namespace takes its mounts apart, and a control group is emptied before it goes: up to
-three milliseconds each, in which the event loop would serve nobody.
+Closing the last descriptor of a mount namespace unmounts its mounts, and a control group is emptied before its removal.
+Each takes up to three milliseconds, in which the event loop would serve no request.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ _thread = ThreadPoolExecutor(1, thread_name_prefix="release")
 
 
 def soon(work: Callable[[], None]) -> None:
-    """Do it after whatever was asked for before; it must not raise."""
+    """Queue work, which runs after all work queued before. It must not raise."""
     _thread.submit(work)
 
 
 def close_soon(*descriptors: int) -> None:
-    """Close descriptors; negative ones are none."""
+    """Queue the closing of descriptors; negative ones are ignored."""
     held = [descriptor for descriptor in descriptors if descriptor >= 0]
     if held:
         soon(lambda: _close_all(held))
 
 
 async def all_done() -> None:
-    """Wait until everything that was asked for so far is done."""
+    """Wait until all work queued so far is done."""
     await asyncio.get_running_loop().run_in_executor(_thread, _nothing)
 
 

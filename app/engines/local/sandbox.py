@@ -1,4 +1,4 @@
-"""Hold one sandbox of the local engine: a workspace that outlives its runs, a fresh jail for each run."""
+"""Sandbox of the local engine: a workspace that outlives its runs, and a fresh jail for each run."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ if TYPE_CHECKING:  # the engine makes sandboxes, so only one of the two can impo
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 30.0
-"""What a runner may take beyond the program's time: for two looks at the workspace, on a machine that is busy."""
+"""What a runner may take beyond the program's time: for two scans of the workspace on a busy machine."""
 
 _MEMORY_LOOK_SECONDS = 0.25
 _READ_BYTES = 1 << 18
 _MOST_BYTES = 1 << 30
-"""No answer is as large, whatever the limits of output."""
+"""No reply is as large, whatever the output limits."""
 
 _IMPORTED = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)|import[ \t]+([\w., \t]+))", re.MULTILINE)
 
 
 _BARE = sys.stdlib_module_names - {"asyncio"}
-"""What a program may import in the bare interpreter; asyncio takes it 26 ms, and the loaded one has it."""
+"""What a program may import in the bare interpreter. ``asyncio`` takes it 26 ms; the loaded one has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Name the directories of a sandbox as its programs see them."""
+    """Directories of a sandbox as its programs see them."""
 
     workspace: str = jail.WORKSPACE
     scratch: str = jail.SCRATCH
@@ -61,7 +61,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class _Paused:
-    """Hold the jail of a program that waits for the results of this pause."""
+    """Jail of a program that waits for the results of a pause, with that pause's number."""
 
     jail: Jail
     number: int
@@ -69,9 +69,9 @@ class _Paused:
 
 
 class LocalSandbox:
-    """Keep a workspace: what a jail enters, and a descriptor of its root. It costs no process while idle.
+    """A workspace: descriptors of what a jail enters and of its root. It costs no process while idle.
 
-    A new sandbox has none: a first run takes a jail that is in an empty one already.
+    A new sandbox has no workspace. Its first run takes a prepared jail, already in an empty workspace, if one is ready.
     """
 
     def __init__(self, engine: LocalEngine) -> None:
@@ -87,26 +87,26 @@ class LocalSandbox:
         self._used_at = time.monotonic()
 
     def unused_seconds(self) -> float:
-        """Tell for how long nothing has run here."""
+        """Return for how long nothing has run here."""
         return 0.0 if self._jails else time.monotonic() - self._used_at
 
     @property
     def runner_pids(self) -> list[int]:
-        """The first process of each jail in which a program runs now, as the host sees it."""
+        """Process ids, as the host sees them, of the first process of each jail in which a program runs now."""
         return [jail.pid for jail in self._jails]
 
     @property
     def has_workspace(self) -> bool:
-        """Tell whether it holds anything that dies with the zygotes."""
+        """Whether it has a workspace, which dies with the zygotes."""
         return self._root >= 0
 
     async def settle_on_host(self) -> None:
-        """Make the workspace now; it is a directory of the host."""
+        """Create the workspace now, as a directory of the host."""
         await self._settle()
         self._on_host, self._place = True, place_on_host(self._root)
 
     async def _settle(self, kind: Kind | None = None) -> Jail | None:
-        """See to it that there is a workspace; give the jail that is in it, if one came with it."""
+        """Ensure that there is a workspace. Return the prepared jail in it, if one came with it."""
         async with self._settling:
             self._check_alive()
             if self._root >= 0:
@@ -122,7 +122,7 @@ class LocalSandbox:
             return None
 
     async def put(self, files: Sequence[Staged]) -> dict[str, str]:
-        """Write files into the workspace; give the reason for each path that could not be written."""
+        """Write files into the workspace. Return the reason for each path that could not be written."""
         refused: dict[str, str] = {}
         await self._settle()
         with self._held_root() as root:
@@ -134,7 +134,6 @@ class LocalSandbox:
         return refused
 
     async def get(self, path: str) -> AsyncIterator[bytes]:
-        """Read one file of the workspace."""
         await self._settle()
         with self._held_root() as root:
             async for chunk in self._engine.io.get(root, path):
@@ -156,7 +155,10 @@ class LocalSandbox:
         return await self._heard(jail, exchange(jail, ground, self._completed(request)), wall_seconds)
 
     async def _jail_to_enter(self, kind: Kind) -> tuple[Jail, int]:
-        """Take a jail that is nowhere yet, and what it has to enter; that may have been closed while one was made."""
+        """Take a jail that is in no workspace yet, and return it with the descriptor that it has to enter.
+
+        Raises ``EngineUnavailable`` if the sandbox was closed while the jail was made.
+        """
         jail = await self._engine.take_jail(kind)
         if self._is_closed:
             await self._end(jail)
@@ -164,7 +166,7 @@ class LocalSandbox:
         return jail, self._ground
 
     async def resume(self, results: Results) -> Reply | Pause:
-        """Let the paused program go on. Cancelling kills it."""
+        """Resume the paused program. Cancelling kills it."""
         self._check_alive()
         if self._paused is None or self._paused.number != results.number:
             raise EngineUnavailable("No program waits for these results.")
@@ -174,7 +176,7 @@ class LocalSandbox:
     async def _heard(
         self, jail: Jail, hearing: Coroutine[Any, Any, Reply | Pause], wall_seconds: float
     ) -> Reply | Pause:
-        """Keep the jail of a run that pauses; end any other."""
+        """Await the reply of a run. Keep its jail if it pauses, else end the jail."""
         self._jails.append(jail)
         self._engine.running += 1
         try:
@@ -190,8 +192,8 @@ class LocalSandbox:
                 await self._end(jail)
 
     async def _end(self, jail: Jail) -> None:
-        # the answer need not wait for the kernel to take the namespaces apart (4 ms): nothing runs in them any
-        # more or, when the request was cancelled, nothing will after the kill
+        # The reply need not wait for the kernel to remove the namespaces (4 ms). Nothing runs in them any more, or,
+        # if the request was cancelled, nothing will after the kill.
         jail.kill()
         ending = self._engine.give_back(jail, at_once=self._on_host)
         if self._on_host:  # its temporary files must be gone before the next run makes its own
@@ -200,7 +202,7 @@ class LocalSandbox:
 
     @contextmanager
     def _held_root(self) -> Iterator[int]:
-        """Hold the root for one piece of work: once closed, its number soon means another sandbox's."""
+        """Duplicate the root for one operation: once closed, its number soon means another sandbox's root."""
         self._check_alive()
         root = os.dup(self._root)
         try:
@@ -213,14 +215,14 @@ class LocalSandbox:
             raise EngineUnavailable("The sandbox was destroyed.")
 
     def _completed(self, request: Request) -> Request:
-        """Say where the sandbox's directories are, and what its programs find in their environment."""
+        """Return the request with the sandbox's directories, environment and watched memory limit."""
         place = self._place
         env = self._engine.program_env(place.workspace, place.scratch) | request.env
         limits = replace(request.limits, memory_bytes=self._engine.watched_memory)
         return replace(request, workspace=place.workspace, scratch=place.scratch, env=env, limits=limits)
 
     async def close(self) -> None:
-        """End the program that waits, if one does, and let the kernel free the workspace."""
+        """Kill the paused program, if there is one, and release the workspace, which the kernel frees."""
         paused, self._paused = self._paused, None
         self._is_closed = True
         self._let_go()
@@ -235,13 +237,13 @@ class LocalSandbox:
 
 
 def place_on_host(root: int) -> Place:
-    """Find the directories of a workspace that is a directory of the host."""
+    """Return the directories of a workspace that is a directory of the host."""
     workspace = os.readlink(f"/proc/self/fd/{root}")
     return Place(workspace, scratch_of(workspace))
 
 
 def kind_for(request: Request) -> Kind:
-    """Choose the loaded interpreter when the program has tools, or imports what only that one has."""
+    """Choose the loaded interpreter if the program has tools, or imports what only that one has."""
     if request.program.place != "warm":
         return "bare"
     if request.tools is not None:
@@ -254,9 +256,10 @@ def kind_for(request: Request) -> Kind:
 
 
 async def exchange(jail: Jail, ground: int | None, request: Request) -> Reply | Pause:
-    """Let a jail enter its ground, if it has not, and run the request.
+    """Send the request, and before it ``ground`` (what the jail enters) if there is one; return the reply or pause.
 
-    A jail that ends without a word is lost, or out of memory.
+    A jail that ends without a reply yields the ending ``LOST``, or ``MEMORY`` if it ran out of memory. Raises
+    ``EngineUnavailable`` if it is lost before the program started.
     """
     try:
         if ground is not None:
@@ -268,14 +271,14 @@ async def exchange(jail: Jail, ground: int | None, request: Request) -> Reply | 
 
 
 async def go_on(jail: Jail, results: Results, wall_seconds: float) -> Reply | Pause:
-    """Hand the results to a program that waits; one that has ended meanwhile has left its reply."""
+    """Send the results to a paused program. One that has ended meanwhile has left its reply."""
     with suppress(OSError):
         await asyncio.get_running_loop().sock_sendall(jail.wire, pack(_json_of(results)))
     return await _hear(jail, wall_seconds, has_started=True)
 
 
 def _json_of(message: Request | Results) -> bytes:
-    """Write a message; halves of characters, which a program's text may have, are for the slower library alone."""
+    """Serialize a message. Only the slower ``json`` takes lone surrogates, which a program's text may contain."""
     try:
         return orjson.dumps(message)
     except TypeError:
@@ -290,7 +293,7 @@ def _read(body: bytes) -> Any:
 
 
 async def _hear(jail: Jail, wall_seconds: float, *, has_started: bool) -> Reply | Pause:
-    """Wait for the runner's word; one that has not kept its own time limit by far is ended, and the run is lost."""
+    """Wait for the runner's reply or pause. A runner ``GRACE_SECONDS`` over its time limit is reported as ``LOST``."""
     watching = asyncio.create_task(_end_when_out_of_memory(jail))
     try:
         async with asyncio.timeout(wall_seconds + GRACE_SECONDS):
@@ -314,7 +317,10 @@ async def _hear(jail: Jail, wall_seconds: float, *, has_started: bool) -> Reply 
 
 
 def _understood(kind: type[Pause | Reply], body: bytes) -> Reply | Pause:
-    """Read an answer; what is none comes from a program that has its runner's place, and the run counts as lost."""
+    """Parse an untrusted reply.
+
+    An invalid one comes from a program that took over its runner; the run is then reported as ``LOST``.
+    """
     try:
         return parse_reply(kind, _read(body))
     except (ValueError, RecursionError) as error:
@@ -323,7 +329,7 @@ def _understood(kind: type[Pause | Reply], body: bytes) -> Reply | Pause:
 
 
 async def _end_when_out_of_memory(jail: Jail) -> None:
-    """End a run from which the kernel killed one of several processes; the others might wait for it for ever."""
+    """Kill a program when the kernel has killed one of its processes; the others might wait for it forever."""
     while jail.group is not None:
         await asyncio.sleep(_MEMORY_LOOK_SECONDS)
         if jail.group.ran_out_of_memory():
@@ -332,7 +338,10 @@ async def _end_when_out_of_memory(jail: Jail) -> None:
 
 
 async def _receive(wire: socket.socket) -> tuple[bytes | None, bytes | None]:
-    """Give the last kind of message that began to come, and a pause or reply; ``None`` when the jail ended first."""
+    """Return the kind of the last message that began to arrive, and the body of the pause or reply.
+
+    The body is ``None`` if the jail ended first or the message exceeds ``_MOST_BYTES``.
+    """
     loop, received, kind = asyncio.get_running_loop(), bytearray(), None
     while True:
         if kind in (None, STARTED) and received:

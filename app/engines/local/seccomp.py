@@ -1,6 +1,6 @@
-"""Compile the policy into a seccomp filter: classic BPF, an array of ``struct sock_filter``.
+"""Seccomp filter compiler: from the policy to classic BPF, an array of ``struct sock_filter``.
 
-Each rule looks at the call's number and at most the low half of one argument; what no rule denies is allowed.
+Rules read only the call's number and the low 32 bits of its arguments. A call that no rule denies is allowed.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class _Instruction:
 
 
 def compile_policy(policy: dict[str, Any], *, has_memory_cgroup: bool, machine: str | None = None) -> bytes:
-    """Give the filter for this machine's architecture.
+    """Return the filter for ``machine``, by default this machine's architecture.
 
-    Raises ``KeyError`` for an architecture or a system call without a number here.
+    Raises ``KeyError`` for an architecture or a system call that has no number here.
     """
     column, audit = _ARCHITECTURES[machine or platform.machine()]
     program = [
@@ -44,7 +44,7 @@ def compile_policy(policy: dict[str, Any], *, has_memory_cgroup: bool, machine: 
         _Instruction(_RETURN, _KILL_PROCESS),
         _Instruction(_LOAD, _NUMBER_AT),
     ]
-    if column == 0:  # the x32 calls of x86_64 would pass under other numbers
+    if column == 0:  # x32 calls have other numbers, which the rules below do not match
         program += [_Instruction(_JUMP_AT_LEAST, _X32_BIT, if_false=1), _Instruction(_RETURN, _KILL_PROCESS)]
     for number, body in _rules(policy, column, has_memory_cgroup):
         program += [_Instruction(_JUMP_EQUAL, number, if_false=len(body)), *body]
@@ -53,7 +53,10 @@ def compile_policy(policy: dict[str, Any], *, has_memory_cgroup: bool, machine: 
 
 
 def _rules(policy: dict[str, Any], column: int, has_memory_cgroup: bool) -> Iterable[tuple[int, list[_Instruction]]]:
-    """Pair system call numbers with what to do; a body ends in a return, so the accumulator may be overwritten."""
+    """Yield system call numbers with their instructions.
+
+    Each list ends in a return, so it may overwrite the accumulator.
+    """
     absent = dict(policy["syscalls_absent"])
     if not has_memory_cgroup:
         absent |= policy["syscalls_absent_without_memory_cgroup"]
@@ -83,7 +86,7 @@ _PASS = _Instruction(_RETURN, _ALLOW)
 
 
 def _one_of(index: int, values: Iterable[int], verdict: _Instruction) -> list[_Instruction]:
-    """Apply the verdict when the argument is one of the values."""
+    """Build instructions that return the verdict if the argument is one of the values."""
     body = [_argument(index)]
     for value in values:
         body += [_Instruction(_JUMP_EQUAL, value, if_false=1), verdict]
@@ -91,12 +94,12 @@ def _one_of(index: int, values: Iterable[int], verdict: _Instruction) -> list[_I
 
 
 def _only(index: int, values: Iterable[int], verdict: _Instruction) -> list[_Instruction]:
-    """Apply the verdict when the argument is none of the values."""
+    """Build instructions that return the verdict if the argument is none of the values."""
     return [*_one_of(index, values, _PASS)[:-1], verdict]
 
 
 def _socket_body(rules: dict[str, list[int]]) -> list[_Instruction]:
-    """Allow the families named, and of them no raw types (the low four bits of the type argument)."""
+    """Allow only the listed families, without raw types. The type is the low four bits of the type argument."""
     families = [
         _Instruction(_JUMP_EQUAL, family, if_true=len(rules["families"]) - at)
         for at, family in enumerate(rules["families"])
@@ -112,7 +115,10 @@ def _clone_body(flags: int) -> list[_Instruction]:
 
 
 def _argument_bodies(rules: Iterable[str]) -> list[tuple[str, list[_Instruction]]]:
-    """Deny calls by the value of one argument; a rule reads "call argument value", and a call may have several."""
+    """Deny calls by the value of one argument.
+
+    A rule reads "call argument value". A call may have several rules.
+    """
     bodies: dict[str, list[_Instruction]] = {}
     for rule in rules:
         name, index, value = rule.split()
@@ -122,6 +128,6 @@ def _argument_bodies(rules: Iterable[str]) -> list[tuple[str, list[_Instruction]
 
 
 def _setsockopt_body(options: dict[str, str]) -> list[_Instruction]:
-    """Answer success and do nothing for the options of SOL_SOCKET (1) named."""
+    """Ignore the listed options of SOL_SOCKET (1) and return success."""
     ignored = _one_of(2, (int(option) for option in options), _fail(0))
     return [_argument(1), _Instruction(_JUMP_EQUAL, 1, if_true=1), _PASS, *ignored]

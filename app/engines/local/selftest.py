@@ -1,4 +1,4 @@
-"""Try to get out of a sandbox, as a program would, and tell what was found open."""
+"""Self-test: a program in a sandbox tries to escape, and what succeeded is reported."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from app.engines.local.syscall_numbers import NUMBERS
 from app.runner.endings import Ending
 from app.runner.messages import Limits, Program, Request
 
-_PROGRAM = Path(__file__).with_name("canary_program.py")
+_PROGRAM = Path(__file__).with_name("selftest_program.py")
 _BLANK = "SYSCALLS: dict[str, int] = {}"
 _SECONDS = 10.0
 _TRIED = ("mount", "unshare", "setns", "ptrace", "keyctl", "bpf", "io_uring_setup", "userfaultfd", "perf_event_open")
 
 
 class Lost(Exception):
-    """Tell that the canary's jail died: nothing is known by that, neither good nor bad."""
+    """The jail of the self-test died, so its result is unknown, neither good nor bad."""
 
 
 async def escapes(sandbox: LocalSandbox) -> list[str]:
-    """Run the canary; give what it could do and should not, an empty list when it is contained. Raises ``Lost``."""
+    """Run the self-test program and return what it could do and should not; empty if it is contained.
+
+    Raises ``Lost`` if its jail dies.
+    """
     column = 0 if platform.machine() == "x86_64" else 1
     numbers = {name: NUMBERS[name][column] for name in _TRIED}
     source = _PROGRAM.read_text(encoding="utf-8").replace(_BLANK, f"SYSCALLS = {numbers!r}")

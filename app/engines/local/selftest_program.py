@@ -1,4 +1,4 @@
-"""Try to get out of the sandbox that this runs in; print a JSON list of what is open and should not be.
+"""Self-test program: tries to escape from its sandbox and prints a JSON list of what is open and should not be.
 
 ``app.engines.local.selftest`` fills in the numbers of the system calls to try.
 """
@@ -16,7 +16,7 @@ FOUND: list[str] = []
 
 
 def must_fail(what: str, attempt: Callable[[], Any]) -> None:
-    """Note ``what`` when the attempt works."""
+    """Record ``what`` if the attempt succeeds."""
     try:
         attempt()
     except (OSError, PermissionError):
@@ -25,21 +25,21 @@ def must_fail(what: str, attempt: Callable[[], Any]) -> None:
 
 
 def status() -> dict[str, str]:
-    """Read what the kernel says of this process."""
+    """Return the fields of ``/proc/self/status``."""
     with open("/proc/self/status") as lines:
         pairs = (line.rstrip("\n").partition(":\t") for line in lines)
         return {name: value for name, _, value in pairs}
 
 
 def connect() -> None:
-    """Try to reach the outside."""
+    """Connect to a public address, which must fail."""
     with socket.socket() as sock:
         sock.settimeout(1)
         sock.connect(("1.1.1.1", 53))
 
 
 def main() -> None:
-    """Try everything once."""
+    """Make every attempt once; what succeeds goes to ``FOUND``."""
     must_fail("/etc/shadow can be read", functools.partial(open, "/etc/shadow"))
     for path in ("/x", "/usr/x", "/etc/x", "/dev/x", "/opt/x", "/proc/x", "/root/x", "/home/x"):
         must_fail(f"{path} can be written", functools.partial(open, path, "w"))

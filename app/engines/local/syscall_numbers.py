@@ -1,6 +1,6 @@
-"""Number the system calls that the policy names: (x86_64, aarch64); None where an architecture lacks the call.
+"""Numbers of the policy's system calls: (x86_64, aarch64); ``None`` where an architecture lacks the call.
 
-The numbers are the kernel's stable ABI; a test compares them with libseccomp's table where that is installed.
+The numbers are the kernel's stable ABI. A test compares them with libseccomp's table where that is installed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Do a piece of work whole, or undo it: for work that a cancelled request must not leave half done."""
+"""Cancellation-safe work: it completes, or it is undone if its caller was cancelled."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _unfinished: set[asyncio.Task[Any]] = set()
-"""What goes on after its caller was cancelled; the loop itself would not keep it alive."""
+"""Undo tasks of cancelled callers. The event loop itself would not keep them alive."""
 
 
 async def whole(work: Coroutine[Any, Any, T], undo: Callable[[T], Awaitable[None]]) -> T:
-    """Give what the work gives. If the caller is cancelled meanwhile, the work still ends, and is undone then."""
+    """Run the work and return its result. If the caller is cancelled, the work still completes and is then undone."""
     working = asyncio.create_task(work)
     try:
         return await asyncio.shield(working)

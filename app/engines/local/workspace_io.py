@@ -1,8 +1,8 @@
-"""Reach into a sandbox's workspace from outside, without ever following what a program left there.
+"""Access to a sandbox's workspace from outside, which never follows a link that a program left there.
 
-The workspace is a tmpfs that no host path leads to; the zygote hands over a descriptor of its root. Every path is
-resolved below it by ``openat2``, with no symlink on the way. All of this runs in threads whose file system uid is the
-sandbox's: new files belong to the program, and nothing else on the machine is within their rights.
+With full isolation the workspace is a tmpfs that no host path leads to. The zygote passes a descriptor of its root.
+Every path is resolved below it by ``openat2``, with no symlink on the way. All of this runs in threads whose file
+system uid is the sandbox's. So new files belong to the program, and the threads have only the sandbox's rights.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def open_below(directory: int, path: str, flags: int, mode: int = 0) -> int:
-    """Open a path below a directory descriptor; symlinks and ``..`` fail. Raises ``OSError``."""
+    """Open a path below a directory descriptor. Raises ``OSError``, also for symlinks and ``..`` that leads out."""
     how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, _RESOLVE)
     descriptor: int = _libc.syscall(_OPENAT2, directory, os.fsencode(path), how, len(how))
     if descriptor < 0:
@@ -41,13 +41,16 @@ def open_below(directory: int, path: str, flags: int, mode: int = 0) -> int:
 
 
 class WorkspaceIO:
-    """Own the threads that touch workspaces."""
+    """Thread pool that reads and writes workspaces."""
 
     def __init__(self, uid: int, gid: int) -> None:
         self._executor = ThreadPoolExecutor(4, "workspace", initializer=_take_identity, initargs=(uid, gid))
 
     async def call(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run a function in one of the threads, to its end: a descriptor that it works on may be closed after us."""
+        """Run a function in one of the threads, to its end.
+
+        A cancelled call waits for it, too, because the caller may close a descriptor that the function uses.
+        """
         working = asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
         try:
             return await asyncio.shield(working)
@@ -56,7 +59,7 @@ class WorkspaceIO:
             raise
 
     async def _opened(self, function: Callable[..., int], *arguments: object) -> int:
-        """Run a function that opens a descriptor; one that nobody takes any more is closed."""
+        """Run a function that opens a descriptor. If the caller is cancelled, close the descriptor."""
         working = asyncio.ensure_future(self.call(function, *arguments))
         try:
             return await asyncio.shield(working)
@@ -67,13 +70,13 @@ class WorkspaceIO:
             raise
 
     def close(self) -> None:
-        """Let the threads end."""
+        """Stop the threads, without waiting for them."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     async def put(self, root: int, staged: Staged) -> None:
-        """Write one file, replacing a file (never a directory) at its path; nothing of it stays when that fails.
+        """Write one file, replacing a file (never a directory) at its path.
 
-        Raises ``OSError``, and whatever the source of the bytes raises.
+        On failure nothing of it stays. Raises ``OSError``, and whatever the source of the bytes raises.
         """
         if staged.size <= _SMALL:
             data = b"".join([chunk async for chunk in staged.read()])
@@ -100,7 +103,7 @@ class WorkspaceIO:
 
 
 def _take_identity(uid: int, gid: int) -> None:
-    """Give this thread alone the sandbox's file system identity; only root can and need do it."""
+    """Set the sandbox's file system identity for this thread alone. Only root can do it, and only root needs it."""
     if os.geteuid() == 0:
         _libc.setfsgid(gid)
         _libc.setfsuid(uid)
@@ -118,7 +121,7 @@ def _write_whole(root: int, path: str, data: bytes) -> None:
 
 
 def _remove(root: int, path: str) -> None:
-    """Remove a file that could not be written whole."""
+    """Remove a file that was not completely written."""
     parent, _, name = path.rpartition("/")
     try:
         directory = open_below(root, parent or ".", os.O_RDONLY | os.O_DIRECTORY)
@@ -147,7 +150,7 @@ def _create(root: int, path: str) -> int:
 
 
 def _make_directories(root: int, path: str) -> int:
-    """Open a directory, making it and what leads to it; a file or link in the way gives way."""
+    """Open a directory, creating it and its parents if missing. A file or link in the way is removed."""
     directory = os.dup(root)
     for name in filter(None, path.split("/")):
         above = directory
@@ -171,7 +174,7 @@ def _enter(above: int, name: str) -> int:
 
 
 def _clear(directory: int, name: str) -> None:
-    """Make room for a file. A directory in its way is moved aside, into a hidden one that no scan looks at."""
+    """Remove a file of that name. A directory is renamed to a hidden one instead, which no scan reads."""
     try:
         os.unlink(name, dir_fd=directory)
     except FileNotFoundError:

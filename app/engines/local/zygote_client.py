@@ -1,4 +1,4 @@
-"""Start the zygotes inside bubblewrap and ask them for workspaces and jails."""
+"""Client of the zygotes: starts them inside bubblewrap and requests workspaces and jails."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ANSWER_SECONDS = 10.0
 
 
 class Control:
-    """Talk to one zygote: a packet with descriptors out, a packet with descriptors back, one at a time."""
+    """Control connection to one zygote: one packet with descriptors out, one back, one request at a time."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -44,15 +44,15 @@ class Control:
         sock.setblocking(False)
 
     async def ready(self) -> None:
-        """Wait until the zygote has said that it is ready. Raises ``OSError`` or ``TimeoutError``."""
+        """Wait until the zygote has reported that it is ready. Raises ``OSError`` or ``TimeoutError``."""
         if not self._is_ready:
             await asyncio.wait_for(self._receive(), _START_SECONDS)
             self._is_ready = True
 
     async def ask(self, operation: str, descriptors: Sequence[int] = ()) -> list[int]:
-        """Send a request and give the descriptors of the answer. Raises ``EngineUnavailable``.
+        """Send a request and return the descriptors of the reply. Raises ``EngineUnavailable``.
 
-        A request that was sent is always answered, and the answer always read, or the next one would get it.
+        A sent request always gets a reply, and the reply is always read. Otherwise the next request would receive it.
         """
         handed = [os.dup(descriptor) for descriptor in descriptors]
         return await whole(self._ask(operation, handed), _close_all)
@@ -70,7 +70,7 @@ class Control:
             await _close_all(handed)
 
     async def _receive(self) -> list[int]:
-        """Wait for one packet. Raises ``ConnectionError`` at the end, ``EngineUnavailable`` for a refusal."""
+        """Receive one packet. Raises ``ConnectionError`` at the stream's end, ``EngineUnavailable`` for a refusal."""
         await self._packet_is_there()
         packet, descriptors, _, _ = socket.recv_fds(self._sock, _PACKET, 4)
         if not packet:
@@ -89,11 +89,11 @@ class Control:
         try:
             await coming
         finally:
-            if self._sock.fileno() == number:  # else it was closed, and the number is somebody else's by now
+            if self._sock.fileno() == number:  # otherwise it was closed, and the number may be reused
                 loop.remove_reader(number)
 
     def close(self) -> None:
-        """Hang up; the zygote ends then, and whoever waits for its answer hears that there will be none."""
+        """Close the connection, which ends the zygote. A pending receive raises ``ConnectionResetError``."""
         if self._sock.fileno() >= 0:
             asyncio.get_running_loop().remove_reader(self._sock.fileno())
         if self._coming is not None and not self._coming.done():
@@ -112,7 +112,7 @@ async def _close_all(descriptors: Sequence[int]) -> None:
 
 
 class ZygoteClient:
-    """Own the outer jail's process and both controls."""
+    """The outer jail's process, and a control connection to each zygote in it."""
 
     def __init__(self, recipe: EngineConfig) -> None:
         self.recipe = recipe
@@ -123,18 +123,18 @@ class ZygoteClient:
 
     @property
     def is_alive(self) -> bool:
-        """Tell whether the outer jail still runs and both zygotes answer."""
+        """Whether the outer jail still runs and every zygote answers."""
         if self._process is None or self._process.returncode is not None or not self.controls:
             return False
         return not any(control.is_broken for control in self.controls.values())
 
     async def start(self) -> None:
-        """Start the process and wait until the bare kind is ready. Raises ``EngineUnfit`` with what it said.
+        """Start the process and wait until the bare zygote is ready. Raises ``EngineUnfit`` with its stderr output.
 
-        The loaded kind gets ready meanwhile (about a second of imports); whoever needs it first waits for it.
+        The loaded zygote gets ready in the background (about a second of imports). Its first caller waits for it.
         """
         with tempfile.TemporaryDirectory(prefix="adapter-") as staging:
-            os.chmod(staging, 0o755)  # noqa: S103  the sandbox's uid must get through; it holds mount points only
+            os.chmod(staging, 0o755)  # noqa: S103  the sandbox's uid must pass through; it contains mount points only
             await self._spawn(Path(staging))
             try:
                 await self.controls["bare"].ready()
@@ -158,7 +158,7 @@ class ZygoteClient:
                 pass_fds=[*inherited, *jail.descriptors],
                 env=self._env(),
                 cwd="/",
-                start_new_session=True,  # one signal to the group ends both zygotes, also where no namespace does it
+                start_new_session=True,  # one signal to the group kills both zygotes, also without a namespace
             )  # fmt: skip
         finally:
             jail.close()
@@ -169,12 +169,12 @@ class ZygoteClient:
         self._log_task = asyncio.create_task(self._log_errors())
 
     def _env(self) -> dict[str, str]:
-        """Give the environment of what we start: the launcher's, or where nothing clears it, the zygote's own."""
+        """Return the environment of the process: the launcher's, or the zygote's own where nothing clears it."""
         ours = {"PYTHONPATH": str(bubblewrap.PROJECT), "PATH": os.defpath}
         return ours if self.recipe.isolation == "full" else ours | self.recipe.zygote_env()
 
     def _command(self, jail: bubblewrap.BubblewrapCommand, inherited: list[int]) -> list[str]:
-        """Write the whole command line; as root the launcher comes first and drops privileges."""
+        """Build the command line. As root the launcher comes first and drops privileges."""
         recipe = self.recipe
         zygote = [f"{recipe.inner_runtime}/bin/python3", "-m", "app.engines.local.inside.start", *map(str, inherited)]
         argv = [*self._bubblewrap(jail), *zygote]
@@ -184,14 +184,14 @@ class ZygoteClient:
         return [sys.executable, "-m", "app.engines.local.launch", order]
 
     def _bubblewrap(self, jail: bubblewrap.BubblewrapCommand) -> list[str]:
-        """Write bubblewrap's part; nothing where programs run without it."""
+        """Build bubblewrap's part of the command line; empty where programs run without it."""
         recipe = self.recipe
         if recipe.bwrap is None:
             return []
         bubblewrap.build(jail, bubblewrap.PROJECT / "app", recipe.runtime, recipe.base, recipe.zygote_env())
         site = recipe.bwrap.parent.parent.parent
         bwrap = jail.reachable(site) / recipe.bwrap.relative_to(site)
-        # the arguments go by descriptor: on the command line every jail could read them in /proc/1/cmdline
+        # pass the arguments by descriptor: on the command line every jail could read them in /proc/1/cmdline
         arguments = bubblewrap.memory_file("\0".join(jail.arguments) + "\0")
         jail.descriptors.append(arguments)
         return [str(bwrap), "--args", str(arguments), "--"]
@@ -204,13 +204,13 @@ class ZygoteClient:
             log.warning("sandbox: %s", text)
 
     async def stop(self) -> None:
-        """Kill the outer jail and, with it, every process in it; return when it is gone."""
+        """Kill the outer jail and every process in it, and wait until it is gone."""
         for control in self.controls.values():
             control.close()
         self.controls = {}
         if self._process is not None:
             if self._process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):  # it died by itself, and the loop has not heard of it yet
+                with contextlib.suppress(ProcessLookupError):  # it has already died, and the loop has not noticed yet
                     os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()
         if self._log_task is not None:
@@ -218,7 +218,7 @@ class ZygoteClient:
 
 
 def _configuration(recipe: EngineConfig) -> dict[str, Any]:
-    """Say what the zygotes need to know; the environment of programs where it is the same for all."""
+    """Return what the zygotes need, with the environment of programs where it is the same for all."""
     return {
         "preload": recipe.preload,
         "limits": asdict(recipe.limits) | {"seccomp": recipe.limits.seccomp.hex()},
@@ -228,7 +228,7 @@ def _configuration(recipe: EngineConfig) -> dict[str, Any]:
 
 
 def _plain(recipe: EngineConfig) -> dict[str, Any] | None:
-    """Say what a ground without namespaces needs to know; ``None`` for the full one."""
+    """Return the configuration of ``PlainJails``; ``None`` with full isolation."""
     if recipe.isolation == "full":
         return None
     readable = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/proc", "/dev", "/opt"]
@@ -251,13 +251,13 @@ _CURES = {
     "RTM_NEWADDR": _RESTRICTED,
     "No permissions to create": _RESTRICTED,
     "Creating new namespace failed": _RESTRICTED,
-    "set hostname": _RESTRICTED,  # Podman's filter lets namespaces be made, and no name be given in them
+    "set hostname": _RESTRICTED,  # Podman's filter allows namespaces, but not naming a host in them
     "mount proc": _MASKED_PROC,
 }
 
 
 def explain(said: str) -> str:
-    """Turn bubblewrap's words into a cause and a cure."""
+    """Translate bubblewrap's error output into a cause and a fix."""
     cure = next(
         (cure for words, cure in _CURES.items() if words in said), "Run `python -m app doctor` for the details."
     )

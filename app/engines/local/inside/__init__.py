@@ -1,1 +1,1 @@
-"""Run inside the outer jail, under the sandbox runtime's Python; standard library only."""
+"""Code that runs inside the outer jail, under the sandbox runtime's Python; standard library only."""

@@ -1,16 +1,16 @@
-"""Turn a fresh fork of the zygote into a jail of its own namespaces.
+"""Jail: a fresh fork of the zygote in namespaces of its own.
 
-This is the one place where mounts are made and privileges given up.
+With full isolation, this is the one place inside bubblewrap where mounts are made and privileges dropped.
 
-The order matters, and each step says what it needs:
+The order matters. Each step lists what it needs:
 
-1. ``fork`` and ``prepare``, ahead of time: own processes, network, IPC and host name (capabilities of the zygote's
-   namespace). The socket of a proxy, if there is one, is made here and handed to the service: see
+1. ``fork`` and ``prepare``, ahead of time: own processes, network, IPC and host name (needs capabilities in the
+   zygote's user namespace). The socket of a proxy, if there is one, is made here and passed to the service: see
    ``app.engines.local.egress_proxy``.
-2. ``_enter_mounts``: the sandbox's mount namespace, copied; own view of control groups; own ``/proc``, ``/tmp`` and
-   ``/dev/shm`` (same capabilities).
-3. ``_become_nobody``: a user namespace of its own, which owns none of the above, so nothing of it can be undone from
-   here on; then no capabilities, no new privileges, the seccomp filter.
+2. ``_enter_mounts``: a copy of the sandbox's mount namespace; own view of control groups; own ``/proc``, ``/tmp`` and
+   ``/dev/shm`` (needs the same capabilities).
+3. ``_become_nobody``: a user namespace of its own, which owns none of the above. So nothing of it can be undone from
+   then on. Then no capabilities, no new privileges, the seccomp filter.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ _SHUT = sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
 
 
 class NamespaceJails:
-    """Give every sandbox a mount namespace that differs from the zygote's by one workspace, every run its own jail."""
+    """Jails in namespaces, one for each run.
+
+    Each sandbox has a mount namespace that differs from the zygote's by one workspace.
+    """
 
     workspace: str | None = WORKSPACE
 
@@ -49,7 +52,11 @@ class NamespaceJails:
         self._fonts.offer(MATPLOTLIB_CONFIG)
 
     def make_workspace(self) -> list[int]:
-        """Mount an empty, size-limited workspace at both of its names (K13), in a namespace of its own; come back."""
+        """Mount an empty, size-limited workspace at both of its paths (K13), in a mount namespace of its own.
+
+        Return descriptors of the namespace and of the workspace. Afterwards this process is in its own mount namespace
+        again.
+        """
         sys_.unshare(sys_.CLONE_NEWNS)
         try:
             limits = self._limits
@@ -62,7 +69,7 @@ class NamespaceJails:
             sys_.setns(self._own_mounts, sys_.CLONE_NEWNS)
 
     def fork(self) -> int:
-        """Fork the first process of a new pid namespace. When it ends, the kernel kills all others in there."""
+        """Fork the first process of a new pid namespace. When it ends, the kernel kills all others in it."""
         sys_.unshare(sys_.CLONE_NEWPID)
         pid = -1
         try:
@@ -92,14 +99,14 @@ class NamespaceJails:
         sys_.setns(namespace, sys_.CLONE_NEWNS)
         sys_.unshare(
             sys_.CLONE_NEWNS | sys_.CLONE_NEWCGROUP
-        )  # by now we are in a control group of our own: hide the way
+        )  # by now we are in a control group of our own: hide its path
         sys_.mount("proc", "/proc", "proc", _GUARDED | sys_.MS_NOEXEC)
         sys_.mount("tmpfs", "/tmp", "tmpfs", _GUARDED, f"size={limits.tmp_bytes},nr_inodes=20000,mode=1777")
         sys_.mount("tmpfs", "/dev/shm", "tmpfs", _GUARDED, f"size={limits.shm_bytes},nr_inodes=1000,mode=1777")
         self._fonts.offer(MATPLOTLIB_CONFIG)
 
     def _become_nobody(self) -> None:
-        """Give up all power over the namespaces made so far, and every privilege.
+        """Drop all power over the namespaces made so far, and every privilege.
 
         The uid map is written through the zygote's ``/proc``, because ours is read-only by then.
         """

@@ -1,4 +1,4 @@
-"""Restrict this process, and all it starts, to some directories, without a privilege or a namespace: Landlock."""
+"""Landlock: restricts this process and its descendants to some directories, without privileges or namespaces."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _PATH_BENEATH: Final = 1
 _VERSION_FLAG: Final = 1
 _READ: Final = (1 << 0) | (1 << 2) | (1 << 3)  # execute, read a file, list a directory
 _RIGHTS: Final = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
-"""All file rights that each version of the interface knows."""
+"""All file rights of each version of the interface."""
 
-_SCOPED: Final = 3  # version 6: abstract sockets and signals stay among the restricted
+_SCOPED: Final = 3  # version 6: abstract sockets and signals only among restricted processes
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def version() -> int:
-    """Give the kernel's version of the interface, or 0 where there is none."""
+    """Return the kernel's version of the interface, or 0 where there is none."""
     return max(0, int(_libc.syscall(_CREATE, None, 0, _VERSION_FLAG)))
 
 
 def restrict(readable: Iterable[str], writable: Iterable[str]) -> None:
-    """Allow reading below some paths, everything below others, and nothing elsewhere. Raises ``OSError``."""
+    """Allow reading and executing below some paths, everything below others, nothing elsewhere. Raises ``OSError``."""
     known = version()
     rights = _RIGHTS[min(known, 5)]
     attributes = struct.pack("QQQ", rights, 0, _SCOPED if known >= 6 else 0)[: 24 if known >= 6 else 8]
@@ -45,7 +45,7 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     except FileNotFoundError:
         return
     if not os.path.isdir(path):
-        rights &= (1 << 0) | (1 << 1) | (1 << 2) | (1 << 14) | (1 << 15)  # what can be said of a file
+        rights &= (1 << 0) | (1 << 1) | (1 << 2) | (1 << 14) | (1 << 15)  # rights that apply to a file
     try:
         rule = struct.pack("=Qi", rights, parent)
         _called(_libc.syscall(_ADD, ruleset, _PATH_BENEATH, rule, 0), f"landlock_add_rule({path})")

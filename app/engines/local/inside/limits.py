@@ -1,4 +1,4 @@
-"""Bound what one run may take."""
+"""Resource limits of one run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class JailLimits:
-    """Hold the bounds, sizes in bytes, and the seccomp filter."""
+    """Limits of a run, sizes in bytes, and its seccomp filter."""
 
     tmp_bytes: int
     shm_bytes: int
@@ -21,10 +21,10 @@ class JailLimits:
     seccomp: bytes
     font_cache: str | None
     has_proxy: bool = False
-    """Whether a program finds a proxy on its loopback."""
+    """Whether a program has a proxy on its loopback."""
 
     def apply(self) -> None:
-        """Set this process's resource limits, for good."""
+        """Set this process's resource limits permanently."""
         for kind, most in (
             (resource.RLIMIT_NPROC, self.processes),
             (resource.RLIMIT_NOFILE, self.open_files),
@@ -36,15 +36,15 @@ class JailLimits:
 
 
 class FontCache:
-    """Link the ready-made matplotlib font cache into writable directories (building it costs 0.8 s)."""
+    """Links to the ready-made matplotlib font cache, for writable directories (building it costs 0.8 s)."""
 
     def __init__(self, ready_made: str | None) -> None:
-        """Find its files once: to look for them in each jail would cost 0.4 ms."""
+        """List the cache's files once: listing them in each jail would cost 0.4 ms."""
         found = Path(ready_made).glob("fontlist-*.json") if ready_made is not None else ()
         self._files = [(str(path), path.name) for path in found]
 
     def offer(self, directory: str) -> None:
-        """Make the directory, with links to them."""
+        """Create the directory with links to the files; do nothing if there are none."""
         if self._files:
             os.mkdir(directory)
         for path, name in self._files:

@@ -1,7 +1,7 @@
-"""Run programs where the machine allows no namespaces: less than a jail, and only when the operator asked for it.
+"""Jails where the machine allows no namespaces: weaker isolation, only if the operator asked for it.
 
-``degraded``: Landlock, seccomp and resource limits; the program sees the machine's processes and its own directory
-under another name than ``/mnt/data``. ``none``: resource limits and seccomp alone.
+``degraded``: Landlock, seccomp and resource limits. The program sees the machine's processes, and its own directory
+under another path than ``/mnt/data``. ``none``: resource limits and seccomp alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"
 
 
 class PlainJails:
-    """Give every sandbox a directory of the host, every run a restricted process."""
+    """Jails without namespaces: each sandbox is a directory of the host, each run a restricted process."""
 
     workspace: str | None = None
 
@@ -62,5 +62,5 @@ class PlainJails:
 
 
 def scratch_of(workspace: str) -> str:
-    """Name the directory for a run's temporary files; it is removed after the run."""
+    """Return the directory for a run's temporary files; it is removed after the run."""
     return f"{workspace}.tmp"

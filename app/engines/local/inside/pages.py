@@ -1,8 +1,8 @@
-"""Copy ahead the memory that a run is going to write to.
+"""Page pre-copying: copies ahead the memory that a run is going to write to.
 
-A fork shares its memory with the zygote, and its first write to each page costs a fault: about 3 µs each, for 600
-pages in a runner and 600 to 4,900 in a program. A jail that waits for its run can have them copied before, all in all
-for less. Which pages these are is seen once, in a run that is rehearsed.
+A fork shares its memory with the zygote. Its first write to each page costs a fault of about 3 µs. A runner writes to
+600 pages, a program to 600 to 4,900. A jail that waits for its run can copy them before, at a lower total cost. Which
+pages these are is measured once, in a trial run.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from app.engines.local.inside import warm_up
 from app.runner import serve
 
 MOST_PAGES = 4608
-"""So much memory (8 MiB) a process may take for it; the service with its spares shall stay below 250 MiB."""
+"""Maximum for each process (18 MiB of 4 KiB pages). The service with its warm pool shall stay below 250 MiB."""
 
 _AT_ONCE = 32
 _HUGE = 2 << 20
 _MOST_HUGE = 128
-"""What is larger is no heap but room that a library reserved; nothing of it is used."""
+"""Maximum of huge pages in one mapping. A larger one is no heap but unused address space that a library reserved."""
 
 _TELL = "\nprint(*written())\n"
 
 
 class Pages:
-    """Hold the pages that the two processes of a run write to, as pairs of address and size (bytes).
+    """Pages that the two processes of a run write to, as pairs of address and size (bytes).
 
-    In arrays: objects would have to be copied themselves.
+    They are in arrays, because objects would have to be copied themselves.
     """
 
     def __init__(self, runner: bytes = b"", program: bytes = b"") -> None:
-        """Take them as ``learn`` gives them."""
+        """Unpack the pairs, as ``_ranges`` packs them."""
         self._runner = array.array("Q", runner)
         self._program = array.array("Q", program)
 
     def runner(self, until: int) -> None:
-        """Copy the runner's, unless the descriptor has something to read first."""
+        """Copy the runner's pages; stop when the descriptor ``until`` has something to read."""
         _copy(self._runner, until)
 
     def program(self, until: int) -> None:
-        """Copy the program's, in the same way."""
+        """Copy the program's pages in the same way."""
         _copy(self._program, until)
 
 
@@ -65,10 +65,10 @@ def _copy(ranges: array.array[int], until: int) -> None:
 
 
 def learn(source: str) -> Pages:
-    """Let forks of this process run a program of ours, and see what they write to.
+    """Run a program of ours in forks of this process and return the pages that they write to.
 
-    What is learnt comes as bytes from a fork, too: to find it out leaves megabytes behind. Without an answer, nothing
-    is learnt.
+    Another fork computes the result and sends it as bytes, because computing it leaves megabytes behind. Without a
+    reply, the result is empty.
     """
     ours, theirs = socket.socketpair()
     with ours:
@@ -77,7 +77,7 @@ def learn(source: str) -> Pages:
             _be_teacher(theirs, source)
         theirs.close()
         parts = [serve.read_message(ours) or b"" for _ in range(2)]
-    with contextlib.suppress(ChildProcessError):  # nobody waits for the zygote's children
+    with contextlib.suppress(ChildProcessError):  # the kernel reaps the zygote's children
         os.waitpid(pid, 0)
     return Pages(*parts)
 
@@ -95,7 +95,7 @@ def _be_teacher(wire: socket.socket, source: str) -> NoReturn:
 
 
 def _rehearse(source: str) -> tuple[list[int], list[int]]:
-    """Run a program in two forks, as a jail would, and give the pages that each of them has for itself then."""
+    """Run a program in two forks, as a jail would, and return the pages that each of them then has to itself."""
     ours, theirs = socket.socketpair()
     with tempfile.TemporaryDirectory() as directory, ours:
         if os.fork() == 0:
@@ -118,7 +118,7 @@ def _be_runner(wire: socket.socket, directory: str) -> NoReturn:
 
 
 def _ranges(pages: Iterable[int]) -> bytes:
-    """Join neighbours; the longest first, as far as there is room."""
+    """Join adjacent pages into ranges; return the longest first, up to ``MOST_PAGES``."""
     joined: list[list[int]] = []
     for page in sorted(pages):
         if joined and sum(joined[-1]) == page:
@@ -135,10 +135,10 @@ def _ranges(pages: Iterable[int]) -> bytes:
 
 
 def gather() -> None:
-    """Put this process's memory into huge pages where the kernel can (Linux 6.1).
+    """Move this process's memory into huge pages where the kernel can (Linux 6.1).
 
-    A fork copies one entry for each instead of 512, and its end takes as few apart: 4 of 12 ms for the two processes of
-    a run with the data stack. What a fork writes to is still copied by small pages.
+    A fork copies one page table entry for each instead of 512, and its exit frees as few. This saves 4 of 12 ms for the
+    two processes of a run with the data stack. What a fork writes to is still copied in small pages.
     """
     for start, end in _written_to():
         first, last = -(-start // _HUGE), end // _HUGE
@@ -147,7 +147,7 @@ def gather() -> None:
 
 
 def _written_to() -> Iterable[tuple[int, int]]:
-    """Give the mappings of the heap."""
+    """Yield start and end of the heap's mappings: writable ones without a file."""
     with open("/proc/self/maps") as maps:
         for words in map(str.split, maps.readlines()):
             if words[1].startswith("rw") and (len(words) == 5 or words[5] == "[heap]"):
@@ -156,9 +156,9 @@ def _written_to() -> Iterable[tuple[int, int]]:
 
 
 def let_go() -> None:
-    """Unmap what was read of libraries and not changed: a fork does not get it anyway, and faults in what it needs.
+    """Unmap unchanged pages of libraries: a fork does not inherit them anyway, and faults in what it needs.
 
-    Most of it was needed only while modules were imported, 40 MiB with the data stack.
+    Most of them were needed only while modules were imported: 40 MiB with the data stack.
     """
     with open("/proc/self/smaps") as maps:
         address = size = 0
@@ -173,7 +173,10 @@ def let_go() -> None:
 
 
 def written(*, of_others_too: bool = False) -> list[int]:
-    """Give the addresses of the pages that this process alone has: what it wrote since it was forked."""
+    """Return the addresses of the pages that this process alone has: what it wrote since it was forked.
+
+    With ``of_others_too``, include the pages that it shares with other processes.
+    """
     import struct
 
     present, alone, of_file, found = 1 << 63, 1 << 56, 1 << 61, []

@@ -1,4 +1,4 @@
-"""Start the zygote, before anything is imported whose fork hooks would run in every jail."""
+"""Entry point of the zygote: keeps back fork hooks before an import registers one, since it would run in every jail."""
 
 from __future__ import annotations
 

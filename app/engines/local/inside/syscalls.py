@@ -1,4 +1,4 @@
-"""Call the few Linux calls that Python 3.11 does not offer (``os.unshare`` and ``os.setns`` come with 3.12)."""
+"""Wrappers of the few Linux calls that Python 3.11 does not offer (``os.unshare`` and ``os.setns`` come with 3.12)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _MADV_COLLAPSE: Final = 25
 _SIOCSIFFLAGS: Final = 0x8914
 _IFF_UP: Final = 1
 _LOOPBACK_UP: Final = struct.pack("16sh14x", b"lo", _IFF_UP)
-"""``netdevice(7)``; what else ``lo`` is cannot be taken from it."""
+"""See ``netdevice(7)``. The other flags of ``lo`` cannot be removed."""
 
 PAGE_BYTES: Final = os.sysconf("SC_PAGESIZE")
 
@@ -67,12 +67,12 @@ def _checked(result: int, what: str) -> None:
 
 
 def unshare(flags: int) -> None:
-    """Move this process into fresh namespaces of the given kinds."""
+    """Move this process into new namespaces of the given kinds."""
     _checked(_libc.unshare(ctypes.c_int(flags)), f"unshare({flags:#x})")
 
 
 def setns(descriptor: int, kind: int) -> None:
-    """Enter the namespace that the descriptor names."""
+    """Enter the namespace of the descriptor."""
     _checked(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(kind)), f"setns({kind:#x})")
 
 
@@ -90,17 +90,17 @@ def prctl(option: int, argument: int = 0, second: int = 0) -> None:
 
 
 def set_dumpable(dumpable: bool) -> None:
-    """Say whether others of the same uid may look into this process (``/proc/<pid>/mem``, ptrace)."""
+    """Set whether others of the same uid may access this process's memory (``/proc/<pid>/mem``, ptrace)."""
     prctl(_PR_SET_DUMPABLE, int(dumpable))
 
 
 def copy_pages(address: int, size: int) -> None:
-    """Make pages this process's own, as if each were written to. Does nothing where they are not (any more) mapped."""
+    """Copy pages for this process, as if each were written to. Pages that are not (or no longer) mapped are ignored."""
     _libc.madvise(address, size, _MADV_POPULATE_WRITE)
 
 
 def make_huge(address: int, size: int) -> None:
-    """Put pages into a huge one; does nothing where that cannot be."""
+    """Collapse pages into a huge page; do nothing where that is impossible."""
     _libc.madvise(address, size, _MADV_COLLAPSE)
 
 
@@ -110,7 +110,7 @@ def let_go_of(address: int, size: int) -> None:
 
 
 def drop_all_capabilities() -> None:
-    """Give up every capability for good: bounding set, ambient set, and the three of this process."""
+    """Drop every capability permanently: bounding set, ambient set, and the three sets of this process."""
     for capability in range(LAST_CAPABILITY + 1):
         prctl(_PR_CAPBSET_DROP, capability)
     prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
@@ -119,28 +119,28 @@ def drop_all_capabilities() -> None:
 
 
 def promise_no_new_privileges() -> None:
-    """Give up ever gaining privileges by executing a file."""
+    """Set ``no_new_privs``: executing a file can never grant privileges again."""
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 class Filter:
-    """Hold a seccomp filter (an array of ``struct sock_filter``) in the form in which the kernel takes it."""
+    """Seccomp filter (an array of ``struct sock_filter``) in the form that the kernel takes."""
 
     def __init__(self, program: bytes) -> None:
-        """Make it once, for all jails."""
+        """Build the filter once, for all jails."""
         self._filters = ctypes.create_string_buffer(program, len(program))
         self._program = _FilterProgram(len(program) // 8, ctypes.addressof(self._filters))
 
     def install(self) -> None:
-        """Promise no new privileges and install it, for good."""
+        """Set ``no_new_privs`` and install the filter, both permanently."""
         promise_no_new_privileges()
         prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(self._program))
 
 
 def bring_up_loopback() -> None:
-    """Turn on ``lo`` in this network namespace, so that a program can talk to itself.
+    """Bring up ``lo`` in this network namespace, so that a program can connect to itself.
 
-    By the plain class of sockets: the one that is in Python costs a fresh fork 80 pages.
+    Uses ``socket.SocketType``, written in C: the class written in Python costs a fresh fork 80 copied pages.
     """
     probe = socket.SocketType(socket.AF_INET, socket.SOCK_DGRAM)
     try:

@@ -1,10 +1,10 @@
-"""Do in the zygote what every first time has to do, so that its forks need not.
+"""Warm-up of the zygote: first-time work, done here so that its forks need not do it.
 
 A plot's first drawing imports back ends and file formats and fills caches of fonts and glyphs: 60 of 150 ms. None of it
-is specific to a program; what would be (open figures, open files) is given up again.
+is specific to a program. What would be specific (open figures, open files) is closed again.
 
-The interpreter writes to code that runs for the first times, to adapt it, and fills its caches of attributes: 130 of
-the pages that a runner has to copy.
+The interpreter rewrites code in its first runs, to adapt it, and fills its attribute caches. These are 130 of the pages
+that a runner has to copy.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from app.runner import matplotlib_show, process, serve
 from app.runner.messages import Limits, Program, Request
 
 _ROUNDS = 12
-"""CPython 3.11 adapts what has run eight times."""
+"""CPython 3.11 adapts code that has run eight times."""
 
 
 def run() -> None:
-    """Be the runner of some programs; who has children that shall live must not."""
+    """Serve some programs as their runner. The caller must have no child processes that have to survive."""
     ours, theirs = socket.socketpair()
     directory = tempfile.mkdtemp()  # ``TemporaryDirectory`` would be cleaned up by each program, too, as it exits
     with ours, theirs:
@@ -41,14 +41,14 @@ def run() -> None:
 
 
 def request(source: str, directory: str) -> bytes:
-    """Write what a runner is asked for to run this program."""
+    """Return the packed request that makes a runner run this program."""
     program, environment = Program(source, "main.py", "warm"), dict(os.environ)
     order = Request(program, Limits(), environment, workspace=directory, scratch=directory)
     return serve.pack(json.dumps(order.to_json()).encode())
 
 
 def draw() -> None:
-    """Draw and save what plots mostly are made of, if matplotlib is loaded. Raises whatever that raises."""
+    """Draw and save the usual elements of plots, if matplotlib is loaded. Raises whatever that raises."""
     if "matplotlib.pyplot" in sys.modules:
         matplotlib_show.install()  # pyplot asks once how figures are shown
         _draw_plots(sys.modules["matplotlib.pyplot"])
@@ -56,7 +56,7 @@ def draw() -> None:
 
 
 def program() -> str:
-    """Give the text of a program that draws the same."""
+    """Return the source of a program that draws the same plots."""
     functions = "\n".join(inspect.getsource(function) for function in (_draw_plots, _draw_frame))
     call = 'if "matplotlib.pyplot" in sys.modules:\n    _draw_plots(sys.modules["matplotlib.pyplot"])\n'
     return f"from __future__ import annotations\nimport io, sys\n{functions}\n{call}"
@@ -82,6 +82,6 @@ def _draw_frame(axes: Any) -> None:
 
 
 def _forget_open_fonts() -> None:
-    """Close the fonts' files: a fork closes what it inherits, and would read another file by their numbers."""
+    """Close the font files: a fork closes inherited descriptors, and would read another file under their numbers."""
     fonts: Any = sys.modules["matplotlib.font_manager"]
     fonts._get_font.cache_clear()

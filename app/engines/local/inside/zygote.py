@@ -1,18 +1,18 @@
-"""Fork jails from a warm interpreter. The zygote itself never runs a user's code and never sees a user's file.
+"""Zygote that forks jails from a warm interpreter. It never runs a user's code and never sees a user's file.
 
-Started once by ``app.engines.local.zygote_client`` through ``start``, inside bubblewrap, with all capabilities of its
+``app.engines.local.zygote_client`` starts it once, through ``start``, inside bubblewrap. It has all capabilities in its
 own user namespace and none outside it. Two kinds live in one process tree: ``bare``, this process, and ``loaded``, its
 fork with the data stack imported.
 
-Control is one SOCK_SEQPACKET pair for each kind. A request is one JSON packet:
+The control connection is one SOCK_SEQPACKET pair for each kind. A request is one JSON packet:
 
-    {"op": "workspace"}               -> {"ok": true} + [ground, workspace directory]
+    {"op": "workspace"}               -> {"ok": true} + [what a jail enters, workspace directory]
     {"op": "jail"} + [socket]         -> {"ok": true} + [pidfd of the jail's first process]
     {"op": "furnished"} + [socket]    -> both: the pidfd first
 
-A jail that has a proxy sends its listening socket. It then waits on its socket for one byte with the ground beside it
-(its mount namespace), enters it and serves one run. How a jail is made is the business of the ground: ``full`` or
-``plain``.
+A jail that has a proxy sends the proxy's listening socket. It then waits on its own socket for one byte with a
+descriptor, of its mount namespace or of a host directory. It enters that and serves one run. How a jail is made depends
+on the isolation: ``NamespaceJails`` or ``PlainJails``.
 """
 
 from __future__ import annotations
@@ -37,39 +37,39 @@ from app.runner import serve, warm_python
 
 _PACKET = 65536
 _TOOLS = "app.runner.pythontools"
-"""What programs with tools need; they are of the loaded kind, where there are two. What it brings (asyncio) would be
-most of the bare kind's memory, of which each of its forks pays for the copying."""
+"""What programs with tools need. Where there are two kinds, these programs are of the loaded one. Its imports
+(``asyncio``) would be most of the bare kind's memory, and each fork pays for copying them."""
 
 
 class Jails(Protocol):
-    """Make workspaces and jails."""
+    """Factory of workspaces and jails."""
 
     workspace: str | None
-    """Where programs find their workspace, if that is the same place for all."""
+    """Path of the workspace as programs see it, if it is the same for all."""
 
     def warm_up(self) -> None:
         """Prepare what importing the data stack needs."""
         ...
 
     def make_workspace(self) -> list[int]:
-        """Give two descriptors: what a jail enters, and the workspace's directory."""
+        """Create a workspace. Return two descriptors: what a jail enters, and the workspace's directory."""
         ...
 
     def fork(self) -> int:
-        """Fork the first process of a jail, in a pid namespace of its own if there are any."""
+        """Fork the first process of a jail, in a pid namespace of its own if there are namespaces."""
         ...
 
     def prepare(self) -> socket.socket | None:
-        """Do in the jail what needs no knowledge of the session; give the socket of its proxy, if it has one."""
+        """Do the jail's steps that do not depend on the session. Return the socket of its proxy, if it has one."""
         ...
 
     def enter(self, descriptor: int) -> int | None:
-        """Enter the workspace and give up all power; give a descriptor of our own ``oom_score_adj``."""
+        """Enter the workspace and drop all privileges. Return a descriptor of our own ``oom_score_adj``."""
         ...
 
 
 class Zygote:
-    """Answer the service's requests until its end of the socket closes."""
+    """Server of the control connection, until the service closes its end."""
 
     def __init__(self, control: socket.socket, ground: Jails, pages: Pages) -> None:
         self._control = control
@@ -77,7 +77,7 @@ class Zygote:
         self._pages = pages
 
     def serve(self) -> None:
-        """Say that we are ready, then answer packets; return when the service is gone."""
+        """Report readiness, then answer requests; return when the service is gone."""
         try:
             self._reply({"ok": True, "ready": True}, [])
             while True:
@@ -115,7 +115,7 @@ class Zygote:
         return os.pidfd_open(pid)
 
     def _be_jail(self, connection: int) -> NoReturn:
-        """Live the whole life of one jail. Its end, whatever the reason, is the end of every process in it."""
+        """Run one jail. When this process ends, for whatever reason, every process in the jail ends."""
         status = 70
         try:
             self._control.close()
@@ -136,7 +136,7 @@ class Zygote:
 
 
 def main(arguments: list[str]) -> None:
-    """Read the configuration from a descriptor, split into the two kinds and serve."""
+    """Read the configuration from a descriptor, fork into the two kinds and serve."""
     bare, loaded, configuration = (int(argument) for argument in arguments)
     with open(configuration, encoding="utf-8") as stream:
         settings = json.load(stream)
@@ -165,19 +165,19 @@ def main(arguments: list[str]) -> None:
 def _rehearse() -> None:
     try:
         warm_up.run()
-    except OSError as error:  # no directory to work in, perhaps; programs start slower then
+    except OSError as error:  # perhaps no temporary directory; programs then start slower
         print(f"rehearsal: {error!r}", file=sys.stderr)
 
 
 def _learn(ground: Jails, *, is_loaded: bool) -> Pages:
-    """See what runs write to; where no spare waits in a workspace, nobody has the time to use it."""
+    """Return the pages that runs write to; empty where no jail waits in a workspace, since none would copy them."""
     if ground.workspace is None:
         return Pages()
     return learn(warm_up.program() if is_loaded else "print(2 + 2)")
 
 
 def _preload(modules: list[str]) -> None:
-    """Import the data stack; a module that cannot be imported is nobody's error, programs work without it."""
+    """Import the data stack. A module that cannot be imported is no error: programs work without it."""
     for name in modules:
         try:
             importlib.import_module(name)
@@ -185,5 +185,5 @@ def _preload(modules: list[str]) -> None:
             print(f"preload: {name}: {error!r}", file=sys.stderr)
     try:
         warm_up.draw()
-    except Exception as error:  # noqa: BLE001  the same; plots are slower then
+    except Exception as error:  # noqa: BLE001  the same; plots are then slower
         print(f"rehearsal: {error!r}", file=sys.stderr)
