@@ -176,7 +176,7 @@ class Settings(BaseSettings):
     daytona_warm_sandboxes: int = _daytona(
         0,
         "Spare sandboxes that are kept running, beyond `MAX_SANDBOXES`: a new session does not wait for one to start."
-        " Replicas that share `REDIS_URL` keep so many together. Each costs what a running sandbox costs, day and"
+        " Replicas that share `REDIS_URL` share this number. Each costs what a running sandbox costs, day and"
         " night.",
         "sandboxes",
         ge=0,
@@ -261,7 +261,7 @@ class Settings(BaseSettings):
     rate_limit_user_runs: int = _request(
         0,
         "Programs that one user may start within 30 seconds; beyond it a 429. 0: any number; else at least 40,"
-        " because LibreChat reads images in up to 33 runs in a row (K42). Without tokens a user is whom the request"
+        " because LibreChat reads images in 33 runs (K42). Without tokens a user is whom the request"
         " names.",
         "runs",
         ge=0,
@@ -337,8 +337,8 @@ class Settings(BaseSettings):
     )
     console_enabled: bool = _watch(
         True,
-        "Whether there is the operator's page at `/console`. What it shows is for who knows the API key; with"
-        " `ADAPTER_AUTH=none` and no API key, for everybody who reaches the port, without sessions.",
+        "Whether there is the operator's page at `/console`. Its data needs the API key. With"
+        " `ADAPTER_AUTH=none` and no API key everybody who reaches the port sees it, without sessions.",
     )
 
     otel_exporter_otlp_endpoint: str | None = _watch(
@@ -423,7 +423,9 @@ class Settings(BaseSettings):
     @classmethod
     def _lets_librechat_work(cls, runs: int) -> int:
         if 0 < runs < LIBRECHAT_RUNS:
-            raise ValueError(f"0 (any number) or at least {LIBRECHAT_RUNS}: LibreChat reads images in so many runs")
+            raise ValueError(
+                f"0 (any number) or at least {LIBRECHAT_RUNS}: LibreChat reads images in up to 33 runs in a row"
+            )
         return runs
 
     @model_validator(mode="after")

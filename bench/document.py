@@ -99,7 +99,7 @@ def _throughput(run: Run) -> Iterator[str]:
         f"One caller alone already keeps {busy:.1f} of {cores} cores busy: while it waits for an answer, spares for the"
         f" next runs are made. So eight at once can get at most {cores / busy:.2f} × as much done. With spares it is"
         f" {rates[0]:.0f} runs a second one at a time and {rates[1]:.0f} at eight; without (`SANDBOX_STANDBY=0`)"
-        f" {rates[2]:.0f} and {rates[3]:.0f}: spares are for who waits.\n"
+        f" {rates[2]:.0f} and {rates[3]:.0f}: prepared jails shorten the wait of one caller.\n"
     )
 
 

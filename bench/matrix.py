@@ -32,7 +32,7 @@ def measure(plan: Plan, service: Service, noise: Noise) -> Results:
 
 
 def say(text: str) -> None:
-    """Tell how far we are, for who waits."""
+    """Print progress."""
     print(f"{time.monotonic() - _BEGAN:5.0f} s  {text}", file=sys.stderr, flush=True)
 
 

@@ -17,8 +17,8 @@ def router(prober: Prober, admission: Admission, engine: Engine, warnings: list[
     """Return the routes; readiness shows ``warnings`` as long as the process runs."""
     routes = APIRouter(tags=["health"])
 
-    @routes.get("/healthz", summary="Tell that the process answers")
-    @routes.get("/health", summary="Tell that the process answers")
+    @routes.get("/healthz", summary="Report that the process is alive")
+    @routes.get("/health", summary="Report that the process is alive")
     async def health() -> Response:
         return json_response({"status": "healthy", "version": __version__})
 

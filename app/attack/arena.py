@@ -1,4 +1,4 @@
-"""Hold what an attack needs: the service, the neighbour, the host's decoys, and the words that programs look for."""
+"""The environment of an attack: the service, the neighbour, the host's decoys, and the words that programs look for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from app.settings import Settings
 
 @dataclass(slots=True)
 class Arena:
-    """Know everything about one series of attacks."""
+    """The environment of one series of attacks."""
 
     target: Target
     neighbour: Neighbour
@@ -68,7 +68,7 @@ class Decoys:
                 self._callers += 1
 
     def complaint(self) -> str | None:
-        """Tell whether somebody called since the last look."""
+        """Whether somebody has connected since the last check."""
         callers, self._callers = self._callers, 0
         return f"{callers} connections came through to the host" if callers else None
 

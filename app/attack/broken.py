@@ -22,7 +22,7 @@ _ROUTES = ("/upload", "/upload/batch")
 
 
 def load() -> Iterator[RequestAttack]:
-    """Give them in the order of the table."""
+    """Return them in the order of the table."""
     only_401 = frozenset({400, 401})
     yield RequestAttack("forged credentials", "No key, a wrong key, an unsigned token: 401.", _credentials, only_401)
     yield RequestAttack("broken JSON", "A body that is no request is 400.", _bodies, MAY_WORK)

@@ -23,7 +23,7 @@ _ALSO_CALLED = {
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Say what one attack does and how it must end.
+    """What one attack does and how it must end.
 
     A program prints a line ``HELD what`` for each attempt that failed as it should, and ``ESCAPED what`` for one that
     did not. One that only a limit ends names the acceptable endings in ``ends``: ``TO`` time, ``OL`` output, ``SG``
@@ -67,7 +67,7 @@ class Attack:
 
 
 def load() -> list[Attack]:
-    """Give all program attacks in the order of the files, then a direct try of every call that the policy denies."""
+    """Return all program attacks in the order of the files, then a direct try of every call that the policy denies."""
     found = [attack for path in sorted(PROGRAMS.glob("*.toml")) for attack in _read(path)]
     return [*(attack for attack in found if attack.machine in ("", platform.machine())), *_denied_calls()]
 

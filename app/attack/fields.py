@@ -27,7 +27,7 @@ _FIND = "find / -xdev -newer /proc/1/cmdline -name '*@MARK@*' -not -path '/mnt/d
 
 
 def load() -> Iterator[RequestAttack]:
-    """Give one attack for each field."""
+    """Return one attack for each field."""
     ids = "A path is a pair of ids: anything else is 400 or 404, and no file of the host or of the store."
     yield from (RequestAttack(path, ids, _PathField(path)) for path in _PATHS)
     detail = "GET /files/@SESSION@?detail=@TRICK@"

@@ -1,4 +1,4 @@
-"""Be the neighbour: a session with secrets, a program that lives beside every attack, and short runs that are timed."""
+"""The neighbour: a session with secrets, a program that runs beside every attack, and short runs that are timed."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ class Neighbour:
 
     @property
     def bearable_seconds(self) -> float:
-        """Give the latency that counts as undisturbed: three times the usual one."""
+        """The latency that counts as undisturbed: three times the usual one."""
         return max(_FLOOR_SECONDS, _RATIO * self._usual_seconds)
 
     def complaint(self) -> str | None:
-        """Tell what is wrong after an attack; the best of some tries counts, for a pause of the machine is no harm."""
+        """List what is wrong after an attack. The best of several tries counts: a pause of the machine is no harm."""
         if self.harm:
             return self.harm.pop(0)
         took: list[float] = []
@@ -104,7 +104,7 @@ class Neighbour:
         return f"the neighbour's runs take {min(took):.2f} s and more, before {self._usual_seconds:.3f} s"
 
     def has_its_file(self) -> bool:
-        """Tell whether the uploaded secret is still there, and still the same."""
+        """Whether the uploaded secret is still there, unchanged."""
         return self._target.download(self.session_id, self.file_id) == self._secret.encode()
 
     def move_out(self) -> None:

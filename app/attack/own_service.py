@@ -117,7 +117,7 @@ class OwnService:
             return False
 
     def log(self) -> str:
-        """Give what the service has logged."""
+        """Return what the service has logged."""
         return (self.directory / "log").read_text(errors="replace")
 
     def remember(self) -> None:
@@ -126,7 +126,7 @@ class OwnService:
         self._before = self._holdings()
 
     def left(self) -> list[str]:
-        """Say what an attack has left on the host; waits a little for what is on its way out."""
+        """List what an attack has left on the host, after a short wait for what is ending."""
         if self._process.poll() is not None:
             return [f"the service ended with {self._process.returncode}"]
         deadline = time.monotonic() + _SETTLE_SECONDS
@@ -184,7 +184,7 @@ def _free_port() -> int:
 
 
 def descendants(root: int) -> list[int]:
-    """Give the processes below one, zombies included, those near it first."""
+    """Return the descendants of a process, zombies included, the nearest first."""
     below: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError, IndexError):

@@ -13,7 +13,7 @@ END = "<!-- attacks: end -->"
 
 
 def line(verdict: Verdict) -> str:
-    """Tell one verdict."""
+    """Print one verdict."""
     told = f"ESCAPED   {verdict.escape}" if verdict.escape else f"contained {verdict.held_by}"
     return f"{verdict.group}: {verdict.name}: {told}"
 

@@ -22,7 +22,7 @@ _ENDED_BY = {"TO": "time limit", "OL": "output limit", "EXIT": "ended by itself"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Tell what became of an attack; ``escape`` is empty when it was contained."""
+    """The result of an attack; ``escape`` is empty if it was contained."""
 
     group: str
     name: str
@@ -35,7 +35,7 @@ AnyAttack = Attack | RequestAttack
 
 
 def load() -> list[AnyAttack]:
-    """Give every attack there is."""
+    """Return all attacks."""
     return [*catalogue.load(), *fields.load(), *broken.load()]
 
 
@@ -59,7 +59,7 @@ def make(arena: Arena, attack: AnyAttack) -> Verdict:
 
 
 def aftermath(arena: Arena) -> str:
-    """Say what is not as it was; empty when all is well."""
+    """List what an attack has changed; empty if nothing."""
     complaints = [arena.neighbour.complaint(), arena.decoys.complaint()]
     if arena.own is not None:
         complaints += arena.own.left()

@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hold a response."""
+    """An HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -49,7 +49,7 @@ class _Secure(_Unchecked, http.client.HTTPSConnection):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Know where the service is and what it takes for a credential."""
+    """The address of the service and its credential."""
 
     url: str
     key: str

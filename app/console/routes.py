@@ -63,7 +63,7 @@ def router(overview: Overview, sessions: Sessions, lock: Lock) -> APIRouter:
     )
     async def listing(request: Request) -> Response:
         if not _is_operator(request, lock):
-            raise Unauthorized("sessions are listed for who holds the API key: their ids open their files")
+            raise Unauthorized("listing sessions needs the API key: their ids give access to their files")
         return json_response((await sessions.look(principal_of(request))).model_dump())
 
     return routes

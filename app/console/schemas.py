@@ -60,7 +60,7 @@ class LastRun(BaseModel):
 
     at: float
     run_id: str
-    session_id: str = Field(description="Empty for who has no key: an id opens what it names.")
+    session_id: str = Field(description="Empty without a key: an id gives access to what it names.")
     language: str
     ending: str
     exit_code: int | None
