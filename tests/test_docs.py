@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +92,10 @@ def test_troubleshooting_names_real_settings() -> None:
     named = set(re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z]{8,})\b", (DOCS / "troubleshooting.md").read_text()))
     assert "SANDBOX_MEMORY_BYTES" in named
     assert named - known == set()
+
+
+def test_the_tree_of_files_is_that_of_the_package() -> None:
+    """`ARCHITECTURE.md` has a line for each module; `python tools/architecture_tree.py --write` brings it up to date."""
+    script = DOCS.parent / "tools" / "architecture_tree.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
