@@ -95,7 +95,7 @@ def test_troubleshooting_names_real_settings() -> None:
 
 
 def test_the_tree_of_files_is_that_of_the_package() -> None:
-    """`ARCHITECTURE.md` has a line for each module; `python tools/architecture_tree.py --write` brings it up to date."""
+    """`ARCHITECTURE.md` has a line for each module; `python tools/architecture_tree.py --write` updates it."""
     script = DOCS.parent / "tools" / "architecture_tree.py"
     done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
