@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 
-MIN_BYTES = 1024 * 1024
+MIN_CHARS = 1024 * 1024
 """Shorter programs are not changed: reading them costs less than 0.1 s."""
 
 _FIRST_LINE = re.compile(r"[ \t]*python3[ \t]+-[ \t]+<<[ \t]*'(\w+)'[ \t]*")
@@ -28,7 +28,7 @@ def read_from_file(source: str, directory: str) -> str:
     Only a program that consists of one quoted here-document for ``python3 -`` is changed: the shell expands nothing in
     it. Raises ``OSError`` if the file cannot be written to ``directory``.
     """
-    if len(source) < MIN_BYTES:
+    if len(source) < MIN_CHARS:
         return source
     first, _, rest = source.partition("\n")
     opening = _FIRST_LINE.fullmatch(first)

@@ -10,7 +10,7 @@ import pytest
 from app.runner import stdin_program
 from tests.runner.host import Bench
 
-LARGE = "x" * (stdin_program.MIN_BYTES + 1)
+LARGE = "x" * (stdin_program.MIN_CHARS + 1)
 SHOW = """import sys
 print(len(payload), sys.argv, sys.path[0] == '', repr(sys.stdin.read()), __name__, '__file__' in globals())"""
 
