@@ -26,7 +26,7 @@ ROOM = 1.5
 
 
 def file_at(path: str, minutes: int = 0) -> FileRecord:
-    """Describe a file made so many minutes after the others."""
+    """Describe a file made ``minutes`` after the others."""
     modified = MADE + timedelta(minutes=minutes)
     return FileRecord(id=new_id(), path=path, size=1, modified=modified, etag="", content_type="text/plain")
 

@@ -30,7 +30,7 @@ class Meter:
 
 @asynccontextmanager
 async def running(slots: RunSlots, *names: str, owner: str | None = None) -> AsyncIterator[list[Slot]]:
-    """Hold a slot for each name."""
+    """Occupy a slot for each name."""
     async with AsyncExitStack() as stack:
         held = []
         for name in names:

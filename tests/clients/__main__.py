@@ -110,7 +110,7 @@ def table(reports: Sequence[Report]) -> str:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m tests.clients", description=__doc__)
     parser.add_argument("--only", default="", help="these versions, separated by commas (default: all that npm has)")
-    parser.add_argument("--workers", type=int, default=max(2, os.cpu_count() or 2), help="so many versions at a time")
+    parser.add_argument("--workers", type=int, default=max(2, os.cpu_count() or 2), help="versions at a time")
     parser.add_argument("--write", action="store_true", help="write the table into docs/compatibility.md")
     options = parser.parse_args()
     if options.write and options.only:

@@ -233,7 +233,7 @@ def bash_tools(subject: ClientUnderTest) -> list[str]:
 
 
 def offers(subject: ClientUnderTest, check: Check) -> bool:
-    """Tell whether the client has what a check is about."""
+    """Whether the client has what a check is about."""
     if check is check_bash:
         return bool(bash_tools(subject))
     needed = {check_tools_from_python: PYTHON_WITH_TOOLS, check_tools_from_bash: BASH_WITH_TOOLS}

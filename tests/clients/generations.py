@@ -104,7 +104,7 @@ def generation_of(version: str) -> Generation | None:
 
 
 def is_newer_than_known(version: str) -> bool:
-    """Tell whether a client came after all that RELEASES lists."""
+    """Whether a client is newer than all that RELEASES lists."""
     return parse_version(version) > max(map(parse_version, RELEASES))
 
 

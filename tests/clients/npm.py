@@ -68,7 +68,7 @@ def npm(*arguments: str, cwd: Path) -> str:
 
 @contextmanager
 def locked(name: str) -> Iterator[None]:
-    """Hold a lock of the cache, against other processes and threads."""
+    """Lock the cache against other processes and threads."""
     CACHE.mkdir(parents=True, exist_ok=True)
     (CACHE / ".gitignore").write_text("*\n")  # so that no rule elsewhere needs to know this place
     with (CACHE / f"{name}.lock").open("w") as lock:

@@ -15,7 +15,7 @@ SLEEP = "echo begun; sleep 600"
 
 @asynccontextmanager
 async def sleepers(service: Service, count: int, **body: str) -> AsyncIterator[None]:
-    """Keep so many sleeping programs in the sandboxes meanwhile; their callers leave at the end."""
+    """Keep ``count`` sleeping programs in the sandboxes meanwhile; their callers leave at the end."""
     caller, tasks = service.caller(), list[asyncio.Future[object]]()
     try:
         for number in range(1, count + 1):  # one by one: on a busy machine forty at once wait for too long

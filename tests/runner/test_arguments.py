@@ -16,7 +16,7 @@ def test_a_schema_that_is_none_names_nothing(schema: dict[str, Any] | None) -> N
 
 
 def nested(levels: int) -> Any:
-    """Nest lists so many levels deep."""
+    """Return lists nested ``levels`` deep."""
     value: Any = 0
     for _ in range(levels):
         value = [value]
