@@ -8,6 +8,9 @@ ARGS ?=
 CONVERSATIONS ?= 200
 # For `make fuzz`: how many minutes.
 MINUTES ?= 5
+# For `make test-librechat`: a git checkout of LibreChat, and which of its tags or commits.
+LIBRECHAT ?=
+TAGS ?= v0.7.6 v0.7.7 v0.7.8 v0.7.9 v0.8.0 v0.8.1 v0.8.2 v0.8.3 v0.8.4 v0.8.5 v0.8.6-rc1 v0.8.6 v0.8.7-rc1 v0.8.7 v0.8.8-rc1
 # For `make lock`: UPGRADE=1 takes the newest releases.
 UPGRADE ?=
 export PYTHON UPGRADE
@@ -34,6 +37,9 @@ test-replicas: install .venv/.installed-dev  ## Three replicas, 200 conversation
 
 test-clients: install .venv/.installed-dev  ## Play the same checks with every client on npm (4 min, the first time 7; ARGS='--only 3.9.2,1.8.8')
 	@.venv/bin/python -m tests.clients $(ARGS)
+
+test-librechat: install .venv/.installed-dev  ## Run LibreChat's own server code, release by release (LIBRECHAT=../LibreChat TAGS='v0.8.6 v0.8.7')
+	@.venv/bin/python -m tests.librechat --checkout "$(LIBRECHAT)" --tags "$(TAGS)" $(ARGS)
 
 faults: install .venv/.installed-dev  ## Break every part many times, count what is lost: nothing (half an hour; ARGS='--kills 20 --most 2')
 	@tools/test_tools.sh
