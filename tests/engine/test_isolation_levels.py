@@ -23,7 +23,9 @@ from app.runner.messages import Limits, Reply, Request
 from tests.engine.conftest import SETTINGS
 
 Run = Callable[[str, str], Awaitable[Reply]]
-WITHOUT_PRELOAD = replace(SETTINGS, preload=(), standby=0)
+WITHOUT_PRELOAD = replace(SETTINGS, preload=(), standby=0, uid=64998)
+"""With a uid of its own: without control groups, the limit of processes counts all of the uid on the machine, and other
+tests run programs at the same time."""
 
 
 @pytest.fixture
