@@ -34,13 +34,15 @@ RUN /usr/local/bin/python -m venv /opt/service \
 
 FROM base AS tree
 COPY app ./app
+COPY librechat_code_interpreter ./librechat_code_interpreter
 COPY sandbox/packages.txt sandbox/extra.txt sandbox/fonts.py ./sandbox/
-RUN python -m compileall -qq --invalidation-mode unchecked-hash app
+RUN python -m compileall -qq --invalidation-mode unchecked-hash app librechat_code_interpreter
 
 FROM base AS daytona
 ENV ADAPTER_ENGINE=daytona
 COPY --from=packages /opt/service /opt/service
 COPY --from=tree /srv/adapter/app /srv/adapter/app
+COPY --from=tree /srv/adapter/librechat_code_interpreter /srv/adapter/librechat_code_interpreter
 COPY --from=tree /srv/adapter/sandbox /srv/adapter/sandbox
 USER 10001
 
@@ -72,5 +74,6 @@ FROM toolchains-${TOOLCHAINS}
 COPY --from=runtime /opt/sandbox /opt/sandbox
 COPY --from=packages /opt/service /opt/service
 COPY --from=tree /srv/adapter/app /srv/adapter/app
+COPY --from=tree /srv/adapter/librechat_code_interpreter /srv/adapter/librechat_code_interpreter
 COPY --from=tree /srv/adapter/sandbox /srv/adapter/sandbox
 USER 10001

@@ -82,7 +82,7 @@ run-daytona-emulator: install .venv/.installed-dev  ## Start an emulator of Dayt
 	@exec .venv/bin/python -m devtools.daytona_emulator --with-service
 
 attack: install  ## Try to get out of the sandbox in every known way (ARGS='--quick', ARGS='--url URL --key KEY')
-	@.venv/bin/python -m app attack $(ARGS)
+	@.venv/bin/python -m attack $(ARGS)
 
 fuzz: install .venv/.installed-dev  ## Make up requests, forms and runner frames (MINUTES=20), and write docs/security.md
 	@tools/test_tools.sh

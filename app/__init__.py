@@ -1,3 +1,1 @@
-"""LibreChat's Code Interpreter API on self-hosted sandboxes."""
-
-__version__ = "0.1.0"
+"""Short names for use from the source tree: ``uvicorn app.main:app`` and ``python -m app``."""

@@ -11,14 +11,14 @@ from typing import Any
 
 import uvicorn
 
-from app import process_tuning
-from app.api.connection_limits import BoundedConnection
-from app.core.ids import new_id
-from app.core.protocols import Staged
-from app.main import create_app
-from app.runner.endings import Ending
-from app.runner.messages import Reply, Request
-from app.settings import load_settings
+from librechat_code_interpreter import process_tuning
+from librechat_code_interpreter.api.connection_limits import BoundedConnection
+from librechat_code_interpreter.core.ids import new_id
+from librechat_code_interpreter.core.protocols import Staged
+from librechat_code_interpreter.main import create_app
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import Reply, Request
+from librechat_code_interpreter.settings import load_settings
 
 
 class ScriptedSandbox:

@@ -83,7 +83,7 @@ def _free_port() -> int:
 
 def _command(service: LiveService) -> list[str]:
     host, port = service.host.split(":")
-    bounds = "app.api.connection_limits:BoundedConnection"
+    bounds = "librechat_code_interpreter.api.connection_limits:BoundedConnection"
     return [sys.executable, "-m", "uvicorn", "app.main:app", "--http", bounds, "--host", host, "--port", port]
 
 

@@ -115,7 +115,7 @@ def test_a_machine_that_cannot_isolate_is_refused(tmp_path: Path) -> None:
 def test_the_first_start_makes_a_key_and_keeps_it_private(tmp_path: Path) -> None:
     """With no credential configured a key is added to ``.env``, readable by its owner alone; the rest stays."""
     (tmp_path / ".env").write_text("PORT=8123\nADAPTER_API_KEY=\n")
-    code = "from app.cli.key import ensure_key; print(ensure_key(), ensure_key())"
+    code = "from librechat_code_interpreter.cli.key import ensure_key; print(ensure_key(), ensure_key())"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
@@ -133,8 +133,8 @@ def test_the_first_start_makes_a_key_and_keeps_it_private(tmp_path: Path) -> Non
 
 def test_welcome_says_what_librechat_needs() -> None:
     """The lines to paste hold the key once for releases before v0.8.6 and once in the address for those from it."""
-    from app.cli.serve import welcome
-    from app.settings import Settings
+    from librechat_code_interpreter.cli.serve import welcome
+    from librechat_code_interpreter.settings import Settings
 
     text = welcome(Settings(adapter_api_key="the-key", host="127.0.0.1", port=8000), key_was_made=True)
     assert "LIBRECHAT_CODE_BASEURL=http://localhost:8000/v1\n  LIBRECHAT_CODE_API_KEY=the-key" in text
@@ -154,7 +154,10 @@ def test_a_health_check_asks_the_service_that_runs_here(tmp_path: Path) -> None:
 
 def test_a_health_check_imports_no_framework_and_no_engine(tmp_path: Path) -> None:
     """`doctor --quick` runs twice a minute for ever: it needs neither FastAPI, uvicorn, an engine nor a store."""
-    program = "import sys; from app.__main__ import main; main(['doctor', '--quick']); print(*sys.modules)"
+    program = (
+        "import sys; from librechat_code_interpreter.__main__ import main;"
+        "main(['doctor', '--quick']); print(*sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,
@@ -165,8 +168,18 @@ def test_a_health_check_imports_no_framework_and_no_engine(tmp_path: Path) -> No
         check=False,
     )
     loaded = set(done.stdout.split())
-    assert "app.cli.doctor" in loaded, done.stderr
-    assert loaded & {"fastapi", "uvicorn", "obstore", "app.wiring", "app.core.run_service"} == set()
+    assert "librechat_code_interpreter.cli.doctor" in loaded, done.stderr
+    assert (
+        loaded
+        & {
+            "fastapi",
+            "uvicorn",
+            "obstore",
+            "librechat_code_interpreter.wiring",
+            "librechat_code_interpreter.core.run_service",
+        }
+        == set()
+    )
 
 
 def test_no_key_is_made_where_it_could_not_be_kept(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.core import clock
-from app.core.clock import Clock
+from librechat_code_interpreter.core import clock
+from librechat_code_interpreter.core.clock import Clock
 
 DAY_SECONDS = 86400.0
 

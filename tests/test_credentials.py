@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 from starlette.datastructures import Headers
 
-from app.api.auth import Credentials
-from app.api.jwt_keys import read_keys
-from app.core.errors import Unauthorized
-from app.core.principal import Principal
-from app.settings import Settings, SettingsError
+from librechat_code_interpreter.api.auth import Credentials
+from librechat_code_interpreter.api.jwt_keys import read_keys
+from librechat_code_interpreter.core.errors import Unauthorized
+from librechat_code_interpreter.core.principal import Principal
+from librechat_code_interpreter.settings import Settings, SettingsError
 
 API_KEY = "k:y é%2F-0123456789"
 PrivateKey = ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey

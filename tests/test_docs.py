@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.api.errors import _WORDS, STATUS
-from app.cli import attack, doctor, execute, serve
-from app.core import errors
-from app.main import EX_CONFIG, create_app
-from app.settings import Settings
+from attack.__main__ import argument_parser
+from librechat_code_interpreter.api.errors import _WORDS, STATUS
+from librechat_code_interpreter.cli import doctor, execute, serve
+from librechat_code_interpreter.core import errors
+from librechat_code_interpreter.main import EX_CONFIG, create_app
+from librechat_code_interpreter.settings import Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -51,10 +52,11 @@ def test_every_command_and_option_has_its_line() -> None:
     text = (DOCS / "operations.md").read_text()
     parser = argparse.ArgumentParser()
     commands = parser.add_subparsers()
-    for module in (serve, execute, doctor, attack):
+    for module in (serve, execute, doctor):
         module.add_to(commands)
-    for name, command in commands.choices.items():
-        assert f"python -m app {name}" in text
+    known = {f"app {name}": command for name, command in commands.choices.items()}
+    for name, command in {**known, "attack": argument_parser()}.items():
+        assert f"python -m {name}" in text
         for action in command._actions:
             for option in action.option_strings:
                 assert option in ("-h", "--help") or f"`{option}`" in text

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PHRASES = ("for who ", "so many ", "as good as new", "Tell that", "hears 4", "hears 5", "hear 4", "hear 5")
 MISUSED_VERBS = ("Tell", "Hold", "Know", "Be", "Say", "Give")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / ".env.example"])
-MODULES = sorted((ROOT / "app").rglob("*.py"))
+MODULES = sorted((ROOT / "librechat_code_interpreter").rglob("*.py"))
 _MISUSE = re.compile(rf"({'|'.join(MISUSED_VERBS)})\b")
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fastapi import Request
 
-from app.api.disconnect import while_connected
-from app.core.errors import ClientLeft, LeasesUnavailable
+from librechat_code_interpreter.api.disconnect import while_connected
+from librechat_code_interpreter.core.errors import ClientLeft, LeasesUnavailable
 
 
 async def test_an_error_of_a_run_whose_client_has_left_was_logged_as_never_retrieved() -> None:

@@ -12,12 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.ids import new_id
-from app.core.inputs import Input, References, forget_replaced, note_placed, select_inputs, stale_in
-from app.core.outputs import Delivery, Output, note_in_record
-from app.core.paths import Occupied
-from app.core.protocols import Lease
-from app.core.session import FileRecord, Record, now
+from librechat_code_interpreter.core.ids import new_id
+from librechat_code_interpreter.core.inputs import (
+    Input,
+    References,
+    forget_replaced,
+    note_placed,
+    select_inputs,
+    stale_in,
+)
+from librechat_code_interpreter.core.outputs import Delivery, Output, note_in_record
+from librechat_code_interpreter.core.paths import Occupied
+from librechat_code_interpreter.core.protocols import Lease
+from librechat_code_interpreter.core.session import FileRecord, Record, now
 
 FEW, MANY = 100, 1000
 MADE = now()

@@ -1,4 +1,4 @@
-"""Prove what `app.settings` promises: the seed's names, one line for a bad value, no secret in any text."""
+"""Prove what `settings` promises: the seed's names, one line for a bad value, no secret in any text."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from app.settings import Settings, SettingsError, load_settings
-from app.units import GiB, MiB, human_bytes, parse_bytes
+from librechat_code_interpreter.settings import Settings, SettingsError, load_settings
+from librechat_code_interpreter.units import GiB, MiB, human_bytes, parse_bytes
 
 
 def _tool() -> Any:

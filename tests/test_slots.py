@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from app.core.errors import Busy
-from app.core.slots import RunSlots, Slot, SlotLimits
+from librechat_code_interpreter.core.errors import Busy
+from librechat_code_interpreter.core.slots import RunSlots, Slot, SlotLimits
 
 SOON_SECONDS = 30.0
 """Waits end by an event long before; this only ends a test that fails."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "ARCHITECTURE.md"
-PACKAGE = ROOT / "app"
+PACKAGE = ROOT / "librechat_code_interpreter"
 BEGIN, END = "<!-- tree: begin -->\n", "<!-- tree: end -->\n"
 
 

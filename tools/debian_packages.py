@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from app.core.languages import LANGUAGES  # noqa: E402  found by the line above
+from librechat_code_interpreter.core.languages import LANGUAGES  # noqa: E402  found by the line above
 
 
 def packages(kind: str) -> set[str]:

@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "openapi.json"
 sys.path.insert(0, str(ROOT))
 
-from app.main import create_app  # noqa: E402  # run as a script, the tool has to find `app` first
-from app.settings import Settings  # noqa: E402  # as above
+from librechat_code_interpreter.main import create_app  # noqa: E402  # run as a script, the tool has to find `app` first
+from librechat_code_interpreter.settings import Settings  # noqa: E402  # as above
 
 
 class _NoEngine:

@@ -1,4 +1,4 @@
-"""Generate ``.env.example`` and ``docs/settings.md`` from ``app.settings``.
+"""Generate ``.env.example`` and ``docs/settings.md`` from ``settings``.
 
 Usage:
     python tools/settings_docs.py --write    write both
@@ -19,8 +19,8 @@ from typing import Any, Literal, get_args, get_origin
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from app.settings import Settings  # noqa: E402  # run as a script, the tool has to find `app` first
-from app.units import human_bytes  # noqa: E402  # as above
+from librechat_code_interpreter.settings import Settings  # noqa: E402  # run as a script, the tool has to find `app` first
+from librechat_code_interpreter.units import human_bytes  # noqa: E402  # as above
 
 SEED = (
     "ADAPTER_API_KEY",
@@ -34,7 +34,7 @@ SEED = (
 _TYPES = {"SecretStr": "secret", "str": "text", "int": "integer", "bool": "`true` or `false`", "Path": "path"}
 
 _INTRO = """\
-<!-- Generated from app/settings.py by `python tools/settings_docs.py --write`; do not edit. -->
+<!-- Generated from librechat_code_interpreter/settings.py by `python tools/settings_docs.py --write`; do not edit. -->
 # Settings
 
 The service reads its environment and a file `.env` in the directory it starts in; the environment wins.
@@ -45,7 +45,7 @@ names it. Sizes are bytes, or a number with its unit: `20971520`, `20MiB`, `1.5 
 _TABLE_HEAD = "| Variable | Type | Default | Unit | Meaning |\n| --- | --- | --- | --- | --- |\n"
 _ENV_INTRO = """\
 # Copy this file to .env, take the # away from what you change. Every setting: docs/settings.md
-# Generated from app/settings.py by `python tools/settings_docs.py --write`; do not edit.
+# Generated from librechat_code_interpreter/settings.py by `python tools/settings_docs.py --write`; do not edit.
 """
 
 

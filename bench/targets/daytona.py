@@ -14,15 +14,15 @@ from typing import Any
 
 from daytona import AsyncDaytona, DaytonaConfig
 
-from app.core.events import Events
-from app.core.languages import LANGUAGES
-from app.engines.daytona import bootstrap
-from app.engines.daytona.calls import Calls
-from app.engines.daytona.runner_exec import Pipe
-from app.engines.daytona.sandbox import program_env
-from app.runner.messages import Request
 from bench import service
 from bench.measure import median, percentile
+from librechat_code_interpreter.core.events import Events
+from librechat_code_interpreter.core.languages import LANGUAGES
+from librechat_code_interpreter.engines.daytona import bootstrap
+from librechat_code_interpreter.engines.daytona.calls import Calls
+from librechat_code_interpreter.engines.daytona.runner_exec import Pipe
+from librechat_code_interpreter.engines.daytona.sandbox import program_env
+from librechat_code_interpreter.runner.messages import Request
 
 _KEY = "emulator"
 _WARM_UP = 3

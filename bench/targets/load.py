@@ -8,15 +8,15 @@ import logging
 import time
 from typing import Any
 
-from app.core.languages import find_language
-from app.core.protocols import Engine
-from app.runner.endings import Ending
-from app.runner.messages import Limits, Request
-from app.settings import Settings
-from app.wiring import make_engine
 from bench import service, wire
 from bench.measure import Sample, median, percentile, sample
 from bench.programs import BY_NAME, IMPORTS
+from librechat_code_interpreter.core.languages import find_language
+from librechat_code_interpreter.core.protocols import Engine
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import Limits, Request
+from librechat_code_interpreter.settings import Settings
+from librechat_code_interpreter.wiring import make_engine
 
 _MOST_TURNS = 3
 _PATIENCE_SECONDS = 30.0
@@ -135,7 +135,7 @@ def _settle(running: service.Service) -> None:
 
 async def _engine_alone(at_once: int, seconds: float) -> float:
     """Fork the same program in fresh jails from this process, without HTTP, sessions or store; give runs a second."""
-    logging.getLogger("app").setLevel(logging.ERROR)
+    logging.getLogger("librechat_code_interpreter").setLevel(logging.ERROR)
     engine = make_engine(Settings(adapter_engine="local", sandbox_runtime=service.RUNTIME, adapter_api_key="x"))
     await engine.open()
     try:

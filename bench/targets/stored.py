@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from app.core.ids import new_id
-from app.core.session import FileRecord, Record, now
-from app.stores.directory import open_files
 from bench import service
 from bench.measure import median, percentile, sample
 from bench.wire import Wire, request
+from librechat_code_interpreter.core.ids import new_id
+from librechat_code_interpreter.core.session import FileRecord, Record, now
+from librechat_code_interpreter.stores.directory import open_files
 
 _FILES = 5
 _REQUESTS = 400

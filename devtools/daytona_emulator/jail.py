@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from app.engines.local.bubblewrap import ETC_NAMES, PROJECT, BubblewrapCommand, memory_file
-from app.engines.local.config import find_bwrap, read_policy
-from app.engines.local.isolate import remove_tree
-from app.engines.local.readable import readable
-from app.engines.local.seccomp import compile_policy
 from devtools.daytona_emulator import wire
+from librechat_code_interpreter.engines.local.bubblewrap import ETC_NAMES, PROJECT, BubblewrapCommand, memory_file
+from librechat_code_interpreter.engines.local.config import find_bwrap, read_policy
+from librechat_code_interpreter.engines.local.isolate import remove_tree
+from librechat_code_interpreter.engines.local.readable import readable
+from librechat_code_interpreter.engines.local.seccomp import compile_policy
 
 HOME: Final = "/home/daytona"
 SHARED: Final = "/shared"
@@ -187,7 +187,7 @@ def _command(outer: BubblewrapCommand, root: Path, runtime: Path, shared: Path |
     if not outer.staged:
         return argv
     order = json.dumps({"stage": outer.staged, "uid": outer.uid, "argv": argv})
-    return [sys.executable, "-S", "-m", "app.engines.local.launch", order]
+    return [sys.executable, "-S", "-m", "librechat_code_interpreter.engines.local.launch", order]
 
 
 def _identity(outer: BubblewrapCommand) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.attack.arena import Arena, prepared
+from attack.arena import Arena, prepared
 from tests.contract.service import settings_for
 
 

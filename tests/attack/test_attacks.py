@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.attack import suite
-from app.attack.arena import Arena
-from app.attack.suite import AnyAttack
+from attack import suite
+from attack.arena import Arena
+from attack.suite import AnyAttack
 
 ATTACKS = suite.load()
 

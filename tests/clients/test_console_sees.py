@@ -6,7 +6,7 @@ import json
 import time
 import urllib.request
 
-from app.console.clients import release_of
+from librechat_code_interpreter.console.clients import release_of
 from tests.clients.client import Client, Json, execute
 from tests.clients.uploading import USER, uploaded
 from tests.service import LiveService

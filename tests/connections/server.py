@@ -13,8 +13,8 @@ from typing import ClassVar
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from app.api.connection_limits import BoundedConnection
-from app.units import MiB
+from librechat_code_interpreter.api.connection_limits import BoundedConnection
+from librechat_code_interpreter.units import MiB
 
 WITHIN_SECONDS = 20
 ANSWER = b"all of it"

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from app.api.connection_limits import HEAD_BYTES, BoundedConnection
-from app.units import KiB
+from librechat_code_interpreter.api.connection_limits import HEAD_BYTES, BoundedConnection
+from librechat_code_interpreter.units import KiB
 from tests.connections.server import ANSWER, ENDLESS, Echo, Hasty, serving
 from tests.contract import live
 
@@ -181,7 +181,7 @@ def test_what_is_no_http_was_answered_in_plain_text(echo: Echo) -> None:
 
 def test_connections_took_the_descriptors_that_programs_need(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the most that there may be, a connection is closed at once, and those before it serve on."""
-    monkeypatch.setattr("app.api.connection_limits.most_connections", lambda: 5)
+    monkeypatch.setattr("librechat_code_interpreter.api.connection_limits.most_connections", lambda: 5)
     with ExitStack() as held:
         kept = [held.enter_context(echo.connected()) for _ in range(5)]
         assert live.until(lambda: echo.open_connections() == 5)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.api.connection_limits import most_connections
-from app.units import KiB
+from librechat_code_interpreter.api.connection_limits import most_connections
+from librechat_code_interpreter.units import KiB
 from tests.contract import live
 from tests.contract.test_memory import server_process
 from tests.service import LiveService, running_service

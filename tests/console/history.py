@@ -7,9 +7,9 @@ import random
 import time
 from collections.abc import Iterator
 
-from app.core.events import FinishedRun, Seconds
-from app.core.ids import new_id
-from app.core.principal import Principal
+from librechat_code_interpreter.core.events import FinishedRun, Seconds
+from librechat_code_interpreter.core.ids import new_id
+from librechat_code_interpreter.core.principal import Principal
 
 _SHARES = {"py": 0.68, "bash": 0.12, "js": 0.09, "ts": 0.05, "r": 0.04, "cpp": 0.02}
 _MEDIAN_SECONDS = {"py": 0.09, "bash": 0.02, "js": 0.04, "ts": 0.05, "r": 0.4, "cpp": 0.7}

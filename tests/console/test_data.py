@@ -11,13 +11,21 @@ from typing import Any
 
 import pytest
 
-from app.console.clients import LAST_REFUSALS, Clients, release_of
-from app.console.history import LAST_RUNS, MINUTES, Hour, quantile
-from app.console.pools import Pools
-from app.console.schemas import ConsoleData
-from app.core.events import Events, FinishedRun, LibreChatSpoke, PoolFilled, PoolTaken, Refused, Seconds
-from app.core.principal import Principal
 from bench.scripted import ScriptedEngine
+from librechat_code_interpreter.console.clients import LAST_REFUSALS, Clients, release_of
+from librechat_code_interpreter.console.history import LAST_RUNS, MINUTES, Hour, quantile
+from librechat_code_interpreter.console.pools import Pools
+from librechat_code_interpreter.console.schemas import ConsoleData
+from librechat_code_interpreter.core.events import (
+    Events,
+    FinishedRun,
+    LibreChatSpoke,
+    PoolFilled,
+    PoolTaken,
+    Refused,
+    Seconds,
+)
+from librechat_code_interpreter.core.principal import Principal
 from tests.contract.caller import Json
 from tests.contract.service import API_KEY, Service, serving
 from tests.contract.tokens import KID, public_key, token

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from app.core.protocols import Engine
+from librechat_code_interpreter.core.protocols import Engine
 from tests.contract.caller import Caller
 from tests.contract.engines import Borrowed
 from tests.contract.service import Service, serving

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from app.core.protocols import Engine, Sandbox, Staged
-from app.runner.messages import Pause, Reply, Request, Results
+from librechat_code_interpreter.core.protocols import Engine, Sandbox, Staged
+from librechat_code_interpreter.runner.messages import Pause, Reply, Request, Results
 from tests.contract.engines import Borrowed, Wrapped
 from tests.contract.service import Service
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from app.core.errors import EngineUnavailable
-from app.core.protocols import Chunks, Engine, Sandbox, Staged
-from app.runner.endings import Ending
-from app.runner.messages import Pause, Reply, Request, Results
+from librechat_code_interpreter.core.errors import EngineUnavailable
+from librechat_code_interpreter.core.protocols import Chunks, Engine, Sandbox, Staged
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import Pause, Reply, Request, Results
 
 ARRIVED_WITHIN_SECONDS = 10
 

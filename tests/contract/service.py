@@ -14,10 +14,10 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Message
 
-from app.core.protocols import Engine
-from app.main import create_app
-from app.settings import Settings
-from app.wiring import Parts, assemble
+from librechat_code_interpreter.core.protocols import Engine
+from librechat_code_interpreter.main import create_app
+from librechat_code_interpreter.settings import Settings
+from librechat_code_interpreter.wiring import Parts, assemble
 from tests.contract.caller import Caller
 
 API_KEY = "the-key-of-these-tests"
@@ -66,7 +66,7 @@ async def serving(store: Path, engine: Engine | None = None, **values: Any) -> A
     """Start the application, and stop it afterwards as a server does."""
     settings = settings_for(store, **values)
     parts = assemble(settings, engine)
-    with patch("app.main.assemble", return_value=parts):
+    with patch("librechat_code_interpreter.main.assemble", return_value=parts):
         app = create_app(settings, engine)
     async with life_of(app):
         yield Service(app, parts, store)

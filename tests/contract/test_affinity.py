@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from app.core.protocols import Engine
+from librechat_code_interpreter.core.protocols import Engine
 from tests.contract.caller import Caller, refs_to
 from tests.contract.conftest import Serve
 from tests.contract.engines import Holding

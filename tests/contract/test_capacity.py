@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 
-from app.core.errors import StoreUnavailable
-from app.core.protocols import Engine
+from librechat_code_interpreter.core.errors import StoreUnavailable
+from librechat_code_interpreter.core.protocols import Engine
 from tests.contract.caller import Caller
 from tests.contract.conftest import Serve
 from tests.contract.engines import Down, Dying, Holding

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from uvicorn import Config, Server
 
-from app.server import KEEP_ALIVE_SECONDS, lengthen_keep_alive
+from librechat_code_interpreter.server import KEEP_ALIVE_SECONDS, lengthen_keep_alive
 from tests.contract import live
 from tests.service import LiveService
 

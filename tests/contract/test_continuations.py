@@ -15,8 +15,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from app.core import sandbox_leases
-from app.core.ids import is_paused_run
+from librechat_code_interpreter.core import sandbox_leases
+from librechat_code_interpreter.core.ids import is_paused_run
 from tests.contract import live, tokens
 from tests.contract.caller import Caller, Json, names
 from tests.contract.conftest import Serve

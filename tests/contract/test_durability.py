@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import EngineUnavailable
-from app.core.protocols import Engine, Staged
-from app.core.session import Record, now
-from app.settings import DAY_SECONDS
+from librechat_code_interpreter.core.errors import EngineUnavailable
+from librechat_code_interpreter.core.protocols import Engine, Staged
+from librechat_code_interpreter.core.session import Record, now
+from librechat_code_interpreter.settings import DAY_SECONDS
 from tests.contract.caller import Caller, Json, Ref, names, refs_to
 from tests.contract.conftest import Serve
 from tests.contract.engines import Borrowed, Dying

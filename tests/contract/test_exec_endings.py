@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.settings import LEAST_STDOUT_BYTES
-from app.units import MiB
+from librechat_code_interpreter.settings import LEAST_STDOUT_BYTES
+from librechat_code_interpreter.units import MiB
 from tests.contract.caller import Caller, Json, names
 from tests.contract.conftest import Serve
 

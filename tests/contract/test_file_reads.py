@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.file_reads import withhold_damaged_file
-from app.runner.endings import Ending
-from app.runner.messages import Reply
-from app.settings import LEAST_STDOUT_BYTES
+from librechat_code_interpreter.core.file_reads import withhold_damaged_file
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import Reply
+from librechat_code_interpreter.settings import LEAST_STDOUT_BYTES
 from tests.contract.caller import Caller
 from tests.contract.conftest import Serve
 

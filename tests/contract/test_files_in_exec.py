@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.core.ids import new_id
+from librechat_code_interpreter.core.ids import new_id
 from tests.contract.caller import Caller, Ref, file_named, names, new_ref, old_ref, refs_to
 
 MakeRef = Callable[[str, str, str], Ref]

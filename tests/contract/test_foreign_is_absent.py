@@ -14,7 +14,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from app.core.ids import new_id
+from librechat_code_interpreter.core.ids import new_id
 from tests.contract import tokens
 from tests.contract.caller import Caller
 from tests.contract.counted import Counted, counting

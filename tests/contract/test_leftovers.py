@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.units import MiB
+from librechat_code_interpreter.units import MiB
 from tests.contract.caller import Caller, Json, names
 from tests.contract.conftest import Serve
 

@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from app.units import MiB
+from librechat_code_interpreter.units import MiB
 from tests.contract import live
 from tests.contract.caller import form
 from tests.service import LiveService

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.units import MiB
+from librechat_code_interpreter.units import MiB
 from tests.contract import live
 from tests.service import LiveService, running_service
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from app.core.session import Record, now
+from librechat_code_interpreter.core.session import Record, now
 from tests.contract.caller import Ref, file_named, new_ref, old_ref
 from tests.contract.service import Service
 

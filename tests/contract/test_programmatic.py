@@ -449,7 +449,7 @@ async def test_large_arguments_and_results_have_limits(caller: Caller, monkeypat
     """K28: 5 MB each; beyond it the call fails in the program; so does one that exceeds what all may take together."""
     told = "try:\n    print(len((await echo({}))['x']))\nexcept ToolExecutionError as error:\n    print(error)\n"
     code = told.format("x='a' * 5_000_000") + told.format("x='a' * 5_300_000") + told.format("want=5_300_000")
-    monkeypatch.setattr("app.core.tool_pauses.RESULTS_BYTES", 5_500_000)
+    monkeypatch.setattr("librechat_code_interpreter.core.tool_pauses.RESULTS_BYTES", 5_500_000)
     printed = await output(
         caller,
         code + told.format("want=600_000"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.settings import Settings
+from librechat_code_interpreter.settings import Settings
 from tests.contract import tokens
 from tests.contract.conftest import Serve
 from tests.contract.service import Service

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from app.core.ids import new_id
+from librechat_code_interpreter.core.ids import new_id
 from tests.contract.caller import Caller, Ref
 from tests.contract.service import Service
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from app.core.ids import new_id
+from librechat_code_interpreter.core.ids import new_id
 from tests.contract import tokens
 from tests.contract.caller import Caller, Json, Ref, names, new_ref, old_ref, refs_to
 from tests.contract.engines import Borrowed

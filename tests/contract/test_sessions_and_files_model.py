@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from app.attack.target import Target
+from attack.target import Target
 from tests.service import LiveService
 
 NAMES = st.sampled_from(["a.txt", "dir/b.csv", "dir/deep/c", "ü – 1.md", "with space", ".hidden"])

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from app.core.errors import StoreUnavailable
+from librechat_code_interpreter.core.errors import StoreUnavailable
 from tests.contract.conftest import Serve
 
 PROGRAM = "echo done; echo b > b.txt"

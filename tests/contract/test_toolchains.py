@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core import languages, toolchains
-from app.core.languages import LANGUAGES, Language
+from librechat_code_interpreter.core import languages, toolchains
+from librechat_code_interpreter.core.languages import LANGUAGES, Language
 from tests.contract.caller import Caller
 from tests.contract.conftest import Serve
 from tests.languages import HELLO

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.units import MiB
+from librechat_code_interpreter.units import MiB
 from tests.contract.caller import Caller, form
 from tests.contract.conftest import Serve
 from tests.contract.service import Service

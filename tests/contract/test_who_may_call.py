@@ -63,7 +63,11 @@ async def test_the_key_shows_nowhere(service: Service, caplog: pytest.LogCapture
     assert [answer.status_code for answer in answers] == [200, 400, 404, 404, 401]
     for answer in answers:
         assert API_KEY not in answer.text + str(answer.headers)
-    ours = [record.getMessage() for record in caplog.records if record.name.startswith(("app", "uvicorn"))]
+    ours = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name.startswith(("librechat_code_interpreter", "uvicorn"))
+    ]
     assert API_KEY not in "".join(ours)
 
 

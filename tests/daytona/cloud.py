@@ -11,13 +11,13 @@ from typing import Any
 
 import httpx
 
-from app.core.events import Events
-from app.core.protocols import SharedPool
-from app.engines.daytona.account import APP_LABEL, DaytonaSettings
-from app.engines.daytona.engine import DaytonaEngine
-from app.leases.memory_pool import MemoryPool
 from devtools.daytona_emulator.server import running
 from devtools.daytona_emulator.settings import Settings
+from librechat_code_interpreter.core.events import Events
+from librechat_code_interpreter.core.protocols import SharedPool
+from librechat_code_interpreter.engines.daytona.account import APP_LABEL, DaytonaSettings
+from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
+from librechat_code_interpreter.leases.memory_pool import MemoryPool
 from tests.runtime import RUNTIME
 
 KEY = "emulator"

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from app.core.protocols import Sandbox
-from app.engines.daytona.engine import DaytonaEngine
+from librechat_code_interpreter.core.protocols import Sandbox
+from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
 from tests.daytona.cloud import Cloud, running_cloud
 from tests.engine.conformance import Facts
 from tests.leases.conftest import server, shared_server

@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from app.core.cleanup import Cleanup
-from app.core.ids import new_id
-from app.core.sandbox_leases import SandboxLeases
-from app.core.tasks import end
-from app.engines.daytona.account import DaytonaSettings
-from app.engines.daytona.engine import DaytonaEngine
-from app.leases.redis import RedisLeases
-from app.stores.objects import ObjectFiles, open_store
+from librechat_code_interpreter.core.cleanup import Cleanup
+from librechat_code_interpreter.core.ids import new_id
+from librechat_code_interpreter.core.sandbox_leases import SandboxLeases
+from librechat_code_interpreter.core.tasks import end
+from librechat_code_interpreter.engines.daytona.account import DaytonaSettings
+from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
+from librechat_code_interpreter.leases.redis import RedisLeases
+from librechat_code_interpreter.stores.objects import ObjectFiles, open_store
 
 LOCK_SECONDS = 0.6
 """A lock that a test can wait out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.protocols import Sandbox
+from librechat_code_interpreter.core.protocols import Sandbox
 from tests.engine.conformance import Facts
 from tests.engine.conformance.files import Files
 from tests.engine.conformance.isolation import Isolation

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from app.engines.daytona import archive, bootstrap
-from app.engines.daytona.runner_exec import new_nonce
-from app.runner.endings import Ending
-from app.runner.frame import unwrap
-from app.runner.messages import Limits, Program, Reply, Request
+from librechat_code_interpreter.engines.daytona import archive, bootstrap
+from librechat_code_interpreter.engines.daytona.runner_exec import new_nonce
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.frame import unwrap
+from librechat_code_interpreter.runner.messages import Limits, Program, Reply, Request
 
 ANSWER_SECONDS = 30
 
@@ -112,7 +112,8 @@ def test_a_program_sees_nothing_of_the_runner(entrance: RequestIdMiddleware) -> 
     """Neither its modules nor its archive are there, and stdin is at its end at once."""
     source = """
 import sys
-print([name for name in sys.modules if name.split(".")[0] == "app"], [path for path in sys.path if "pyz" in path])
+names = [name for name in sys.modules if name.split(".")[0] == "librechat_code_interpreter"]
+print(names, [path for path in sys.path if "pyz" in path])
 print(repr(sys.stdin.read()))
 """
     assert entrance.run(source).stdout == "[] []\n''\n"

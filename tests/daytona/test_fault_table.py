@@ -15,8 +15,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from app.engines.daytona.engine import DaytonaEngine
-from app.leases.memory_pool import MemoryPool
+from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
+from librechat_code_interpreter.leases.memory_pool import MemoryPool
 from tests.contract.caller import Caller
 from tests.contract.service import Service, serving
 from tests.daytona.cloud import Cloud, until
@@ -271,7 +271,7 @@ async def test_a_sandbox_that_comes_up_ill_is_a_503_and_deleted(setting: Setting
 
 async def test_a_sandbox_that_is_not_up_in_time_is_deleted(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK gives up and names it; we delete it as soon as Daytona lets us."""
-    monkeypatch.setattr("app.engines.daytona.engine.CREATE_SECONDS", 1)
+    monkeypatch.setattr("librechat_code_interpreter.engines.daytona.engine.CREATE_SECONDS", 1)
     with setting.cloud.set_to(warm_create_seconds=3.0, allow_delete_while_changing=True):
         assert postponed(await setting.run(session_id=None), range(1, 16))
         await until(lambda: not setting.left_behind())

@@ -11,9 +11,9 @@ from daytona import DaytonaConnectionError, DaytonaError, DaytonaTimeoutError
 from daytona import SandboxState as SyncSandboxState
 from daytona_api_client_async import SandboxState
 
-from app.core.errors import EngineLimited, EngineUnavailable, Unavailable
-from app.engines.daytona import errors
-from app.engines.daytona.errors import State
+from librechat_code_interpreter.core.errors import EngineLimited, EngineUnavailable, Unavailable
+from librechat_code_interpreter.engines.daytona import errors
+from librechat_code_interpreter.engines.daytona.errors import State
 
 
 def error(status: int | None, message: str = "", **headers: str) -> DaytonaError:

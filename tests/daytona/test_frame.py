@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.runner.frame import unwrap, wrap
+from librechat_code_interpreter.runner.frame import unwrap, wrap
 
 NONCE = "0123456789abcdef0123456789abcdef"
 OTHER = "f" * 32

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import EngineUnavailable
-from app.core.protocols import EngineUnfit
-from app.engines.daytona.account import APP_LABEL, INSTANCE_LABEL
-from app.engines.daytona.engine import DaytonaEngine
-from app.engines.daytona.sandbox import DaytonaSandbox
-from app.leases.memory_pool import MemoryPool
+from librechat_code_interpreter.core.errors import EngineUnavailable
+from librechat_code_interpreter.core.protocols import EngineUnfit
+from librechat_code_interpreter.engines.daytona.account import APP_LABEL, INSTANCE_LABEL
+from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
+from librechat_code_interpreter.engines.daytona.sandbox import DaytonaSandbox
+from librechat_code_interpreter.leases.memory_pool import MemoryPool
 from tests.daytona.cloud import Cloud, until
 from tests.engine.asking import bash, output, python
 
@@ -205,7 +205,7 @@ async def test_a_sweep_notices_what_was_lost(cloud: Cloud) -> None:
 
 async def test_a_list_of_many_pages_is_swept_whole(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Daytona hands its lists out in pages."""
-    monkeypatch.setattr("app.engines.daytona.engine._PAGE", 2)
+    monkeypatch.setattr("librechat_code_interpreter.engines.daytona.engine._PAGE", 2)
     async with cloud.engine(app="pages") as engine:
         for _ in range(5):
             await engine.create()
@@ -245,7 +245,9 @@ async def test_a_sandbox_of_another_version_of_the_service_gets_our_runner(
     """During a rolling update both versions use the same sandboxes."""
     async with cloud.engine(app="update", has_shared_leases=True) as old:
         made = await old.create()
-        monkeypatch.setattr("app.engines.daytona.archive.runner_name", lambda: "runner-of-a-newer-version.pyz")
+        monkeypatch.setattr(
+            "librechat_code_interpreter.engines.daytona.archive.runner_name", lambda: "runner-of-a-newer-version.pyz"
+        )
         async with cloud.engine(app="update", has_shared_leases=True) as new:
             found = await new.find(made.id)
             assert isinstance(found, DaytonaSandbox)
@@ -264,7 +266,7 @@ async def test_a_snapshot_may_lack_the_directories(cloud: Cloud, has_workspace: 
 
 async def test_a_snapshot_with_an_old_python_is_told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the sandbox is left, and operators read the reason in the health report."""
-    monkeypatch.setattr("app.engines.daytona.archive.NEEDS_PYTHON", (3, 99))
+    monkeypatch.setattr("librechat_code_interpreter.engines.daytona.archive.NEEDS_PYTHON", (3, 99))
     async with cloud.engine(app="old-python") as engine:
         with pytest.raises(EngineUnavailable, match=r"its python3 is 3\.\d+, too old"):
             await engine.create()
@@ -274,7 +276,7 @@ async def test_a_snapshot_with_an_old_python_is_told(cloud: Cloud, monkeypatch: 
 
 async def test_a_snapshot_without_python_is_told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the shell said goes to the log, not to the client."""
-    monkeypatch.setattr("app.engines.daytona.bootstrap.command", lambda _: "no-such-python3")
+    monkeypatch.setattr("librechat_code_interpreter.engines.daytona.bootstrap.command", lambda _: "no-such-python3")
     async with cloud.engine(app="no-python") as engine:
         with pytest.raises(EngineUnavailable, match="cannot start python3"):
             await engine.create()

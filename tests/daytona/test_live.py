@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from app.core.protocols import Sandbox
-from app.engines.daytona.engine import DaytonaEngine
-from app.leases.memory_pool import MemoryPool
-from app.settings import Settings
-from app.wiring import daytona_settings
+from librechat_code_interpreter.core.protocols import Sandbox
+from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
+from librechat_code_interpreter.leases.memory_pool import MemoryPool
+from librechat_code_interpreter.settings import Settings
+from librechat_code_interpreter.wiring import daytona_settings
 from tests.engine.conformance import Facts
 from tests.engine.conformance.files import Files
 from tests.engine.conformance.isolation import Isolation

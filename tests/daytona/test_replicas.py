@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from app.core.errors import Busy, EngineUnavailable
-from app.core.readiness import Prober
-from app.leases.memory_pool import MemoryPool
-from app.stores.objects import ObjectFiles, open_store
+from librechat_code_interpreter.core.errors import Busy, EngineUnavailable
+from librechat_code_interpreter.core.readiness import Prober
+from librechat_code_interpreter.leases.memory_pool import MemoryPool
+from librechat_code_interpreter.stores.objects import ObjectFiles, open_store
 from tests.daytona.cloud import Cloud, until
 from tests.daytona.replica import Replica, assemble, living
 from tests.engine.asking import bash, output

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from app.core.protocols import Sandbox
-from app.engines.daytona.engine import DaytonaEngine
+from librechat_code_interpreter.core.protocols import Sandbox
+from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
 from tests.daytona.cloud import Cloud, until
 from tests.engine.asking import bash, content, file, output, put, python
 

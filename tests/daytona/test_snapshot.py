@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.__main__ import main
-from app.engines.daytona import archive, snapshot
+from librechat_code_interpreter.__main__ import main
+from librechat_code_interpreter.engines.daytona import archive, snapshot
 from tests.daytona.cloud import KEY, Cloud
 
 LINE_BYTES = 65_535

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from app.core.errors import EngineLimited
-from app.core.events import EngineCalled, Events, PoolFilled, PoolTaken, PoolWhole
+from librechat_code_interpreter.core.errors import EngineLimited
+from librechat_code_interpreter.core.events import EngineCalled, Events, PoolFilled, PoolTaken, PoolWhole
 from tests.daytona.cloud import Cloud, until
 from tests.engine.asking import file, output, python
 

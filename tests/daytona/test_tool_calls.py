@@ -6,11 +6,11 @@ import textwrap
 
 import pytest
 
-from app.core.errors import EngineLimited, EngineUnavailable
-from app.core.protocols import Sandbox
-from app.engines.daytona.engine import DaytonaEngine
-from app.runner.endings import Ending
-from app.runner.messages import Pause, Reply
+from librechat_code_interpreter.core.errors import EngineLimited, EngineUnavailable
+from librechat_code_interpreter.core.protocols import Sandbox
+from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import Pause, Reply
 from tests.daytona.cloud import Cloud
 from tests.engine.asking import bash, output, python, until
 from tests.engine.conformance.pauses import answers, with_tools

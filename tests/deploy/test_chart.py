@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app import __version__
+from librechat_code_interpreter import __version__
 from tests.deploy.tools import BIN, KNOWN, ROOT
 
 CHART = ROOT / "deploy" / "chart"

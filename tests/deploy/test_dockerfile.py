@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from app.__main__ import main
+from librechat_code_interpreter.__main__ import main
 from tests.deploy.tools import KNOWN, ROOT, tool
 
 TEXT = (ROOT / "Dockerfile").read_text()
@@ -44,7 +44,7 @@ def test_the_slim_image_has_nothing_to_run_programs_with() -> None:
 def test_the_runtime_is_a_layer_of_its_own() -> None:
     """The 1 GB of sandbox runtime is one `COPY`, before what changes with each release of the service."""
     copies = re.findall(r"^COPY --from=(\S+)", stage(""), re.MULTILINE)
-    assert copies == ["runtime", "packages", "tree", "tree"]
+    assert copies == ["runtime", "packages", "tree", "tree", "tree"]
 
 
 def test_the_health_check_is_a_command_of_the_service(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import StoreUnavailable
-from app.stores.objects import ObjectFiles, open_store
+from librechat_code_interpreter.core.errors import StoreUnavailable
+from librechat_code_interpreter.stores.objects import ObjectFiles, open_store
 from tests.deploy.servers import free_port, serving
 from tests.deploy.tools import ROOT, composed, tool
 

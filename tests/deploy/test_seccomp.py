@@ -26,7 +26,7 @@ def test_it_lets_a_jail_be_made() -> None:
 
 def test_it_refuses_nothing_that_a_program_in_a_jail_may_do() -> None:
     """What it refuses the jail's own filter refuses as well, or the kernel, or no architecture of ours has it."""
-    policy = tomllib.loads((ROOT / "app" / "engines" / "local" / "policy.toml").read_text())
+    policy = tomllib.loads((ROOT / "librechat_code_interpreter" / "engines" / "local" / "policy.toml").read_text())
     jail = set(policy["syscalls"]) | set(policy["syscalls_absent"])
     others = {"create_module", "stime", "uselib", "vm86", "vm86old", "clock_adjtime64", "clock_settime64"}
     assert REFUSED - jail <= others

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from app.settings import Settings
+from librechat_code_interpreter.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 BIN = ROOT / ".cache" / "deploy" / "bin"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from app.core.protocols import Engine, Sandbox, Staged
-from app.runner.endings import Ending
-from app.runner.messages import Limits, Program, Reply, Request
+from librechat_code_interpreter.core.protocols import Engine, Sandbox, Staged
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import Limits, Program, Reply, Request
 
 PATIENCE_SECONDS = 20.0
 POLL_SECONDS = 0.01

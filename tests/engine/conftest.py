@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from app.engines.local.config import LocalSettings
-from app.engines.local.engine import LocalEngine
-from app.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.engines.local.config import LocalSettings
+from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
 from tests.engine.conformance import Facts
 from tests.runtime import RUNTIME
 

@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from app.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.engine import LocalEngine
 
 
 def descendants(root: int) -> set[int]:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from app.engines.local.engine import LocalEngine
-from app.engines.local.sandbox import LocalSandbox
-from app.runner.endings import Ending
-from app.runner.messages import Pause, Reply
+from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import Pause, Reply
 from tests.engine import processes
 from tests.engine.asking import bash, paths, python, until, until_there
 from tests.engine.conformance.pauses import answers, with_tools

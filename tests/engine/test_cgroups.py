@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.engines.local.cgroups import Cgroups, Group
+from librechat_code_interpreter.engines.local.cgroups import Cgroups, Group
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from app.core.protocols import Staged
-from app.engines.local.engine import LocalEngine
-from app.engines.local.sandbox import LocalSandbox
-from app.runner.endings import Ending
+from librechat_code_interpreter.core.protocols import Staged
+from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.runner.endings import Ending
 from tests.engine.asking import bash, output, python
 from tests.engine.conftest import SETTINGS
 

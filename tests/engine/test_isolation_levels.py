@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import EngineUnavailable
-from app.core.languages import find_language
-from app.core.protocols import EngineUnfit
-from app.engines.local import isolate, selftest
-from app.engines.local.config import EngineConfig, Isolation, LocalSettings
-from app.engines.local.config import prepare as prepare_for
-from app.engines.local.engine import LocalEngine
-from app.engines.local.inside import landlock
-from app.engines.local.sandbox import LocalSandbox
-from app.runner.endings import Ending
-from app.runner.messages import Limits, Reply, Request
+from librechat_code_interpreter.core.errors import EngineUnavailable
+from librechat_code_interpreter.core.languages import find_language
+from librechat_code_interpreter.core.protocols import EngineUnfit
+from librechat_code_interpreter.engines.local import isolate, selftest
+from librechat_code_interpreter.engines.local.config import EngineConfig, Isolation, LocalSettings
+from librechat_code_interpreter.engines.local.config import prepare as prepare_for
+from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.inside import landlock
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import Limits, Reply, Request
 from tests.engine.conftest import SETTINGS
 
 Run = Callable[[str, str], Awaitable[Reply]]

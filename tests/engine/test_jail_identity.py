@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
 from tests.engine.asking import answer, bash, both, output
 from tests.engine.conftest import SETTINGS
 

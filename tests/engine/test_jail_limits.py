@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from app.engines.local.engine import LocalEngine
-from app.engines.local.sandbox import LocalSandbox
-from app.runner.endings import Ending
+from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.runner.endings import Ending
 from tests.engine.asking import answer, bash, output, python, until_there
 from tests.engine.conftest import SETTINGS
 

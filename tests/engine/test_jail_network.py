@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from app.engines.local.engine import LocalEngine
-from app.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
 from tests.engine.asking import answer, output, python
 from tests.engine.conftest import CANARY
 

@@ -8,11 +8,11 @@ import platform
 import pytest
 import pytest_asyncio
 
-from app.engines.local import config
-from app.engines.local.engine import LocalEngine
-from app.engines.local.sandbox import LocalSandbox
-from app.engines.local.syscall_numbers import NUMBERS
-from app.runner.endings import Ending
+from librechat_code_interpreter.engines.local import config
+from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.engines.local.syscall_numbers import NUMBERS
+from librechat_code_interpreter.runner.endings import Ending
 from tests.engine.asking import answer, bash, output, python
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.engines.local import bubblewrap
-from app.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.engines.local import bubblewrap
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
 from tests.engine.asking import answer, bash, both, output
 from tests.engine.conftest import CANARY
 from tests.runtime import RUNTIME, RUNTIME_PYTHON
@@ -86,7 +86,7 @@ async def test_a_program_has_the_variables_of_a_sandbox_and_no_others(sandbox: L
 async def test_command_lines_show_no_host_path(sandbox: LocalSandbox) -> None:
     """What the first process was started with names places inside only."""
     line = await output(sandbox, bash("tr '\\0' ' ' < /proc/1/cmdline"))
-    assert "python3 -m app.engines" in line
+    assert "python3 -m librechat_code_interpreter.engines" in line
     for path in (ROOT, RUNTIME.resolve(), Path.home(), "--ro-bind", "--setenv"):
         assert str(path) not in line
 
@@ -122,7 +122,10 @@ print(json.dumps([there, [name for name in code if name.endswith(".py")]]))
     there, code = await answer(sandbox, source)
     assert there == []
     assert code
-    assert all(name.startswith(("app/runner/", "app/engines/local/inside/")) for name in code)
+    assert all(
+        name.startswith(("librechat_code_interpreter/runner/", "librechat_code_interpreter/engines/local/inside/"))
+        for name in code
+    )
 
 
 async def test_the_system_is_small(sandbox: LocalSandbox) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
 from tests.engine.asking import answer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

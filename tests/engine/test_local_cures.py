@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.engines.local.zygote_client import explain
+from librechat_code_interpreter.engines.local.zygote_client import explain
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,15 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from app.core.errors import EngineUnavailable
-from app.engines.local import selftest
-from app.engines.local.engine import LocalEngine
-from app.engines.local.jail_pool import Jail
-from app.engines.local.readable import readable
-from app.engines.local.sandbox import LocalSandbox
-from app.engines.local.zygote_client import Kind
-from app.runner.endings import Ending
-from app.runner.messages import Reply
+from librechat_code_interpreter.core.errors import EngineUnavailable
+from librechat_code_interpreter.engines.local import selftest
+from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.jail_pool import Jail
+from librechat_code_interpreter.engines.local.readable import readable
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.engines.local.zygote_client import Kind
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import Reply
 from tests.engine import processes, services
 from tests.engine.asking import bash, content, output, put, python, until, until_there
 from tests.engine.conftest import SETTINGS
@@ -80,7 +80,7 @@ async def test_a_runner_that_hangs_is_a_lost_run(
     engine: LocalEngine, sandbox: LocalSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Should the runner ever not keep the time limit, its run does not hold a place for ever."""
-    monkeypatch.setattr("app.engines.local.sandbox.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("librechat_code_interpreter.engines.local.sandbox.GRACE_SECONDS", 0.2)
     run = asyncio.create_task(sandbox.exchange(bash("touch started; exec -a canary-44 sleep 1000", wall_seconds=1.0)))
     await until_there(sandbox, "started")
     pid = await called(engine, "canary-44")
@@ -245,7 +245,7 @@ async def test_a_sandbox_whose_lease_was_lost_is_not_kept_for_ever(
     """After Redis lost its data, nobody destroyed what nobody could find again."""
     lost, leased = await engine.create(), await engine.create()
     assert await engine.sweep({leased.id}) == 0
-    monkeypatch.setattr("app.engines.local.engine.ORPHAN_SECONDS", 0.0)
+    monkeypatch.setattr("librechat_code_interpreter.engines.local.engine.ORPHAN_SECONDS", 0.0)
     assert await engine.sweep({leased.id}) >= 1
     assert await engine.find(lost.id) is None
     assert await engine.find(leased.id) is leased
@@ -256,7 +256,7 @@ async def test_nothing_outlives_the_service() -> None:
     """When the service is killed with a run under way, bubblewrap, zygotes, jails and programs end as well."""
     service = services.start("""
         import asyncio
-        from app.engines.local.engine import LocalEngine
+        from librechat_code_interpreter.engines.local.engine import LocalEngine
         from tests.engine.asking import bash, until_there
         from tests.engine.conftest import SETTINGS
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from app.engines.local.engine import LocalEngine
-from app.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
 from tests.engine import processes, services
 from tests.engine.asking import bash, content, file, output, put, python, until, works
 from tests.engine.conftest import SETTINGS
@@ -141,8 +141,8 @@ async def test_control_groups_of_a_killed_service_are_no_obstacle() -> None:
     service = services.start("""
         import asyncio
         from dataclasses import replace
-        from app.engines.local import cgroups
-        from app.engines.local.engine import LocalEngine
+        from librechat_code_interpreter.engines.local import cgroups
+        from librechat_code_interpreter.engines.local.engine import LocalEngine
         from tests.engine.asking import output, bash
         from tests.engine.conftest import SETTINGS
 

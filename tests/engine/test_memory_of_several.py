@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.engines.local.engine import LocalEngine
-from app.runner.endings import Ending
+from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.runner.endings import Ending
 from tests.engine.asking import python
 
 SOURCE = """

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from app.engines.local.engine import LocalEngine
-from app.engines.local.sandbox import LocalSandbox, kind_for
-from app.runner.messages import Limits, Pause, Program, Request, Tool
+from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox, kind_for
+from librechat_code_interpreter.runner.messages import Limits, Pause, Program, Request, Tool
 from tests.engine.asking import output, python, until
 from tests.engine.conformance.pauses import with_tools
 from tests.engine.conftest import SETTINGS
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _LEARN = """
 import gc, json, os, signal
-from app.engines.local.inside import pages
-from app.runner import warm_python
+from librechat_code_interpreter.engines.local.inside import pages
+from librechat_code_interpreter.runner import warm_python
 
 def of(ranges):
     return {page for start, size in zip(ranges[::2], ranges[1::2]) for page in range(start, start + size, 4096)}

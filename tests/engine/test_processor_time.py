@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from app.engines.local.processor_time import processor_seconds
+from librechat_code_interpreter.engines.local.processor_time import processor_seconds
 
 BUSY_CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'while True: pass'])"
 

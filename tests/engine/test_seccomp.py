@@ -9,9 +9,9 @@ import struct
 
 import pytest
 
-from app.engines.local.config import read_policy
-from app.engines.local.seccomp import compile_policy
-from app.engines.local.syscall_numbers import NUMBERS
+from librechat_code_interpreter.engines.local.config import read_policy
+from librechat_code_interpreter.engines.local.seccomp import compile_policy
+from librechat_code_interpreter.engines.local.syscall_numbers import NUMBERS
 from tests.engine import bpf
 
 POLICY = read_policy()

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from app.engines.local.sandbox import LocalSandbox
-from app.runner import forkhooks
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.runner import forkhooks
 from tests.engine.asking import output, python
 from tests.runtime import RUNTIME_PYTHON
 
@@ -54,7 +54,10 @@ async def test_two_runs_draw_different_numbers(sandbox: LocalSandbox) -> None:
 async def test_hooks_are_kept_back_only_when_told() -> None:
     """The service, and the runner on Daytona, leave ``os`` as it is."""
     assert forkhooks._kept == []
-    code = "import os; was = os.register_at_fork; from app.runner import forkhooks; print(os.register_at_fork is was)"
+    code = (
+        "import os; was = os.register_at_fork; from librechat_code_interpreter.runner import forkhooks;"
+        "print(os.register_at_fork is was)"
+    )
     assert await asyncio.to_thread(subprocess.check_output, [sys.executable, "-c", code]) == b"True\n"
 
 
@@ -63,7 +66,7 @@ async def test_the_rehearsal_of_a_plot_leaves_no_trace() -> None:
     code = """
 import json, os, sys
 import pandas, matplotlib.pyplot as plt
-from app.engines.local.inside import warm_up
+from librechat_code_interpreter.engines.local.inside import warm_up
 plt.switch_backend("agg")
 settings, files = dict(plt.rcParams), os.listdir("/proc/self/fd")
 warm_up.draw()

@@ -9,9 +9,9 @@ from unittest.mock import patch
 import pytest
 import pytest_asyncio
 
-from app.engines.local.engine import LocalEngine
-from app.engines.local.sandbox import LocalSandbox
-from app.runner.endings import Ending
+from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.runner.endings import Ending
 from tests.engine.asking import bash, output, python
 from tests.engine.conftest import SETTINGS
 
@@ -23,7 +23,7 @@ MiB = 1024 * 1024
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def engine() -> AsyncIterator[LocalEngine]:
     """Open an engine that finds no control groups, as one of an ordinary user does."""
-    with patch("app.engines.local.engine.open_cgroups", return_value=None):
+    with patch("librechat_code_interpreter.engines.local.engine.open_cgroups", return_value=None):
         engine = LocalEngine(replace(SETTINGS, standby=0))
         await engine.open()
         yield engine

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from app.attack.own_service import descendants
-from app.engines.local.cgroups import in_use
+from attack.own_service import descendants
+from librechat_code_interpreter.engines.local.cgroups import in_use
 
 _HIERARCHIES = ("memory", "pids", "cpu", "unified", "")
 

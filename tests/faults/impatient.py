@@ -6,7 +6,7 @@ import os
 
 import uvicorn
 
-import app.engines.local.engine as local
+import librechat_code_interpreter.engines.local.engine as local
 
 if __name__ == "__main__":
     local.ORPHAN_SECONDS = 2.0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from app.attack.own_service import descendants
+from attack.own_service import descendants
 from tests.engine.processes import is_alive
 from tests.faults.count import Count
 from tests.faults.scene import Scene, scene

@@ -17,7 +17,7 @@ from typing import Final
 
 import httpx
 
-from app.attack.own_service import descendants
+from attack.own_service import descendants
 from tests.runtime import RUNTIME
 
 ROOT: Final = Path(__file__).parents[2]

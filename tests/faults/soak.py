@@ -20,7 +20,7 @@ from pathlib import Path
 
 import httpx
 
-from app.core.tasks import end
+from librechat_code_interpreter.core.tasks import end
 from tests.faults import report
 from tests.faults.holdings import Holdings, held_by, resident_bytes, stored
 from tests.faults.load import Load

@@ -16,8 +16,8 @@ from random import Random
 
 from obstore.store import MemoryStore
 
-from app.attack.report import cell, put_between
-from app.stores.objects import ObjectFiles
+from attack.report import cell, put_between
+from librechat_code_interpreter.stores.objects import ObjectFiles
 from tests.contract.service import serving
 from tests.fuzz import frames, multipart, schema
 

@@ -13,21 +13,30 @@ from typing import Any
 
 import orjson
 
-from app.api.exec import answer_of
-from app.api.programmatic import response_of
-from app.core import outputs, paths
-from app.core.errors import EngineUnavailable
-from app.core.inputs import Inputs
-from app.core.results import result_of
-from app.core.tasks import end
-from app.core.tool_pauses import PausedRun
-from app.engines.daytona.sandbox import DaytonaSandbox
-from app.engines.local.sandbox import exchange
-from app.runner.endings import Ending
-from app.runner.files import Layout
-from app.runner.messages import Call, ChangedFile, LeftOut, Limits, Pause, Program, Reply, Request
-from app.runner.serve import PAUSE, REPLY, STARTED, pack
-from app.stores.objects import ObjectFiles
+from librechat_code_interpreter.api.exec import answer_of
+from librechat_code_interpreter.api.programmatic import response_of
+from librechat_code_interpreter.core import outputs, paths
+from librechat_code_interpreter.core.errors import EngineUnavailable
+from librechat_code_interpreter.core.inputs import Inputs
+from librechat_code_interpreter.core.results import result_of
+from librechat_code_interpreter.core.tasks import end
+from librechat_code_interpreter.core.tool_pauses import PausedRun
+from librechat_code_interpreter.engines.daytona.sandbox import DaytonaSandbox
+from librechat_code_interpreter.engines.local.sandbox import exchange
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.files import Layout
+from librechat_code_interpreter.runner.messages import (
+    Call,
+    ChangedFile,
+    LeftOut,
+    Limits,
+    Pause,
+    Program,
+    Reply,
+    Request,
+)
+from librechat_code_interpreter.runner.serve import PAUSE, REPLY, STARTED, pack
+from librechat_code_interpreter.stores.objects import ObjectFiles
 from tests.fuzz.mutations import cut, mutated
 
 WITHIN_SECONDS = 5

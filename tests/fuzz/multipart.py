@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.types import Message
 
-from app.core.protocols import Engine
+from librechat_code_interpreter.core.protocols import Engine
 from tests.contract.service import API_KEY, Service
 from tests.fuzz.mutations import cut, mutated
 

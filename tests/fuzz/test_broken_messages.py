@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from obstore.store import MemoryStore
 
-from app.stores.objects import ObjectFiles
+from librechat_code_interpreter.stores.objects import ObjectFiles
 from tests.contract.service import serving
 from tests.fuzz import frames, multipart
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from obstore.store import MemoryStore
 
-from app.core import outputs
-from app.core.inputs import Inputs
-from app.core.untrusted import parse_reply
-from app.engines.daytona.sandbox import DaytonaSandbox
-from app.engines.local.sandbox import exchange
-from app.runner.endings import Ending
-from app.runner.messages import ChangedFile, Pause, Reply
-from app.runner.serve import HEADER, REPLY, STARTED
-from app.stores.objects import ObjectFiles
+from librechat_code_interpreter.core import outputs
+from librechat_code_interpreter.core.inputs import Inputs
+from librechat_code_interpreter.core.untrusted import parse_reply
+from librechat_code_interpreter.engines.daytona.sandbox import DaytonaSandbox
+from librechat_code_interpreter.engines.local.sandbox import exchange
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import ChangedFile, Pause, Reply
+from librechat_code_interpreter.runner.serve import HEADER, REPLY, STARTED
+from librechat_code_interpreter.stores.objects import ObjectFiles
 from tests.fuzz import frames
 
 

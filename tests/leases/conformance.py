@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from app.core.errors import Busy, LeasesUnavailable
-from app.core.ids import new_id
-from app.core.protocols import Lease, Leases, SessionLock
+from librechat_code_interpreter.core.errors import Busy, LeasesUnavailable
+from librechat_code_interpreter.core.ids import new_id
+from librechat_code_interpreter.core.protocols import Lease, Leases, SessionLock
 
 PLENTY_SECONDS = 20.0
 """A wait that ends by the event waited for, never by itself."""

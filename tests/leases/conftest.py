@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 import pytest_asyncio
 
-from app.leases.redis import RedisLeases
+from librechat_code_interpreter.leases.redis import RedisLeases
 from tests.leases.redis_server import RedisServer
 
 Replica = Callable[..., RedisLeases]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from app.core.protocols import Lease
-from app.leases.redis import RedisLeases
+from librechat_code_interpreter.core.protocols import Lease
+from librechat_code_interpreter.leases.redis import RedisLeases
 
 
 async def _hold(url: str, session: str, lock_seconds: float) -> None:

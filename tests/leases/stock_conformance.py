@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from app.core.protocols import SharedPool
+from librechat_code_interpreter.core.protocols import SharedPool
 
 PLENTY_SECONDS = 60.0
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.protocols import Leases, SharedPool
-from app.leases.memory import MemoryLeases
-from app.leases.memory_pool import MemoryPool
+from librechat_code_interpreter.core.protocols import Leases, SharedPool
+from librechat_code_interpreter.leases.memory import MemoryLeases
+from librechat_code_interpreter.leases.memory_pool import MemoryPool
 from tests.leases.conformance import LeasesConformance
 from tests.leases.stock_conformance import StockConformance
 

@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 from limits.aio.storage import MemoryStorage
 
-from app.core.errors import Busy
-from app.core.principal import Principal
-from app.leases import rates
-from app.leases.rates import WindowRates, in_memory
+from librechat_code_interpreter.core.errors import Busy
+from librechat_code_interpreter.core.principal import Principal
+from librechat_code_interpreter.leases import rates
+from librechat_code_interpreter.leases.rates import WindowRates, in_memory
 from tests.leases.conftest import Replica
 from tests.leases.redis_server import RedisServer
 
@@ -114,17 +114,17 @@ async def test_without_redis_nothing_is_limited(
     server: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Redis gone: runs go on, with one line in the log and without asking each time; back again, it counts again."""
-    from app.leases.redis import RedisLeases
+    from librechat_code_interpreter.leases.redis import RedisLeases
 
     leases = RedisLeases(server.url, prefix="t:", lease_seconds=60, hint_seconds=60, answer_seconds=0.3)
     counted, now = leases.rates(40, 0), 0.0
-    monkeypatch.setattr("app.leases.rates.time.monotonic", lambda: now)
+    monkeypatch.setattr("librechat_code_interpreter.leases.rates.time.monotonic", lambda: now)
     server.kill()
     with caplog.at_level(logging.WARNING):
         assert await started(counted, ALICE, 100) == 100
-    assert [record.message for record in caplog.records if record.name == "app.leases.rates"] == [
-        "runs are not limited for now: their counts are away (ConnectionError)"
-    ]
+    assert [
+        record.message for record in caplog.records if record.name == "librechat_code_interpreter.leases.rates"
+    ] == ["runs are not limited for now: their counts are away (ConnectionError)"]
     server.start()
     now = rates.AWAY_SECONDS + 1
     assert await started(counted, ALICE, 50) == 40

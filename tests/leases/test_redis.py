@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import Busy, LeasesUnavailable
-from app.core.ids import new_id
-from app.core.protocols import Lease, Leases
-from app.leases.redis import RedisLeases
+from librechat_code_interpreter.core.errors import Busy, LeasesUnavailable
+from librechat_code_interpreter.core.ids import new_id
+from librechat_code_interpreter.core.protocols import Lease, Leases
+from librechat_code_interpreter.leases.redis import RedisLeases
 from tests.leases.conformance import PLENTY_SECONDS, LeasesConformance
 from tests.leases.conftest import Replica
 from tests.leases.redis_server import PASSWORD, RedisServer

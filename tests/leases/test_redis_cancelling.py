@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from app.core.errors import LeasesUnavailable
-from app.core.ids import new_id
-from app.core.protocols import Lease
+from librechat_code_interpreter.core.errors import LeasesUnavailable
+from librechat_code_interpreter.core.ids import new_id
+from librechat_code_interpreter.core.protocols import Lease
 from tests.leases.conformance import PLENTY_SECONDS
 from tests.leases.conftest import Replica
 

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from app.core.errors import LeasesUnavailable
-from app.core.protocols import GUARD_SECONDS, SharedPool
+from librechat_code_interpreter.core.errors import LeasesUnavailable
+from librechat_code_interpreter.core.protocols import GUARD_SECONDS, SharedPool
 from tests.leases.conftest import Replica
 from tests.leases.redis_server import RedisServer
 from tests.leases.stock_conformance import StockConformance, put

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from app.core.events import FinishedRun
+from librechat_code_interpreter.core.events import FinishedRun
 from tests.contract.caller import Caller
 from tests.contract.service import Service, serving
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.telemetry.figures import PREFIX, Counter, Figure, Histogram
+from librechat_code_interpreter.telemetry.figures import PREFIX, Counter, Figure, Histogram
 from tests.observability.test_metrics import metrics
 
 FILE = Path(__file__).parents[2] / "deploy" / "grafana" / "code-interpreter.json"

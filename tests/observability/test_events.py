@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from app.core.events import Events, FinishedRun
-from app.core.principal import Principal
+from librechat_code_interpreter.core.events import Events, FinishedRun
+from librechat_code_interpreter.core.principal import Principal
 from tests.contract.caller import Caller, refs_to
 from tests.contract.programs import begin, resume, send
 from tests.contract.service import Service, until

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.api.request_id import ROUTES, first_name
-from app.core.events import Answered
 from bench.scripted import ScriptedEngine
+from librechat_code_interpreter.api.request_id import ROUTES, first_name
+from librechat_code_interpreter.core.events import Answered
 from tests.contract.caller import Caller, file_named
 from tests.contract.service import Service, serving
 

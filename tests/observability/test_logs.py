@@ -14,16 +14,18 @@ import uvicorn.config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core import request_context
-from app.core.events import Events, FinishedRun, Seconds
-from app.core.principal import Principal
-from app.telemetry import logs
-from app.telemetry.audit import AuditLog
-from app.telemetry.logs import LineFormatter, json_line, readable_line
+from librechat_code_interpreter.core import request_context
+from librechat_code_interpreter.core.events import Events, FinishedRun, Seconds
+from librechat_code_interpreter.core.principal import Principal
+from librechat_code_interpreter.telemetry import logs
+from librechat_code_interpreter.telemetry.audit import AuditLog
+from librechat_code_interpreter.telemetry.logs import LineFormatter, json_line, readable_line
 from tests.contract.caller import Caller
 
 
-def record(message: str, *args: object, name: str = "app.some", **more: Any) -> logging.LogRecord:
+def record(
+    message: str, *args: object, name: str = "librechat_code_interpreter.some", **more: Any
+) -> logging.LogRecord:
     """Make a record as a logger does."""
     return logging.LogRecord(name, logging.WARNING, "", 0, message, args, more.get("exc_info"))
 
@@ -46,10 +48,13 @@ def test_a_line_names_request_session_and_run() -> None:
         text = LineFormatter(readable_line).format(record("it %s", "went wrong"))
     assert line.pop("time").endswith("Z")
     assert line == {
-        "level": "WARNING", "logger": "app.some", "message": "it went wrong",
+        "level": "WARNING", "logger": "librechat_code_interpreter.some", "message": "it went wrong",
         "request_id": "r1", "run_id": "n1", "session_id": "s1",
     }  # fmt: skip
-    assert text.partition(" ")[2] == "WARNING app.some: it went wrong request_id=r1 run_id=n1 session_id=s1"
+    assert (
+        text.partition(" ")[2]
+        == "WARNING librechat_code_interpreter.some: it went wrong request_id=r1 run_id=n1 session_id=s1"
+    )
     assert "request_id" not in LineFormatter(json_line).format(record("a start"))
 
 
@@ -100,7 +105,10 @@ def test_access_lines_have_no_query() -> None:
 @pytest.fixture
 def untouched() -> Iterator[None]:
     """Put the loggers back as they were."""
-    loggers = [logging.getLogger(name) for name in (None, "app", "uvicorn", "uvicorn.error", "uvicorn.access")]
+    loggers = [
+        logging.getLogger(name)
+        for name in (None, "librechat_code_interpreter", "uvicorn", "uvicorn.error", "uvicorn.access")
+    ]
     before = [(logger, logger.level, list(logger.handlers), logger.propagate) for logger in loggers]
     yield
     for logger, level, handlers, propagate in before:
@@ -124,10 +132,10 @@ def test_uvicorn_speaks_our_format_too() -> None:
 def test_libraries_do_not_debug() -> None:
     """LOG_LEVEL=debug is about this service; a library's debug lines would quote headers and bodies."""
     logs.set_up("debug", "json")
-    assert logging.getLogger("app.x").isEnabledFor(logging.DEBUG)
+    assert logging.getLogger("librechat_code_interpreter.x").isEnabledFor(logging.DEBUG)
     assert not logging.getLogger("aiohttp.client").isEnabledFor(logging.DEBUG)
     logs.set_up("warning", "json")
-    assert not logging.getLogger("app.x").isEnabledFor(logging.INFO)
+    assert not logging.getLogger("librechat_code_interpreter.x").isEnabledFor(logging.INFO)
     assert not logging.getLogger("aiohttp.client").isEnabledFor(logging.INFO)
 
 
@@ -148,7 +156,8 @@ def test_the_audit_line_says_who_ran_what_where_and_how_it_ended() -> None:
     assert line.endswith("\n") and line.count("\n") == 1
     entry = json.loads(line)
     wanted = {
-        "logger": "app.audit", "message": "run", "request_id": "r1", "session_id": "s1", "run_id": "n1",
+        "logger": "librechat_code_interpreter.audit", "message": "run",
+        "request_id": "r1", "session_id": "s1", "run_id": "n1",
         "tenant": "acme", "user": "u" * 128, "credential": "jwt", "language": "py", "ending": "time", "exit_code": None,
         "seconds": 61.0, "run_seconds": 60.0, "staged_files": 2, "staged_bytes": 30, "delivered_bytes": 5,
     }  # fmt: skip
@@ -158,7 +167,9 @@ def test_the_audit_line_says_who_ran_what_where_and_how_it_ended() -> None:
 async def test_every_run_has_its_audit_line(caller: Caller, capsys: pytest.CaptureFixture[str]) -> None:
     """The living service writes them, for reading by default, with the id that the answer bore."""
     answer = await caller.http.post("/exec", json={"lang": "py", "code": "print(1)", "user_id": "fay"})
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if " app.audit: run " in line]
+    (line,) = [
+        line for line in capsys.readouterr().err.splitlines() if " librechat_code_interpreter.audit: run " in line
+    ]
     told = {"language": "py", "ending": "ok", "user": "fay", "session_id": answer.json()["session_id"]}
     told["request_id"] = answer.headers["x-request-id"]
     assert all(f" {name}={value}" in line for name, value in told.items())

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from app.core.events import Events, PoolWhole
-from app.telemetry.figures import Histogram
-from app.telemetry.metrics import Metrics
 from bench.scripted import ScriptedEngine
+from librechat_code_interpreter.core.events import Events, PoolWhole
+from librechat_code_interpreter.telemetry.figures import Histogram
+from librechat_code_interpreter.telemetry.metrics import Metrics
 from tests.contract.caller import Caller, refs_to
 from tests.contract.programs import begin, resume
 from tests.contract.service import API_KEY, Service, serving, until

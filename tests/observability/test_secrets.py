@@ -131,7 +131,7 @@ async def test_with_the_local_engine(tmp_path: Path) -> None:
         proof = _log_of(service)
     assert marks.found_in(_log_of(service)) == ["user", "tenant"]  # the audit line says who
     entries = [json.loads(line) for line in proof.splitlines()]
-    assert sum(entry["logger"] == "app.audit" for entry in entries) >= 8
+    assert sum(entry["logger"] == "librechat_code_interpreter.audit" for entry in entries) >= 8
     assert any(entry["logger"] == "uvicorn.access" and "request_id" in entry for entry in entries)
 
 

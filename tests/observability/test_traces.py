@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from app.core import request_context
-from app.core.events import FinishedRun
 from bench.scripted import ScriptedEngine
 from devtools.daytona_emulator.server import running
 from devtools.daytona_emulator.settings import Settings
+from librechat_code_interpreter.core import request_context
+from librechat_code_interpreter.core.events import FinishedRun
 from tests.contract.caller import Caller, refs_to
 from tests.contract.service import serving
 from tests.observability.collector import collecting
@@ -90,7 +90,8 @@ async def test_probes_leave_no_trace(tmp_path: Path) -> None:
 def test_without_a_collector_nothing_is_imported(tmp_path: Path) -> None:
     """No endpoint: what makes and sends spans is not even loaded (FastAPI loads the mere interface)."""
     program = (
-        "import sys; from app.main import create_app; from app.settings import Settings;"
+        "import sys; from librechat_code_interpreter.main import create_app;"
+        "from librechat_code_interpreter.settings import Settings;"
         f"create_app(Settings(adapter_api_key='k', adapter_engine='local', file_store_url={str(tmp_path)!r}));"
         "print([name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter'))])"
     )

@@ -9,8 +9,8 @@ import sys
 
 import uvicorn
 
-import app.engines.daytona.engine as daytona
-from app.leases.redis import RedisLeases
+import librechat_code_interpreter.engines.daytona.engine as daytona
+from librechat_code_interpreter.leases.redis import RedisLeases
 from tests.replicas import times
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import sys
 import traceback
 from typing import NoReturn
 
-from app.runner.serve import serve
+from librechat_code_interpreter.runner.serve import serve
 
 
 def main(descriptor: str, *preload: str) -> None:

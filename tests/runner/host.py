@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from app.runner.messages import Limits, Pause, Program, Reply, Request, Result, Results, Tool
-from app.runner.serve import HEADER, PAUSE, REPLY, STARTED, pack
+from librechat_code_interpreter.runner.messages import Limits, Pause, Program, Reply, Request, Result, Results, Tool
+from librechat_code_interpreter.runner.serve import HEADER, PAUSE, REPLY, STARTED, pack
 
 ROOT = Path(__file__).parents[2]
 ANSWER_SECONDS = 60.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.runner.arguments import MOST_LEVELS, is_too_deep, properties, required
+from librechat_code_interpreter.runner.arguments import MOST_LEVELS, is_too_deep, properties, required
 
 
 @pytest.mark.parametrize("schema", [None, {}, {"properties": 5, "required": "city"}, {"required": [5]}])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.runner.messages import Reply
+from librechat_code_interpreter.runner.messages import Reply
 from tests.runner.conftest import make_bench
 from tests.runner.host import Bench, Host, running_host
 from tests.runtime import RUNTIME_PYTHON

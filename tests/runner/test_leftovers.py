@@ -14,8 +14,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.runner.endings import Ending
-from app.runner.messages import Program
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import Program
 from tests.runner.host import Bench
 
 PREAMBLE = """

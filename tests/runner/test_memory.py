@@ -13,7 +13,7 @@ MiB = 1024 * 1024
 # In a process of its own: the measure takes all descendants of the process that asks.
 LOOK = f"""
 import os, signal, sys
-from app.runner import memory
+from librechat_code_interpreter.runner import memory
 
 def child(body):
     ready, said = os.pipe()

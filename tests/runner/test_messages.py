@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.runner.endings import Ending
-from app.runner.messages import (
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import (
     Call,
     ChangedFile,
     LeftOut,
@@ -23,7 +23,7 @@ from app.runner.messages import (
     Results,
     Tool,
 )
-from app.runner.serve import HEADER, pack, serve
+from librechat_code_interpreter.runner.serve import HEADER, pack, serve
 
 REQUEST = Request(
     program=Program("print(1)\n\ud800", "main.py", "workspace", ["gcc"], ["./a"], ["x y", "ü"], language="c"),

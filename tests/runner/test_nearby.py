@@ -1,4 +1,4 @@
-"""A program that wants a package which is not there is told what is near (``app.runner.package_hints``)."""
+"""A program that wants a package which is not there is told what is near (``runner.package_hints``)."""
 
 from __future__ import annotations
 

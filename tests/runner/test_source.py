@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.runner.endings import Ending
-from app.runner.messages import Program, Reply
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import Program, Reply
 from tests.runner.host import Bench
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.runner import stdin_program
+from librechat_code_interpreter.runner import stdin_program
 from tests.runner.host import Bench
 
 LARGE = "x" * (stdin_program.MIN_CHARS + 1)

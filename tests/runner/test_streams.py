@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.runner.endings import Ending
+from librechat_code_interpreter.runner.endings import Ending
 from tests.runner.host import Bench
 
 MiB = 1024 * 1024

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.runner.endings import Ending
+from librechat_code_interpreter.runner.endings import Ending
 from tests.runner.conftest import make_bench
 from tests.runner.host import Bench, running_host
 from tests.runtime import RUNTIME_PYTHON
@@ -152,7 +152,7 @@ def test_nothing_of_the_runner_is_in_a_traceback(bench: Bench) -> None:
     )
     stderr = bench.python(source).stderr
     assert stderr.count("Traceback (most recent call last):\n  File") == 2
-    assert "app/runner" not in stderr
+    assert "librechat_code_interpreter/runner" not in stderr
     assert "exec(" not in stderr
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from app.runner import workspace_diff
-from app.runner.messages import Limits
-from app.runner.workspace_diff import Changes, Snapshot
+from librechat_code_interpreter.runner import workspace_diff
+from librechat_code_interpreter.runner.messages import Limits
+from librechat_code_interpreter.runner.workspace_diff import Changes, Snapshot
 from tests.runner.host import Bench, bash_program
 
 Work = Callable[[], object]

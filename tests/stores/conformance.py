@@ -10,10 +10,10 @@ from typing import Any
 import obstore
 import pytest
 
-from app.core.errors import Conflict, NotFound, StoreUnavailable, TooLarge
-from app.core.ids import new_id
-from app.core.session import FileRecord, Record, Scope, now
-from app.stores.objects import _PART_BYTES, ObjectFiles
+from librechat_code_interpreter.core.errors import Conflict, NotFound, StoreUnavailable, TooLarge
+from librechat_code_interpreter.core.ids import new_id
+from librechat_code_interpreter.core.session import FileRecord, Record, Scope, now
+from librechat_code_interpreter.stores.objects import _PART_BYTES, ObjectFiles
 
 MiB = 1 << 20
 MINUTE_SECONDS = 60.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.ids import new_id
+from librechat_code_interpreter.core.ids import new_id
 from tests.stores.moto_server import BUCKET, MotoServer, environment
 
 

@@ -12,8 +12,8 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from app.core.ids import new_id
-from app.stores.directory import open_files
+from librechat_code_interpreter.core.ids import new_id
+from librechat_code_interpreter.stores.directory import open_files
 
 MiB = 1 << 20
 PIECES = 64

@@ -12,10 +12,10 @@ from pathlib import Path
 import obstore
 import pytest
 
-from app.core.ids import new_id
-from app.stores import directory
-from app.stores.directory import open_files
-from app.stores.objects import ObjectFiles, file_key
+from librechat_code_interpreter.core.ids import new_id
+from librechat_code_interpreter.stores import directory
+from librechat_code_interpreter.stores.directory import open_files
+from librechat_code_interpreter.stores.objects import ObjectFiles, file_key
 from tests.stores.conformance import FilesConformance, assert_away, breaking, new_session, text
 from tests.stores.memory import memory_taken
 
@@ -141,7 +141,7 @@ async def test_what_is_not_in_memory_is_read_from_the_disk(
             raise answer
         return answer
 
-    monkeypatch.setattr("app.stores.directory.os.preadv", preadv)
+    monkeypatch.setattr("librechat_code_interpreter.stores.directory.os.preadv", preadv)
     assert b"".join([chunk async for chunk in files.read(session_id, file_id)]) == content
     assert b"".join([chunk async for chunk in files.read(session_id, file_id, 5, MiB)]) == content[5:MiB]
 
@@ -168,6 +168,6 @@ async def test_a_write_that_the_kernel_takes_in_part_goes_on(
     def writev(descriptor: int, pieces: list[bytes]) -> int:
         return os.write(descriptor, pieces[0][:100_003])
 
-    monkeypatch.setattr("app.stores.directory.os.writev", writev)
+    monkeypatch.setattr("librechat_code_interpreter.stores.directory.os.writev", writev)
     await files.write(session_id, file_id, text(content))
     assert b"".join([chunk async for chunk in files.read(session_id, file_id)]) == content

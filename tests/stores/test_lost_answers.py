@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.errors import NotFound, StoreUnavailable
-from app.core.files import Files, Upload, UploadPurpose
-from app.core.ids import new_id
-from app.core.principal import Principal
-from app.core.session import Record
-from app.stores.objects import ObjectFiles, open_store
+from librechat_code_interpreter.core.errors import NotFound, StoreUnavailable
+from librechat_code_interpreter.core.files import Files, Upload, UploadPurpose
+from librechat_code_interpreter.core.ids import new_id
+from librechat_code_interpreter.core.principal import Principal
+from librechat_code_interpreter.core.session import Record
+from librechat_code_interpreter.stores.objects import ObjectFiles, open_store
 from tests.stores.conformance import content, keys, new_session, text
 
 ANYBODY = Principal("key")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.stores.objects import ObjectFiles, open_store
+from librechat_code_interpreter.stores.objects import ObjectFiles, open_store
 from tests.stores.conformance import SharedConformance
 
 

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from app.core.errors import StoreUnavailable
-from app.core.ids import new_id
-from app.stores.objects import ObjectFiles, open_store
+from librechat_code_interpreter.core.errors import StoreUnavailable
+from librechat_code_interpreter.core.ids import new_id
+from librechat_code_interpreter.stores.objects import ObjectFiles, open_store
 from tests.stores.conformance import (
     MiB,
     SharedConformance,

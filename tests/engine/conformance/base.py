@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 import pytest_asyncio
 
-from app.core.errors import EngineUnavailable
-from app.core.protocols import Engine, Sandbox
+from librechat_code_interpreter.core.errors import EngineUnavailable
+from librechat_code_interpreter.core.protocols import Engine, Sandbox
 
 KiB = 1024
 MiB = 1024 * KiB

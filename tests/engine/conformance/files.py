@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import StoreUnavailable
-from app.core.protocols import Sandbox, Staged
+from librechat_code_interpreter.core.errors import StoreUnavailable
+from librechat_code_interpreter.core.protocols import Sandbox, Staged
 from tests.engine.asking import bash, content, file, output, paths, put, python
 from tests.engine.conformance.base import Base, Facts, KiB, MiB
 

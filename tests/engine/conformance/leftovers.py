@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from app.core.protocols import Sandbox
-from app.runner.endings import Ending
+from librechat_code_interpreter.core.protocols import Sandbox
+from librechat_code_interpreter.runner.endings import Ending
 from tests.engine.asking import bash, beside, content, output, paths, python, until, until_there
 from tests.engine.conformance.base import Base
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.core.errors import EngineUnavailable
-from app.core.protocols import Engine, Sandbox, Staged
+from librechat_code_interpreter.core.errors import EngineUnavailable
+from librechat_code_interpreter.core.protocols import Engine, Sandbox, Staged
 from tests.engine.asking import bash, content, file, output, put
 from tests.engine.conformance.base import GONE, Base, MiB
 

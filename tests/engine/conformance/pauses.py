@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import EngineUnavailable
-from app.core.protocols import Engine, Sandbox
-from app.runner.endings import Ending
-from app.runner.messages import Call, Pause, Reply, Request, Result, Results, Tool
+from librechat_code_interpreter.core.errors import EngineUnavailable
+from librechat_code_interpreter.core.protocols import Engine, Sandbox
+from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.messages import Call, Pause, Reply, Request, Result, Results, Tool
 from tests.engine.asking import bash, content, output, paths, put, python, until, until_there
 from tests.engine.conformance.base import Base, MiB
 from tests.engine.conformance.leftovers import Leftovers

@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
-from app.core.protocols import Sandbox
-from app.runner.endings import Ending
+from librechat_code_interpreter.core.protocols import Sandbox
+from librechat_code_interpreter.runner.endings import Ending
 from tests.engine.asking import bash, content, output, paths, put, python
 from tests.engine.conformance.base import Base, Facts, KiB, MiB
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.protocols import Sandbox
-from app.runner.endings import Ending
+from librechat_code_interpreter.core.protocols import Sandbox
+from librechat_code_interpreter.runner.endings import Ending
 from tests.engine.asking import bash, beside, output, paths, python
 from tests.engine.conformance.base import Base, Facts
 

@@ -45,10 +45,19 @@ MODULES = {
         from app import runner
         print(runner.x)
     """,
-    "no app but the user's": """
+    "a package of the user's with our name": """
+        import os
+        os.mkdir("librechat_code_interpreter")
+        open("librechat_code_interpreter/__init__.py", "w").write("print('the package', __file__)")
+        open("librechat_code_interpreter/runner.py", "w").write("x = 1")
+        import librechat_code_interpreter.runner
+        from librechat_code_interpreter import runner
+        print(runner.x)
+    """,
+    "none of our packages": """
         import sys
-        print([name for name in sys.modules if name.startswith('app')])
-        import app
+        print([name for name in sys.modules if name.startswith(("app", "librechat_code_interpreter"))])
+        import librechat_code_interpreter
     """,
     "the environment": """
         import os

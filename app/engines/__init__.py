@@ -1,1 +1,0 @@
-"""Engines that create sandboxes: implementations of ``app.core.protocols.Engine``."""

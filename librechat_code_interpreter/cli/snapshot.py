@@ -1,0 +1,68 @@
+"""``snapshot build``: builds the recommended Daytona snapshot with runner, directories, data packages, languages."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from typing import Any
+
+from librechat_code_interpreter.main import EX_CONFIG
+from librechat_code_interpreter.settings import Settings, SettingsError, load_settings
+
+
+def add_to(commands: Any) -> None:
+    """Add ``snapshot build`` to the command line."""
+    parser = commands.add_parser("snapshot", help="make the Daytona snapshot that serves best")
+    actions = parser.add_subparsers(dest="action", required=True)
+    build = actions.add_parser(
+        "build", help="build it in the Daytona account, if it is not there yet, and say its name"
+    )
+    build.add_argument("--print", action="store_true", help="only show the Dockerfile; needs no account")
+    build.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Build or print; return the exit code."""
+    from librechat_code_interpreter.engines.daytona import (
+        snapshot,  # the SDK takes seconds to import, and other commands do not need it
+    )
+
+    if arguments.print:
+        sys.stdout.write(snapshot.image().dockerfile())
+        return 0
+    try:
+        settings = load_settings(serving=False)
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return EX_CONFIG
+    if settings.daytona_api_key is None:
+        print("DAYTONA_API_KEY: not set, and a snapshot is built in the account", file=sys.stderr)
+        return EX_CONFIG
+    return asyncio.run(_build(settings))
+
+
+async def _build(settings: Settings) -> int:
+    from daytona import DaytonaError, DaytonaNotFoundError
+
+    from librechat_code_interpreter.engines.daytona import account, snapshot
+    from librechat_code_interpreter.wiring import daytona_settings
+
+    wanted = daytona_settings(settings)
+    params = snapshot.params(account.resources(wanted))
+    async with account.connect(wanted) as daytona:
+        try:
+            try:
+                await daytona.snapshot.get(params.name)
+                print(f"{params.name} is there already", file=sys.stderr)
+            except DaytonaNotFoundError:
+                await daytona.snapshot.create(params, on_logs=_log, timeout=0)
+        except DaytonaError as error:
+            print(error, file=sys.stderr)
+            return 1
+    print(f"DAYTONA_SNAPSHOT={params.name}")
+    return 0
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

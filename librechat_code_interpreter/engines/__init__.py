@@ -1,0 +1,1 @@
+"""Engines that create sandboxes: implementations of ``core.protocols.Engine``."""

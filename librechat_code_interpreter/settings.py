@@ -1,0 +1,467 @@
+"""Every setting of the service: its name, default, unit and meaning.
+
+The environment variable of a field is its name in upper case. ``.env`` is read too; the environment has priority.
+``docs/settings.md`` and ``.env.example`` are generated from here (``python tools/settings_docs.py --write``). Contract
+K7 is the source of the JWT names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.config import JsonDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from librechat_code_interpreter import capacity
+from librechat_code_interpreter.setting_rules import rules
+from librechat_code_interpreter.units import GiB, KiB, MiB, parse_bytes
+
+DAY_SECONDS = 86400
+LIBRECHAT_RUNS = 40  # K42: within 30 seconds
+
+_RUNS_ON_DAYTONA = 64
+"""Equal to the default of ``MAX_SANDBOXES``; one replica could run a hundred and more (docs/scaling.md)."""
+
+
+LEAST_STDOUT_BYTES = 10 * MiB + 1
+"""One byte more than the file size that LibreChat's edit_file accepts (its ``MAX_AUTHORING_BYTES``)."""
+
+_RUNS_FOR_A_LIMIT = 4
+"""Programs for the memory of one program's limit: most need far less, and none starts when memory is short."""
+
+
+def _computing_runs() -> int:
+    return 2 * capacity.processors()
+
+
+class SettingsError(Exception):
+    """Invalid settings: one line with the variable and its fault, never its value."""
+
+
+def _lower(word: object) -> object:
+    return word.lower() if isinstance(word, str) else word
+
+
+def _section(title: str) -> Callable[..., Any]:
+    """Return a ``Field`` for the settings under this heading; the docs keep the order of first use."""
+
+    def setting(default: object, meaning: str, unit: str = "", **rules: Any) -> Any:
+        extra: JsonDict = {"section": title, "unit": unit}
+        return Field(default, description=meaning, json_schema_extra=extra, **rules)
+
+    return setting
+
+
+Bytes = Annotated[int, BeforeValidator(parse_bytes)]
+Word = BeforeValidator(_lower)
+
+_service = _section("Service")
+_caller = _section("Who may call")
+_engine = _section("Engine")
+_daytona = _section("Daytona")
+_session = _section("Sessions")
+_file = _section("Files")
+_request = _section("Requests")
+_run = _section("Runs")
+_local = _section("Local engine")
+_watch = _section("Watching it")
+
+
+class Settings(BaseSettings):
+    """Settings from the environment and ``.env``; unknown names are ignored, an empty value counts as unset."""
+
+    model_config = SettingsConfigDict(
+        env_file_encoding="utf-8-sig",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    host: str = _service("127.0.0.1", "Address that `python -m app` listens on.")
+    port: int = _service(8000, "Port that `python -m app` listens on.", ge=0, le=65535)
+    log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], Word] = _service(
+        "info", "Least severity that is logged."
+    )
+    log_format: Annotated[Literal["readable", "json"], Word] = _service(
+        "readable", "`readable` lines, or `json` for machines; both name request, session and run."
+    )
+    log_access: bool = _service(
+        False,
+        "Log every request with its path; runs have their audit line anyway. Paths hold ids of sessions and files.",
+    )
+    drain_seconds: int = _service(20, "How long a stopping service waits for what is under way.", "seconds", ge=0)
+
+    adapter_api_key: SecretStr | None = _caller(
+        None,
+        "The key that callers send as `X-API-Key`, as `Authorization: Bearer` (K5), or as user or password of"
+        " HTTP Basic, as in `LIBRECHAT_CODE_BASEURL=http://x:KEY@host:8000/v1` (K6). `make run` makes one.",
+    )
+    adapter_auth: Annotated[Literal["auto", "none"], Word] = _caller(
+        "auto",
+        "`auto`: whatever credential is configured; with none of them the service does not start."
+        " `none`: requests without a credential are served too, for a closed network (K8).",
+    )
+    codeapi_jwt_public_key: str | None = _caller(
+        None,
+        "Public key of LibreChat's tokens (K7), Ed25519 or RSA: PEM, PEM with `\\n` for newlines, or base64 of PEM.",
+        repr=False,
+    )
+    codeapi_jwt_kid: str | None = _caller(
+        None, "Key id of `CODEAPI_JWT_PUBLIC_KEY`; unset, the key serves tokens whose `kid` no other key has."
+    )
+    codeapi_jwt_jwks_json: str | None = _caller(None, "A JWKS document with more public keys.", repr=False)
+    codeapi_jwt_public_keys_dir: Path | None = _caller(None, "Directory of `<kid>.pem` files, one public key each.")
+    codeapi_jwt_issuer: str = _caller("librechat", "The `iss` that tokens must have.")
+    codeapi_jwt_audience: str = _caller("codeapi", "The `aud` that tokens must have, alone or in a list.")
+
+    adapter_engine: Annotated[Literal["auto", "local", "daytona"], Word] = _engine(
+        "auto", "Where programs run; `auto` is `daytona` when `DAYTONA_API_KEY` is set, else `local`."
+    )
+    daytona_api_key: SecretStr | None = _daytona(None, "Key of the Daytona account.")
+    daytona_api_url: str | None = _daytona(
+        None, "Address of Daytona's API; unset, the one its SDK knows.", pattern=r"^https?://\S+$"
+    )
+    daytona_target: str | None = _daytona(None, "Region of new sandboxes; unset, the account's default.")
+    daytona_snapshot: str | None = _daytona(
+        None,
+        "Snapshot of new sandboxes; it needs `python3` 3.11 or newer. `python -m app snapshot build` makes the"
+        " recommended one, which saves a round trip and the copy of the runner for each new sandbox."
+        " Unset, the account's default, without the data stack.",
+    )
+    daytona_image: str | None = _daytona(
+        None,
+        "Container image of new sandboxes, instead of a snapshot. Costs a build of minutes whenever Daytona has not"
+        " kept it, and Daytona's own warm pool does not serve images.",
+    )
+    daytona_network: Annotated[Literal["inherit", "block", "allow", "allow-list"], Word] = _daytona(
+        "inherit",
+        "Network of programs: `inherit` what the account has (the lowest tiers refuse anything else), `block` all,"
+        " `allow` all, or only `DAYTONA_NETWORK_ALLOW_LIST`. With any network a program can send data out.",
+    )
+    daytona_network_allow_list: str | None = _daytona(
+        None,
+        "Networks in CIDR notation, with commas, for `DAYTONA_NETWORK=allow-list`.",
+        pattern=r"^[0-9a-fA-F.:/]+(\s*,\s*[0-9a-fA-F.:/]+)*$",
+    )
+    daytona_cpu: int | None = _daytona(
+        None,
+        "Cores of a sandbox, with `DAYTONA_IMAGE` and for `snapshot build`; counts against the quota.",
+        "cores",
+        ge=1,
+    )
+    daytona_memory_gib: int | None = _daytona(
+        None, "Memory of a sandbox, likewise; it bounds a run's memory too.", "GiB", ge=1
+    )
+    daytona_disk_gib: int | None = _daytona(None, "Disk of a sandbox, likewise.", "GiB", ge=1)
+    daytona_auto_stop_minutes: int = _daytona(
+        60,
+        "Idle time after which Daytona itself stops, and so deletes, a sandbox, even if the service is dead."
+        " A shorter time costs less after a crash; it has to be longer than the longest run and tool call,"
+        " and should be longer than `SESSION_TTL_SECONDS`. 0: never.",
+        "minutes",
+        ge=0,
+    )
+    daytona_ttl_minutes: int = _daytona(
+        720,
+        "Age at which Daytona deletes a sandbox whatever it does; the session's next run gets a new one, with its files"
+        " staged again. 0: never.",
+        "minutes",
+        ge=0,
+    )
+    daytona_warm_sandboxes: int = _daytona(
+        0,
+        "Spare sandboxes that are kept running, beyond `MAX_SANDBOXES`: a new session does not wait for one to start."
+        " Replicas that share `REDIS_URL` share this number. Each costs what a running sandbox costs, day and"
+        " night.",
+        "sandboxes",
+        ge=0,
+        le=100,
+    )
+    daytona_max_connections: int = _daytona(
+        250, "Connections to Daytona at one time; each run holds one until it ends.", "connections", ge=1
+    )
+
+    redis_url: str | None = _session(
+        None,
+        "Redis for the leases of several replicas, as in `redis://redis:6379/0`; unset, they live in memory.",
+        pattern=r"^(rediss?|unix)://\S+$",
+        repr=False,
+    )
+    redis_prefix: str = _session(
+        "lc:", "What the names of all keys in Redis begin with; services that share leases share it.", pattern=r"^\S+$"
+    )
+    session_ttl_seconds: int = _session(
+        1800, "Idle time after which a sandbox is destroyed; its files stay.", "seconds", ge=1
+    )
+    cleanup_interval_seconds: int = _session(60, "Time between two clean-ups.", "seconds", ge=1)
+    session_language_policy: Annotated[Literal["bound", "mixed"], Word] = _session(
+        "bound",
+        "`bound`: a session keeps the language that first ran in it, another is a 409; `mixed`: any (K17).",
+    )
+    max_sandboxes: int = _session(
+        64,
+        "Sandboxes of sessions at one time, of all replicas that share `REDIS_URL` together; beyond it the longest idle"
+        " one gives way.",
+        "sandboxes",
+        ge=1,
+    )
+
+    file_store_url: str = _file(
+        "data",
+        "Where files and sessions are kept: a directory, or a file://, s3://, gs://, az:// or memory:// URL.",
+        repr=False,
+    )
+    file_ttl_seconds: int = _file(
+        7 * DAY_SECONDS,
+        "How long the files of a session outlive its last use; 0 keeps them for ever, else at least 86400,"
+        " because LibreChat counts on files for 23 h (K12).",
+        "seconds",
+        ge=0,
+    )
+    upload_max_bytes: Bytes = _file(20 * MiB, "Largest uploaded file (K36).", "bytes", ge=1)
+    artifact_max_bytes: Bytes = _file(
+        100 * MiB,
+        "Largest file that is kept of what a run wrote; others are named on stderr (K21).",
+        "bytes",
+        ge=1,
+    )
+    artifact_max_files: int = _file(50, "Files that are kept of what one run wrote (K21).", "files", ge=0)
+
+    request_body_max_bytes: Bytes = _request(
+        64 * MiB, "Largest JSON body; code carries files as base64, 20 MiB and more (K24).", "bytes", ge=KiB
+    )
+    max_concurrent_runs: int = _request(
+        0,
+        "Programs at one time, those that sleep or wait included; 0 is 64 on Daytona, and else four for"
+        " each `SANDBOX_MEMORY_BYTES` of memory, at most `MAX_SANDBOXES`. An eighth of them is kept for users who run"
+        " nothing yet.",
+        "programs",
+        ge=0,
+    )
+    max_computing_runs: int = _request(
+        0,
+        "Programs at one time that use a processor; 0 is twice the cores. More wait for a place; one that sleeps or"
+        " waits does not count. Daytona computes elsewhere, so it does not count there.",
+        "programs",
+        ge=0,
+    )
+    max_queued_runs: int = _request(256, "Runs that may wait for a place; beyond it a 429.", "runs", ge=0)
+    max_paused_runs: int = _request(
+        32,
+        "Programs that may wait for LibreChat's tools at one time; each keeps a sandbox, and its memory, for ten"
+        " minutes at most. Beyond it a 429.",
+        "runs",
+        ge=1,
+    )
+    rate_limit_user_runs: int = _request(
+        0,
+        "Programs that one user may start within 30 seconds; beyond it a 429. 0: any number; else at least 40,"
+        " because LibreChat reads images in 33 runs (K42). Without tokens a user is whom the request"
+        " names.",
+        "runs",
+        ge=0,
+    )
+    rate_limit_tenant_runs: int = _request(
+        0,
+        "Programs that all users of a tenant may start together within 30 seconds, likewise; all callers without a"
+        " token are one tenant. Replicas that share `REDIS_URL` count together; while that is away nothing is limited.",
+        "runs",
+        ge=0,
+    )
+    queue_timeout_seconds: int = _request(
+        10,
+        "How long a run waits for its session and for a place; then a 429 (K42). LibreChat's file helpers give up after"
+        " 15 seconds in all, so with more than 10 they do not receive the 429.",
+        "seconds",
+        ge=0,
+    )
+
+    run_timeout_seconds: int = _run(60, "Time limit of a run that names none.", "seconds", ge=1)
+    run_timeout_max_seconds: int = _run(300, "Longest time limit that a request may name.", "seconds", ge=1)
+    stdout_max_bytes: Bytes = _run(
+        11 * MiB,
+        "Limit of stdout; beyond it the run ends and says so. It has to be above 10 MiB: LibreChat's edit_file reads"
+        " a file through `cat`, takes up to 10 MiB, and writes back what it has read, so a lower limit would cut"
+        " users' files (K23).",
+        "bytes",
+        ge=LEAST_STDOUT_BYTES,
+    )
+    stderr_max_bytes: Bytes = _run(10 * MiB, "Limit of stderr; beyond it the run ends and says so.", "bytes", ge=KiB)
+
+    sandbox_runtime: Path = _local(".sandbox", "Directory of the sandbox runtime that `make install` builds.")
+    sandbox_memory_bytes: Bytes = _local(GiB, "Memory of a run, all its processes together.", "bytes", ge=64 * MiB)
+    sandbox_processes: int = _local(128, "Processes and threads of a run at one time.", "processes", ge=8)
+    sandbox_workspace_bytes: Bytes = _local(512 * MiB, "Size of a sandbox's workspace.", "bytes", ge=MiB)
+    sandbox_workspace_files: int = _local(20000, "Files and directories in a workspace.", "files", ge=64)
+    sandbox_tmp_bytes: Bytes = _local(256 * MiB, "Size of a run's `/tmp`.", "bytes", ge=MiB)
+    sandbox_shm_bytes: Bytes = _local(64 * MiB, "Size of a run's `/dev/shm`.", "bytes", ge=MiB)
+    sandbox_uid: int = _local(
+        64999, "User id that the local engine takes when the service runs as root.", ge=1, le=2**32 - 2
+    )
+    sandbox_preload: str = _local(
+        "numpy,pandas,matplotlib.pyplot",
+        "Python modules that are loaded before the first run, with commas; `none` loads nothing.",
+        pattern=r"^\s*[A-Za-z_][\w.]*(\s*,\s*[A-Za-z_][\w.]*)*\s*$",
+    )
+    sandbox_egress_hosts: str | None = _local(
+        None,
+        "Hosts that programs may reach by HTTPS, with commas, as `name` or `name:port`, through a proxy in the service;"
+        " for pip `pypi.org,files.pythonhosted.org`. Unset, programs have no network. They can send data there.",
+        pattern=r"^\s*[A-Za-z0-9._-]+(:\d{1,5})?(\s*,\s*[A-Za-z0-9._-]+(:\d{1,5})?)*\s*$",
+    )
+    pip_index_url: str = _local(
+        "https://pypi.org/simple",
+        "Package index of pip in programs, with `SANDBOX_EGRESS_HOSTS`, which has to name its host; programs see it.",
+        repr=False,
+    )
+    sandbox_standby: int = _local(2, "Jails kept ready of each kind.", "jails", ge=0)
+    sandbox_min_isolation: Annotated[Literal["full", "degraded", "none"], Word] = _local(
+        "full", "Weakest isolation that the local engine may start with; below it the service does not start."
+    )
+    sandbox_allow_running_strangers_code_without_isolation: bool = _local(
+        False, "Has to be `true`, and `HOST` a loopback address, for `SANDBOX_MIN_ISOLATION=none`."
+    )
+
+    metrics_access: Annotated[Literal["key", "open", "off"], Word] = _watch(
+        "key",
+        "Who may read `/metrics`: `key` who knows `METRICS_KEY` or the API key (a user's token does not count), `open`"
+        " everybody who reaches the port, `off` nobody.",
+    )
+    metrics_key: SecretStr | None = _watch(
+        None, "A key for `/metrics` alone, as a Bearer token, so that Prometheus need not know the API key."
+    )
+    console_enabled: bool = _watch(
+        True,
+        "Whether there is the operator's page at `/console`. Its data needs the API key. With"
+        " `ADAPTER_AUTH=none` and no API key everybody who reaches the port sees it, without sessions.",
+    )
+
+    otel_exporter_otlp_endpoint: str | None = _watch(
+        None,
+        "Address of an OpenTelemetry collector that takes OTLP over HTTP, as in `http://collector:4318`; unset, there"
+        " are no traces. The SDK's other variables (`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_TRACES_SAMPLER`, …) count too,"
+        " in the environment.",
+        pattern=r"^https?://\S+$",
+        repr=False,
+    )
+    otel_service_name: str = _watch("librechat-code-interpreter", "What the service is called in its traces.")
+
+    @property
+    def engine(self) -> Literal["local", "daytona"]:
+        """Engine in use: ``ADAPTER_ENGINE``, with `auto` resolved."""
+        if self.adapter_engine == "auto":
+            return "daytona" if self.daytona_api_key else "local"
+        return self.adapter_engine
+
+    @property
+    def concurrent_runs(self) -> int:
+        """Concurrent programs: ``MAX_CONCURRENT_RUNS``, with 0 resolved to the capacity for the engine."""
+        if self.max_concurrent_runs:
+            return self.max_concurrent_runs
+        if self.engine == "daytona":
+            return _RUNS_ON_DAYTONA
+        by_memory = _RUNS_FOR_A_LIMIT * capacity.total_memory() // self.sandbox_memory_bytes
+        return max(_computing_runs(), min(by_memory, self.max_sandboxes))
+
+    @property
+    def computing_runs(self) -> int:
+        """Concurrent programs that use a processor of this machine: ``MAX_COMPUTING_RUNS``, with 0 resolved."""
+        if self.engine == "daytona":
+            return self.concurrent_runs
+        return min(self.max_computing_runs or _computing_runs(), self.concurrent_runs)
+
+    @property
+    def egress_hosts(self) -> tuple[str, ...]:
+        """Hosts of ``SANDBOX_EGRESS_HOSTS``."""
+        return tuple(re.findall(r"[^\s,]+", self.sandbox_egress_hosts or ""))
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules of ``SANDBOX_PRELOAD``."""
+        return () if self.sandbox_preload == "none" else tuple(re.findall(r"[\w.]+", self.sandbox_preload))
+
+    @property
+    def has_credential(self) -> bool:
+        """Whether any credential can be verified: an API key or a JWT key is configured (K5-K7)."""
+        jwt_sources = (
+            self.codeapi_jwt_public_key,
+            self.codeapi_jwt_jwks_json,
+            self.codeapi_jwt_public_keys_dir,
+        )
+        return self.adapter_api_key is not None or any(source is not None for source in jwt_sources)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _trim(cls, values: Any) -> Any:
+        """Strip whitespace from values; empty values count as unset."""
+        if not isinstance(values, Mapping):
+            return values
+        trimmed = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        return {name: value for name, value in trimmed.items() if value != ""}
+
+    @field_validator("file_store_url")
+    @classmethod
+    def _known_store(cls, url: str) -> str:
+        scheme, separator, _ = url.partition("://")
+        if separator and scheme not in {"file", "s3", "gs", "az", "memory"}:
+            raise ValueError("neither a directory nor a file://, s3://, gs://, az:// or memory:// URL")
+        return url
+
+    @field_validator("file_ttl_seconds")
+    @classmethod
+    def _outlives_a_day(cls, seconds: int) -> int:
+        if 0 < seconds < DAY_SECONDS:
+            raise ValueError(f"0 (for ever) or at least {DAY_SECONDS} seconds: LibreChat counts on files for 23 h")
+        return seconds
+
+    @field_validator("rate_limit_user_runs", "rate_limit_tenant_runs")
+    @classmethod
+    def _lets_librechat_work(cls, runs: int) -> int:
+        if 0 < runs < LIBRECHAT_RUNS:
+            raise ValueError(
+                f"0 (any number) or at least {LIBRECHAT_RUNS}: LibreChat reads images in up to 33 runs in a row"
+            )
+        return runs
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
+        for holds, complaint in rules(self):
+            if not holds:
+                raise ValueError(complaint)
+        return self
+
+
+def load_settings(env_file: str | Path | None = ".env", *, serving: bool = True) -> Settings:
+    """Read the settings of this process. Raises ``SettingsError`` with one line for the operator.
+
+    The public keys of tokens are read by ``api.auth.Credentials``, which raises the same exception.
+    ``serving=False`` (doctor, one program on the command line) needs no credential. A service refuses to start without
+    one (section 2 of the contract).
+    """
+    source: dict[str, Any] = {"_env_file": env_file}  # an argument of BaseSettings, not a field of ours
+    try:
+        settings = Settings(**source)
+    except ValidationError as error:
+        raise SettingsError(_one_line(error)) from None  # its own text may quote values
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{env_file}: cannot be read ({type(error).__name__})") from None
+    if serving and settings.adapter_auth == "auto" and not settings.has_credential:
+        raise SettingsError(
+            "ADAPTER_API_KEY: not set; set it, or a key of LibreChat's tokens (CODEAPI_JWT_PUBLIC_KEY and"
+            " kin), or ADAPTER_AUTH=none on a closed network"
+        )
+    return settings
+
+
+def _one_line(error: ValidationError) -> str:
+    """Return each invalid variable and its fault in one line, without any value."""
+    faults = []
+    for fault in error.errors(include_input=False, include_url=False, include_context=False):
+        name = f"{fault['loc'][0]}: ".upper() if fault["loc"] else ""
+        faults.append(name + fault["msg"].removeprefix("Value error, "))
+    return " ".join("; ".join(faults).split())

@@ -1,0 +1,240 @@
+"""The object graph of the service, built from the settings."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from obstore.exceptions import BaseError
+
+from librechat_code_interpreter import capacity
+from librechat_code_interpreter.core.admission import Admission
+from librechat_code_interpreter.core.cleanup import Cleanup
+from librechat_code_interpreter.core.continuation_tokens import ContinuationTokens
+from librechat_code_interpreter.core.events import Events
+from librechat_code_interpreter.core.files import Files
+from librechat_code_interpreter.core.protocols import Engine, EngineUnfit, Leases, SharedPool
+from librechat_code_interpreter.core.rate_limits import Rates
+from librechat_code_interpreter.core.readiness import Prober
+from librechat_code_interpreter.core.run_service import RunPolicy, RunService
+from librechat_code_interpreter.core.sandbox_leases import PAUSE_SECONDS, SandboxLeases
+from librechat_code_interpreter.core.session_selection import SessionSelector
+from librechat_code_interpreter.core.slots import ProcessorMeter, RunSlots, SlotLimits
+from librechat_code_interpreter.core.tool_pauses import ToolPauses
+from librechat_code_interpreter.core.toolchains import Toolchains
+from librechat_code_interpreter.leases.memory import MemoryLeases
+from librechat_code_interpreter.leases.memory_pool import MemoryPool
+from librechat_code_interpreter.runner.messages import Limits
+from librechat_code_interpreter.settings import DAY_SECONDS, Settings, SettingsError
+from librechat_code_interpreter.stores.directory import open_files
+from librechat_code_interpreter.stores.objects import ObjectFiles
+from librechat_code_interpreter.stores.timed import TimedFiles
+
+if TYPE_CHECKING:  # only the selected engine is imported
+    from librechat_code_interpreter.engines.daytona.account import DaytonaSettings
+
+_RESERVED_SHARE = 8
+"""One slot in eight is reserved for callers without a run; with fewer than eight slots, none is."""
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(slots=True)
+class Parts:
+    """Components of the service."""
+
+    events: Events
+    engine: Engine
+    leases: Leases
+    store: ObjectFiles
+    files: Files
+    runs: RunService
+    paused_runs: ToolPauses
+    sandboxes: SandboxLeases
+    cleanup: Cleanup
+    prober: Prober
+    toolchains: Toolchains
+
+
+def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
+    """Build the components from the settings; tests may pass an engine. Opens no connection."""
+    events = Events()
+    leases, stock = make_leases(settings)
+    engine = engine or make_engine(settings, stock, events)
+    store = make_store(settings)
+    files = TimedFiles(store, events)
+    sandboxes = SandboxLeases(engine, leases, settings.max_sandboxes)
+    binds = settings.session_language_policy == "bound"
+    chooser = SessionSelector(files, leases, binds_language=binds)
+    max_present = settings.concurrent_runs + settings.max_queued_runs
+    admission = Admission(make_slots(settings, engine), max_present, settings.queue_timeout_seconds)
+    tickets = ContinuationTokens(_shared_secret(settings), PAUSE_SECONDS)
+    paused_runs = ToolPauses(files, sandboxes, leases, admission, tickets, settings.max_paused_runs, events)
+    runs = RunService(
+        files, sandboxes, chooser, admission, _policy(settings), paused_runs, events, make_rates(settings, leases)
+    )
+    return Parts(
+        events=events,
+        engine=engine,
+        leases=leases,
+        store=store,
+        files=Files(files, settings.upload_max_bytes),
+        runs=runs,
+        paused_runs=paused_runs,
+        sandboxes=sandboxes,
+        cleanup=Cleanup(
+            sandboxes, leases, files, store,
+            interval_seconds=settings.cleanup_interval_seconds,
+            session_ttl_seconds=settings.session_ttl_seconds,
+            file_ttl_seconds=settings.file_ttl_seconds,
+        ),
+        prober=Prober(engine, store, stock),
+        toolchains=Toolchains(engine),
+    )  # fmt: skip
+
+
+def make_slots(settings: Settings, engine: Engine) -> RunSlots:
+    """Return the run slots; only the local engine also checks the available memory."""
+    limits = SlotLimits(settings.concurrent_runs, settings.computing_runs, settings.concurrent_runs // _RESERVED_SHARE)
+    meter = engine if isinstance(engine, ProcessorMeter) else None
+    if settings.engine == "daytona":
+        return RunSlots(limits, meter)
+    return RunSlots(limits, meter, lambda: capacity.available_memory() >= settings.sandbox_memory_bytes)
+
+
+def _shared_secret(settings: Settings) -> str | None:
+    """Return a secret that all replicas have and no client has; local runs end with their process anyway."""
+    key = settings.daytona_api_key
+    return key.get_secret_value() if settings.engine == "daytona" and key is not None else None
+
+
+def make_store(settings: Settings) -> ObjectFiles:
+    """Create the file store; opens no connection. Raises ``SettingsError``."""
+    try:
+        return open_files(settings.file_store_url)
+    except (BaseError, OSError) as error:
+        reason = type(error).__name__  # its text could quote a credential
+        raise SettingsError(f"FILE_STORE_URL: cannot be opened ({reason}), see docs/operations.md") from None
+
+
+def make_leases(settings: Settings) -> tuple[Leases, SharedPool]:
+    """Create leases and pool, in Redis if configured, else in memory; connects later. Raises ``SettingsError``."""
+    if settings.redis_url is None:
+        return MemoryLeases(), MemoryPool()
+    from librechat_code_interpreter.leases.redis import RedisLeases
+
+    try:
+        leases = RedisLeases(
+            settings.redis_url,
+            prefix=settings.redis_prefix,
+            lease_seconds=settings.session_ttl_seconds + settings.run_timeout_max_seconds + DAY_SECONDS,
+            hint_seconds=settings.file_ttl_seconds or 30 * DAY_SECONDS,
+        )
+    except ValueError:
+        raise SettingsError("REDIS_URL: cannot be understood") from None  # the reason could quote a password
+    return leases, leases.stock()
+
+
+def make_rates(settings: Settings, leases: Leases) -> Rates | None:
+    """Create the rate limits in the same place as the leases; ``None`` if no limit is set."""
+    limits = settings.rate_limit_user_runs, settings.rate_limit_tenant_runs
+    if not any(limits):
+        return None
+    from librechat_code_interpreter.leases.rates import in_memory
+    from librechat_code_interpreter.leases.redis import RedisLeases
+
+    return leases.rates(*limits) if isinstance(leases, RedisLeases) else in_memory(*limits)
+
+
+def _policy(settings: Settings) -> RunPolicy:
+    limits = Limits(
+        stdout_bytes=settings.stdout_max_bytes,
+        stderr_bytes=settings.stderr_max_bytes,
+        artifact_bytes=settings.artifact_max_bytes,
+        artifact_files=settings.artifact_max_files,
+        pause_seconds=PAUSE_SECONDS,
+    )
+    return RunPolicy(settings.run_timeout_seconds, settings.run_timeout_max_seconds, limits)
+
+
+def make_engine(settings: Settings, stock: SharedPool | None = None, events: Events | None = None) -> Engine:
+    """Create the selected engine; the other is not even imported.
+
+    Without a ``stock``, the engine serves one command only.
+    """
+    if settings.engine == "daytona":
+        try:
+            from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
+        except ModuleNotFoundError as error:
+            raise EngineUnfit(f"The Daytona engine needs the `daytona` package: {error}.") from error
+        shared = daytona_settings(settings)
+        alone = replace(shared, warm_sandboxes=0, has_shared_leases=False)
+        return DaytonaEngine(shared, stock, events) if stock else DaytonaEngine(alone, MemoryPool())
+    from librechat_code_interpreter.engines.local.config import LocalSettings
+    from librechat_code_interpreter.engines.local.engine import LocalEngine
+
+    return LocalEngine(
+        LocalSettings(
+            runtime=runtime_of(settings),
+            uid=settings.sandbox_uid,
+            preload=settings.preload,
+            standby=settings.sandbox_standby,
+            memory_bytes=settings.sandbox_memory_bytes,
+            processes=settings.sandbox_processes,
+            workspace_bytes=settings.sandbox_workspace_bytes,
+            workspace_files=settings.sandbox_workspace_files,
+            tmp_bytes=settings.sandbox_tmp_bytes,
+            shm_bytes=settings.sandbox_shm_bytes,
+            min_isolation=settings.sandbox_min_isolation,
+            egress_hosts=settings.egress_hosts,
+            pip_index_url=settings.pip_index_url,
+        ),
+        events,
+    )
+
+
+def daytona_settings(settings: Settings) -> DaytonaSettings:
+    """Return the settings of the Daytona engine."""
+    from librechat_code_interpreter.engines.daytona.account import DaytonaSettings
+
+    return DaytonaSettings(
+        api_key=settings.daytona_api_key.get_secret_value() if settings.daytona_api_key else "",
+        api_url=settings.daytona_api_url,
+        target=settings.daytona_target,
+        snapshot=settings.daytona_snapshot,
+        image=settings.daytona_image,
+        network=settings.daytona_network,
+        network_allow_list=settings.daytona_network_allow_list,
+        cpu=settings.daytona_cpu,
+        memory_gib=settings.daytona_memory_gib,
+        disk_gib=settings.daytona_disk_gib,
+        auto_stop_minutes=settings.daytona_auto_stop_minutes,
+        ttl_minutes=settings.daytona_ttl_minutes,
+        warm_sandboxes=settings.daytona_warm_sandboxes,
+        max_connections=settings.daytona_max_connections,
+        longest_run_seconds=settings.run_timeout_max_seconds,
+        app=_deployment(settings.redis_url),
+        has_shared_leases=settings.redis_url is not None,
+    )
+
+
+def _deployment(redis_url: str | None) -> str:
+    """Return a name shared by replicas with the same leases: several deployments may share one account."""
+    if redis_url is None:
+        return "librechat-code"
+    where = redis_url.rpartition("@")[2]  # no password in a label, not even hashed
+    return f"librechat-code-{hashlib.sha256(where.encode()).hexdigest()[:12]}"
+
+
+def runtime_of(settings: Settings) -> Path | None:
+    """Return the sandbox runtime; a relative path is looked up in the working directory, then beside the service.
+
+    ``None`` if the default directory does not exist, because ``make install`` was not run. An explicit path must exist.
+    """
+    runtime = settings.sandbox_runtime
+    if not runtime.is_absolute() and not runtime.exists():
+        runtime = PROJECT / runtime
+    was_named = "sandbox_runtime" in settings.model_fields_set
+    return runtime if was_named or runtime.exists() else None
