@@ -51,6 +51,7 @@ class Options:
     tags: list[str]
     only: str
     write: bool
+    shows_replaced: bool
 
 
 def main() -> int:
@@ -68,11 +69,11 @@ def main() -> int:
                 missing[tag] = str(error)
                 print(f"{tag}: {error}", file=sys.stderr, flush=True)
     print(report.table(rows))
-    print(report.fault_list(known_faults(), rows))
+    print(report.fault_list(rows))
     print(report.missing_list(missing))
     print(f"{len(rows)} rows in {time.monotonic() - began:.0f} s")
     if options.write:
-        text = report.document(rows, known_faults(), missing)
+        text = report.document(rows, missing)
         write(PAGE, MARK, f"{datetime.now(UTC):%Y-%m-%d}, {len(SCENARIOS)} scenarios:\n\n{text}")
     if not rows:
         return 3
@@ -93,8 +94,10 @@ def run_release(options: Options, tag: str, service: LiveService, keys: Keys) ->
             for scenario in SCENARIOS:
                 if options.only in scenario.name and scenario.applies(server):
                     _run(scenario, server, row)
+            if options.shows_replaced:
+                print("\n".join(sorted(server.ask("replaced"))), file=sys.stderr)
         row.seconds = time.monotonic() - began
-        _tell(row)
+        _print_progress(row)
         yield row
 
 
@@ -136,7 +139,7 @@ def _run(scenario: Scenario, server: Server, row: Row) -> None:
         if fault is None:
             row.passed.append(scenario.name)
         else:
-            row.failed[scenario.name] = f"it works, although faults.toml says: {fault.is_}"
+            row.failed[scenario.name] = f"it works, although faults.toml says: {fault.behavior}"
 
 
 def _fault(scenario: str, tag: str) -> Fault | None:
@@ -144,7 +147,7 @@ def _fault(scenario: str, tag: str) -> Fault | None:
     return found[0] if found else None
 
 
-def _tell(row: Row) -> None:
+def _print_progress(row: Row) -> None:
     counts = f"{len(row.passed)} as it should be, {len(row.known)} LibreChat's own faults, {len(row.failed)} failed"
     print(f"{row.seconds:6.0f} s  {row.release}, {row.credential}: {counts}", file=sys.stderr, flush=True)
     for name, reason in row.failed.items():
@@ -176,10 +179,11 @@ def _options(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--tags", required=True, help="tags or commits, separated by spaces")
     parser.add_argument("--only", default="", help="only scenarios whose name contains this")
     parser.add_argument("--write", action="store_true", help="write the table into docs/compatibility.md")
+    parser.add_argument("--replaced", action="store_true", help="list what of LibreChat was replaced and used")
     asked = parser.parse_args(arguments)
     if asked.write and asked.only:
         parser.error("--write needs all scenarios")
-    return Options(asked.checkout, asked.tags.split(), asked.only, asked.write)
+    return Options(asked.checkout, asked.tags.split(), asked.only, asked.write, asked.replaced)
 
 
 if __name__ == "__main__":

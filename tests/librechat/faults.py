@@ -10,8 +10,8 @@ from pathlib import Path
 FILE = Path(__file__).parent / "faults.toml"
 _TAG = re.compile(r"v(\d+)\.(\d+)\.(\d+)(?:-rc(\d+))?")
 
-Order = tuple[int, ...]
-NEWEST: Order = (1_000_000,)
+SortKey = tuple[int, ...]
+NEWEST: SortKey = (1_000_000,)
 LAST_CANDIDATE = 1_000
 
 
@@ -23,13 +23,13 @@ class Fault:
     last: str | None
     scenarios: tuple[str, ...]
     shows: tuple[str, ...]
-    is_: str
-    cope: str
+    behavior: str
+    handling: str
 
     def covers(self, tag: str) -> bool:
         """Whether a release has the fault; a commit that is no release counts as the newest."""
-        last = NEWEST if self.last is None else order(self.last)
-        return order(self.first) <= order(tag) <= last
+        last = NEWEST if self.last is None else sort_key(self.last)
+        return sort_key(self.first) <= sort_key(tag) <= last
 
     @property
     def releases(self) -> str:
@@ -40,21 +40,30 @@ class Fault:
 
 
 def known_faults() -> list[Fault]:
-    """Read the list, in its order."""
+    """Read what shows in a scenario, in the order of the list."""
+    return _read("fault")
+
+
+def compensated_faults() -> list[Fault]:
+    """Read what the service compensates."""
+    return _read("compensated")
+
+
+def _read(kind: str) -> list[Fault]:
     return [
         Fault(
             entry["from"],
             entry.get("until"),
-            tuple(entry["scenarios"]),
-            tuple(entry["shows"]),
-            entry["is"],
-            entry["cope"],
+            tuple(entry.get("scenarios", ())),
+            tuple(entry.get("shows", ())),
+            entry["behavior"],
+            entry["handling"],
         )
-        for entry in tomllib.loads(FILE.read_text(encoding="utf-8"))["fault"]
+        for entry in tomllib.loads(FILE.read_text(encoding="utf-8"))[kind]
     ]
 
 
-def order(tag: str) -> Order:
+def sort_key(tag: str) -> SortKey:
     """Return a key that sorts tags by age, release candidates before their release."""
     found = _TAG.fullmatch(tag)
     if found is None:

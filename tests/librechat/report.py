@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from tests.librechat.faults import Fault
+from tests.librechat.faults import Fault, compensated_faults, known_faults
 
 
 @dataclass
@@ -47,10 +47,15 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join([_line(HEAD), _line(["---"] * len(HEAD)), *(_line(row.cells()) for row in rows)])
 
 
-def fault_list(faults: Iterable[Fault], rows: Sequence[Row]) -> str:
-    """Write what LibreChat does wrong, one paragraph each; only what showed in these rows."""
-    seen = {id(fault) for row in rows for fault in row.known.values()}
-    return "\n".join(f"- **{fault.releases}**: {fault.is_} {fault.cope}" for fault in faults if id(fault) in seen)
+def fault_list(rows: Sequence[Row]) -> str:
+    """List what LibreChat does wrong, as far as it showed in these rows."""
+    shown = {fault for row in rows for fault in row.known.values()}
+    return _list(fault for fault in known_faults() if fault in shown)
+
+
+def compensated_list(rows: Sequence[Row]) -> str:
+    """List what LibreChat does wrong and the service compensates, in the releases of these rows."""
+    return _list(fault for fault in compensated_faults() if any(fault.covers(row.release) for row in rows))
 
 
 def missing_list(missing: dict[str, str]) -> str:
@@ -58,15 +63,21 @@ def missing_list(missing: dict[str, str]) -> str:
     return "".join(f"\n{tag} could not be run: {reason}\n" for tag, reason in missing.items())
 
 
-def document(rows: Sequence[Row], faults: Iterable[Fault], missing: dict[str, str]) -> str:
+def document(rows: Sequence[Row], missing: dict[str, str]) -> str:
     """Write the part of docs/compatibility.md that this run is about."""
     parts = [
         table(rows),
-        missing_list(missing),
+        missing_list(missing).strip(),
         "### What LibreChat itself does wrong, by release",
-        fault_list(faults, rows),
+        fault_list(rows),
+        "### What the service compensates",
+        compensated_list(rows),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _list(faults: Iterable[Fault]) -> str:
+    return "\n".join(f"- **{fault.releases}**: {fault.behavior} *{fault.handling}*" for fault in faults)
 
 
 def _line(cells: Iterable[str]) -> str:

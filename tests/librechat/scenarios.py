@@ -90,7 +90,7 @@ def expect(condition: bool, says: str) -> None:
         raise Lost(says)
 
 
-def shown(reply: Reply, wanted: str, says: str) -> None:
+def expect_shown(reply: Reply, wanted: str, says: str) -> None:
     """Expect the model to see `wanted` in the turn's results."""
     expect(wanted in reply.text, f"{says}; the model saw: {reply.text[-SHOWN_CHARS:] or 'nothing'}")
 
@@ -139,7 +139,7 @@ def attachment(reply: Reply, name: str) -> Json:
 def upload(chat: Chat) -> None:
     """A file attached to a message is there for its program."""
     file = chat.upload("data.csv", "a,b\n1,2\n")
-    shown(chat.say(read("data.csv"), files=[file]), "<a,b\n1,2\n>", "the attached file is not there")
+    expect_shown(chat.say(read("data.csv"), files=[file]), "<a,b\n1,2\n>", "the attached file is not there")
 
 
 @scenario("upload: name with umlaut, space and quote")
@@ -147,7 +147,7 @@ def upload_with_odd_name(chat: Chat) -> None:
     """A file is there under the name that LibreChat tells the model."""
     file = chat.upload("übung 1 'x'.csv", "ü")
     name = file["filename"].replace("'", "\\'")
-    shown(chat.say(read(name), files=[file]), "<ü>", f"the attached file is not there as {file['filename']}")
+    expect_shown(chat.say(read(name), files=[file]), "<ü>", f"the attached file is not there as {file['filename']}")
 
 
 @scenario("upload: two files of one message")
@@ -155,8 +155,8 @@ def upload_twice(chat: Chat) -> None:
     """Two files of one message are both there."""
     files = [chat.upload("a.txt", "A"), chat.upload("b.txt", "B")]
     reply = chat.say(read("a.txt"), read("b.txt"), files=files)
-    shown(reply, "<A>", "the first file is not there")
-    shown(reply, "<B>", "the second file is not there")
+    expect_shown(reply, "<A>", "the first file is not there")
+    expect_shown(reply, "<B>", "the second file is not there")
 
 
 @scenario("prime: next message")
@@ -164,7 +164,7 @@ def upload_in_next_message(chat: Chat) -> None:
     """An attached file is still there in the next message."""
     file = chat.upload("data.csv", "old")
     chat.say(read("data.csv"), files=[file])
-    shown(chat.say(read("data.csv")), "<old>", "the file of the first message is not there in the second")
+    expect_shown(chat.say(read("data.csv")), "<old>", "the file of the first message is not there in the second")
 
 
 @scenario("liveness: no second upload")
@@ -184,7 +184,9 @@ def alive(chat: Chat) -> None:
 def gone(chat: Chat) -> None:
     """A file whose object is gone is uploaded again, and the program of that very message has it."""
     _remove(chat, file := chat.upload("data.csv", "kept"))
-    shown(chat.say(read("data.csv"), files=[file]), "<kept>", "the file is not there after its object was deleted")
+    expect_shown(
+        chat.say(read("data.csv"), files=[file]), "<kept>", "the file is not there after its object was deleted"
+    )
 
 
 @scenario("re-upload: the message after")
@@ -192,7 +194,7 @@ def gone_later(chat: Chat) -> None:
     """A file whose object was gone is there in the message after the one that uploaded it again."""
     _remove(chat, file := chat.upload("data.csv", "kept"))
     chat.say(read("data.csv"), files=[file])
-    shown(chat.say(read("data.csv")), "<kept>", "the file is not there in the message after")
+    expect_shown(chat.say(read("data.csv")), "<kept>", "the file is not there in the message after")
 
 
 @scenario("re-upload: looks 24 h old", applies=lambda server: not server.credential.is_token)
@@ -202,7 +204,7 @@ def looks_old(chat: Chat) -> None:
     chat.say(read("data.csv"), files=[file])
     chat.ask("clock", hours=OLD_HOURS)
     try:
-        shown(chat.say(read("data.csv")), "<aged>", "the file is not there a day later")
+        expect_shown(chat.say(read("data.csv")), "<aged>", "the file is not there a day later")
     finally:
         chat.ask("clock", hours=0)
 
@@ -210,14 +212,16 @@ def looks_old(chat: Chat) -> None:
 @scenario("outputs: next call")
 def output_in_next_call(chat: Chat) -> None:
     """A file that a program made is there for the next program of the same message."""
-    shown(chat.say(write("made.csv", "made"), read("made.csv")), "<made>", "the next call does not find the file")
+    expect_shown(
+        chat.say(write("made.csv", "made"), read("made.csv")), "<made>", "the next call does not find the file"
+    )
 
 
 @scenario("outputs: next message")
 def output_in_next_message(chat: Chat) -> None:
     """A file that a program made is there in the next message."""
     chat.say(write("made.csv", "made"))
-    shown(chat.say(read("made.csv")), "<made>", "the next message does not find the file")
+    expect_shown(chat.say(read("made.csv")), "<made>", "the next message does not find the file")
 
 
 @scenario("outputs: image")
@@ -260,7 +264,7 @@ def nested_image(chat: Chat) -> None:
 def nested_in_next_message(chat: Chat) -> None:
     """A file in a directory is there in the next message, at its place."""
     chat.say(write("tables/one.csv", "nested"))
-    shown(chat.say(read("tables/one.csv")), "<nested>", "the next message does not find the nested file")
+    expect_shown(chat.say(read("tables/one.csv")), "<nested>", "the next message does not find the nested file")
 
 
 @scenario("outputs: same name in two directories")
@@ -275,7 +279,7 @@ def same_name(chat: Chat) -> None:
 def unknown_type(chat: Chat) -> None:
     """A file of a type that LibreChat does not know is there in the next message."""
     chat.say(write("model.bin", "weights"))
-    shown(chat.say(read("model.bin")), "<weights>", "the next message does not find the file")
+    expect_shown(chat.say(read("model.bin")), "<weights>", "the next message does not find the file")
 
 
 @scenario("outputs: 22 MiB, next message")
@@ -283,7 +287,7 @@ def large(chat: Chat) -> None:
     """A file larger than an upload may be is there in the next message."""
     chat.say(python(f"open('/mnt/data/large.txt', 'w').write('0' * {LARGE_BYTES})"))
     reply = chat.say(python("import os; print(os.path.getsize('/mnt/data/large.txt'))"))
-    shown(reply, str(LARGE_BYTES), "the large file is not there in the next message")
+    expect_shown(reply, str(LARGE_BYTES), "the large file is not there in the next message")
 
 
 @scenario("download")
@@ -307,7 +311,7 @@ def edit(chat: Chat) -> None:
     """A program changes an attached file; the next message has it as changed."""
     file = chat.upload("data.csv", "old")
     chat.say(write("data.csv", "edited"), files=[file])
-    shown(chat.say(read("data.csv")), "<edited>", "the edit is lost in the next message")
+    expect_shown(chat.say(read("data.csv")), "<edited>", "the edit is lost in the next message")
 
 
 @scenario("edit: attached file, twice")
@@ -316,7 +320,7 @@ def edit_twice(chat: Chat) -> None:
     file = chat.upload("data.csv", "old")
     chat.say(write("data.csv", "first edit"), files=[file])
     chat.say(write("data.csv", "second edit"))
-    shown(chat.say(read("data.csv")), "<second edit>", "the second edit is lost in the third message")
+    expect_shown(chat.say(read("data.csv")), "<second edit>", "the second edit is lost in the third message")
 
 
 @scenario("edit: within a message")
@@ -324,7 +328,7 @@ def edit_within(chat: Chat) -> None:
     """A program changes an attached file; the next program of the same message has it as changed."""
     file = chat.upload("data.csv", "old")
     reply = chat.say(write("data.csv", "edited"), read("data.csv"), files=[file])
-    shown(reply, "<edited>", "the edit is lost in the next call")
+    expect_shown(reply, "<edited>", "the edit is lost in the next call")
 
 
 @scenario("edit: file that a program made")
@@ -332,7 +336,7 @@ def edit_output(chat: Chat) -> None:
     """A program changes a file that one of an earlier message made; the message after that has it as changed."""
     chat.say(write("made.csv", "made"))
     chat.say(write("made.csv", "edited"))
-    shown(chat.say(read("made.csv")), "<edited>", "the edit of a generated file is lost")
+    expect_shown(chat.say(read("made.csv")), "<edited>", "the edit of a generated file is lost")
 
 
 @scenario("edit: and shown to the user")
@@ -349,7 +353,7 @@ def correct(chat: Chat) -> None:
     """A corrected file of the same name, attached to a later message, is the one that its program reads."""
     chat.say(read("data.csv"), files=[chat.upload("data.csv", "wrong")])
     reply = chat.say(read("data.csv"), files=[chat.upload("data.csv", "right")])
-    shown(reply, "<right>", "the program reads the file as it was before it was corrected")
+    expect_shown(reply, "<right>", "the program reads the file as it was before it was corrected")
 
 
 @scenario("correct: the message after")
@@ -357,7 +361,7 @@ def correct_later(chat: Chat) -> None:
     """A corrected file of the same name is still the one that counts in the message after."""
     chat.say(read("data.csv"), files=[chat.upload("data.csv", "wrong")])
     chat.say(read("data.csv"), files=[chat.upload("data.csv", "right")])
-    shown(chat.say(read("data.csv")), "<right>", "the message after reads the file as it was before")
+    expect_shown(chat.say(read("data.csv")), "<right>", "the message after reads the file as it was before")
 
 
 @scenario("correct: after an edit")
@@ -365,7 +369,7 @@ def correct_after_edit(chat: Chat) -> None:
     """A file that a program had changed, and the user then attaches anew, is the user's."""
     chat.say(write("data.csv", "edited"), files=[chat.upload("data.csv", "wrong")])
     reply = chat.say(read("data.csv"), files=[chat.upload("data.csv", "right")])
-    shown(reply, "<right>", "the program reads an older version than the one just attached")
+    expect_shown(reply, "<right>", "the program reads an older version than the one just attached")
 
 
 @scenario("correct: then edit")
@@ -373,7 +377,7 @@ def edit_after_correct(chat: Chat) -> None:
     """A corrected file that a program then changes is there as changed in the message after."""
     chat.say(read("data.csv"), files=[chat.upload("data.csv", "wrong")])
     chat.say(write("data.csv", "edited"), files=[chat.upload("data.csv", "right")])
-    shown(chat.say(read("data.csv")), "<edited>", "the edit of the corrected file is lost")
+    expect_shown(chat.say(read("data.csv")), "<edited>", "the edit of the corrected file is lost")
 
 
 @scenario("delete")
@@ -394,7 +398,7 @@ def agent_file(chat: Chat) -> None:
     """A file of the agent's is there in every conversation."""
     chat.upload("handbook.txt", "rules", of_agent=True)
     for conversation in (chat, chat.another()):
-        shown(conversation.say(read("handbook.txt")), "<rules>", "the agent's file is not there")
+        expect_shown(conversation.say(read("handbook.txt")), "<rules>", "the agent's file is not there")
 
 
 @scenario("agent's file: edits stay in their conversation")
@@ -403,7 +407,7 @@ def agent_file_edited(chat: Chat) -> None:
     chat.upload("policy.txt", "rules", of_agent=True)
     chat.say(write("policy.txt", "changed"))
     reply = chat.another().say(read("policy.txt"))
-    shown(reply, "<rules>", "another conversation sees the change, or no file")
+    expect_shown(reply, "<rules>", "another conversation sees the change, or no file")
 
 
 @scenario("agent's file: edit, next message")
@@ -411,7 +415,7 @@ def agent_file_edit_kept(chat: Chat) -> None:
     """A program changes an agent's file; the next message of that conversation has it as changed."""
     chat.upload("notes.txt", "empty", of_agent=True)
     chat.say(write("notes.txt", "filled"))
-    shown(chat.say(read("notes.txt")), "<filled>", "the edit of the agent's file is lost")
+    expect_shown(chat.say(read("notes.txt")), "<filled>", "the edit of the agent's file is lost")
 
 
 @scenario("conversations stay apart")
@@ -420,11 +424,11 @@ def apart(chat: Chat) -> None:
     other = chat.another()
     for conversation, text in ((chat, "one"), (other, "two")):
         conversation.say(read("data.csv"), files=[conversation.upload("data.csv", text)])
-    shown(chat.say(read("data.csv")), "<one>", "the first conversation does not have its file")
-    shown(other.say(read("data.csv")), "<two>", "the second conversation does not have its file")
+    expect_shown(chat.say(read("data.csv")), "<one>", "the first conversation does not have its file")
+    expect_shown(other.say(read("data.csv")), "<two>", "the second conversation does not have its file")
     chat.say(write("made.txt", "one"))
     reply = other.say(python("import os; print('found', os.path.exists('/mnt/data/made.txt'))"))
-    shown(reply, "found False", "a file of one conversation shows in another")
+    expect_shown(reply, "found False", "a file of one conversation shows in another")
 
 
 @scenario("runs: five seconds and more, with a file attached")
@@ -433,23 +437,23 @@ def long_run(chat: Chat) -> None:
     file = chat.upload("data.csv", "old")
     chat.say(read("data.csv"), files=[file])
     reply = chat.say(python(f"import time; time.sleep({LONG_SECONDS}); print('woke up')"))
-    shown(reply, "woke up", "the program does not reach its end")
+    expect_shown(reply, "woke up", "the program does not reach its end")
 
 
 @scenario("runs: two calls at once")
 def parallel(chat: Chat) -> None:
     """Files of two programs that run at once are both there in the next call."""
     reply = chat.say([write("a.txt", "A"), write("b.txt", "B")], read("a.txt"), read("b.txt"))
-    shown(reply, "<A>", "the file of the first call is not there")
-    shown(reply, "<B>", "the file of the second call is not there")
+    expect_shown(reply, "<A>", "the file of the first call is not there")
+    expect_shown(reply, "<B>", "the file of the second call is not there")
 
 
 @scenario("runs: an exception")
 def exception(chat: Chat) -> None:
     """The model sees a program's output and its traceback."""
     reply = chat.say(python("print('before')\nraise ValueError('bad value')"))
-    shown(reply, "before", "the output before the exception is not shown")
-    shown(reply, "ValueError: bad value", "the traceback is not shown")
+    expect_shown(reply, "before", "the output before the exception is not shown")
+    expect_shown(reply, "ValueError: bad value", "the traceback is not shown")
 
 
 @scenario("skills: batch upload", applies=has_bash_tool)
@@ -462,9 +466,9 @@ def skill(chat: Chat) -> None:
         "bash": "cd /mnt/data && find . -name add.py -exec python3 {} \\; && find . -name rows.csv -exec cat {} \\;"
     }
     reply = chat.say(tool("skill", skillName="adder"), find)
-    shown(reply, "added", "the skill's program is not there")
-    shown(reply, "1,2", "the skill's data is not there")
-    shown(chat.say(find), "added", "the skill's program is not there in the next message")
+    expect_shown(reply, "added", "the skill's program is not there")
+    expect_shown(reply, "1,2", "the skill's data is not there")
+    expect_shown(chat.say(find), "added", "the skill's program is not there in the next message")
 
 
 @scenario("helpers: read_file", applies=offers("read_file", "bash_tool"))
@@ -472,9 +476,9 @@ def read_file(chat: Chat) -> None:
     """The model reads an attached file and one that a program made through read_file."""
     file = chat.upload("data.csv", "attached text")
     reply = chat.say(tool("read_file", "/mnt/data/data.csv"), files=[file])
-    shown(reply, "attached text", "read_file does not show the attached file")
+    expect_shown(reply, "attached text", "read_file does not show the attached file")
     reply = chat.say(write("made.txt", "made text"), tool("read_file", "/mnt/data/made.txt"))
-    shown(reply, "made text", "read_file does not show what a program made")
+    expect_shown(reply, "made text", "read_file does not show what a program made")
 
 
 @scenario("helpers: create_file", applies=offers("create_file"))
@@ -483,7 +487,7 @@ def create_file(chat: Chat) -> None:
     reply = chat.say(tool("create_file", "/mnt/data/notes/ü.md", content="# häh\n"))
     got = chat.fetch(attachment(reply, "notes/ü.md"))
     expect(got.content.decode() == "# häh\n", f"the user gets {got.content!r}")
-    shown(chat.say(read("notes/ü.md")), "<# häh\n>", "the next message does not find the created file")
+    expect_shown(chat.say(read("notes/ü.md")), "<# häh\n>", "the next message does not find the created file")
 
 
 @scenario("helpers: create_file, next call", applies=offers("create_file"))
@@ -492,7 +496,7 @@ def create_file_and_run(chat: Chat) -> None:
     reply = chat.say(
         tool("create_file", "/mnt/data/run.py", content="print('ran')"), {"bash": "python3 /mnt/data/run.py"}
     )
-    shown(reply, "ran", "a program does not find the created file")
+    expect_shown(reply, "ran", "a program does not find the created file")
 
 
 @scenario("helpers: edit_file", applies=offers("edit_file"))
@@ -501,8 +505,8 @@ def edit_file(chat: Chat) -> None:
     file = chat.upload("data.txt", "one two\n")
     change = tool("edit_file", "/mnt/data/data.txt", old_text="two", new_text="three")
     reply = chat.say(change, read("data.txt"), files=[file])
-    shown(reply, "<one three\n>", "a program does not find the edit")
-    shown(chat.say(read("data.txt")), "<one three\n>", "the edit is lost in the next message")
+    expect_shown(reply, "<one three\n>", "a program does not find the edit")
+    expect_shown(chat.say(read("data.txt")), "<one three\n>", "the edit is lost in the next message")
 
 
 @scenario("helpers: edit_file on a file that is not UTF-8", applies=offers("edit_file"))
@@ -530,7 +534,7 @@ def stateful(chat: Chat) -> None:
     """With stateful sessions even what is no output, a hidden file, is there in the next message."""
     chat.is_stateful = True
     chat.say({"bash": "mkdir -p /mnt/data/.state && echo kept > /mnt/data/.state/note"})
-    shown(chat.say({"bash": "cat /mnt/data/.state/note"}), "kept", "the hidden file is gone in the next message")
+    expect_shown(chat.say({"bash": "cat /mnt/data/.state/note"}), "kept", "the hidden file is gone in the next message")
 
 
 @scenario("tokens: files are their user's", applies=lambda server: server.credential.is_token)

@@ -127,7 +127,7 @@ function update(document, change, isNew) {
 
 const compare = (left, right) => (plain(left) < plain(right) ? -1 : Number(plain(left) > plain(right)));
 
-/** What `find` and its kind return: a promise with mongoose's chain of refinements, most of which change nothing here. */
+/** What `find` and its kind return: a promise with mongoose's refinements, most of which change nothing here. */
 class Query {
   constructor(run, { isSingle = false } = {}) {
     this.run = run;
@@ -166,7 +166,7 @@ for (const name of ['select', 'lean', 'populate', 'session', 'skip', 'setOptions
 }
 
 /** A document as a caller gets it: a copy, with the methods of mongoose's documents that LibreChat calls. */
-function given(document) {
+function copyOf(document) {
   if (!document) {
     return null;
   }
@@ -183,10 +183,9 @@ function model(name) {
     documents.push(document);
     return document;
   };
+  const isValue = (value) => value === null || typeof value !== 'object' || value instanceof ObjectId;
   const fromFilter = (filter) =>
-    Object.fromEntries(
-      Object.entries(filter).filter(([key, value]) => !key.startsWith('$') && (value === null || typeof value !== 'object' || value instanceof ObjectId)),
-    );
+    Object.fromEntries(Object.entries(filter).filter(([key, value]) => !key.startsWith('$') && isValue(value)));
   const first = (filter) => documents.find((document) => matches(document, filter));
   const change = (document, changes, options, isNew) => {
     update(document, changes, isNew);
@@ -214,22 +213,22 @@ function model(name) {
     }
     return { deletedCount };
   };
-  const found = (filter) => documents.filter((document) => matches(document, filter)).map(given);
+  const found = (filter) => documents.filter((document) => matches(document, filter)).map(copyOf);
   return stub(`model ${name}`, {
     modelName: name,
     documents,
     find: (filter) => new Query(() => found(filter)),
     findOne: (filter) => new Query(() => found(filter), { isSingle: true }),
-    findById: (id) => new Query(() => given(first({ _id: id }))),
-    exists: (filter) => new Query(() => given(first(filter))),
-    countDocuments: (filter) => new Query(() => documents.filter((document) => matches(document, filter)).length),
-    distinct: (key, filter) => new Query(() => [...new Set(documents.filter((d) => matches(d, filter)).map((d) => at(d, key)))]),
-    create: async (fields) => (Array.isArray(fields) ? fields.map((one) => given(insert(one))) : given(insert(fields))),
-    insertMany: async (list) => list.map((fields) => given(insert(fields))),
+    findById: (id) => new Query(() => copyOf(first({ _id: id }))),
+    exists: (filter) => new Query(() => copyOf(first(filter))),
+    countDocuments: (filter) => new Query(() => found(filter).length),
+    distinct: (key, filter) => new Query(() => [...new Set(found(filter).map((document) => at(document, key)))]),
+    create: async (fields) => (Array.isArray(fields) ? fields.map((one) => copyOf(insert(one))) : copyOf(insert(fields))),
+    insertMany: async (list) => list.map((fields) => copyOf(insert(fields))),
     findOneAndUpdate: (filter, changes, options = {}) =>
       new Query(() => {
         const { before, after } = updateOne(filter, changes, options);
-        return given(options.new || options.returnDocument === 'after' ? after : before);
+        return copyOf(options.new || options.returnDocument === 'after' ? after : before);
       }),
     updateOne: async (filter, changes, options) => {
       const { before, after } = updateOne(filter, changes, options);
@@ -246,7 +245,7 @@ function model(name) {
     },
     findOneAndDelete: (filter) =>
       new Query(() => {
-        const found = given(first(filter));
+        const found = copyOf(first(filter));
         remove(filter, 1);
         return found;
       }),

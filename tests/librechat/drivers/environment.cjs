@@ -66,31 +66,33 @@ function agent(id, more = {}) {
   return structuredClone({ ...documents.find((one) => one.id === id), _id: undefined, ...more });
 }
 
+const MAX_LOGGED_CHARS = 2_000;
+/** The errors and warnings that LibreChat has logged. */
 const logged = [];
-const logger = Object.fromEntries(
-  ['error', 'warn', 'info', 'debug', 'silly', 'verbose'].map((level) => [
-    level,
-    (...parts) => {
-      const text = parts.map((part) => (part instanceof Error ? part.stack : typeof part === 'object' ? JSON.stringify(part) : String(part))).join(' ');
-      if (level === 'error' || level === 'warn') {
-        logged.push(`${level}: ${text.slice(0, 2000)}`);
-      }
-      if (process.env.LIBRECHAT_LOG) {
-        console.error(`${level}: ${text}`);
-      }
-    },
-  ]),
-);
 
-const axios = ofProject('axios');
+function inWords(part) {
+  if (part instanceof Error) {
+    return part.stack;
+  }
+  return typeof part === 'object' ? JSON.stringify(part) : String(part);
+}
+
+const keep = (level) => (...parts) => {
+  logged.push(`${level}: ${parts.map(inWords).join(' ')}`.slice(0, MAX_LOGGED_CHARS));
+};
+const quiet = Object.fromEntries(['info', 'debug', 'silly', 'verbose'].map((level) => [level, () => {}]));
+const logger = { ...quiet, error: keep('error'), warn: keep('warn') };
 
 give('mongoose', mongoose);
 give('winston', stub('winston', { createLogger: () => logger, format: stub('winston.format'), addColors() {} }));
-give('~/config', stub('~/config', { logger, createAxiosInstance: () => axios.create() }));
+give('~/config', stub('~/config', { logger, createAxiosInstance: () => ofProject('axios').create() }));
 give('~/config/winston', logger);
 give('~/config/paths', paths);
 give('~/cache', stub('~/cache', { logViolation: async () => {} }));
-give('~/server/services/Tokenizer', { getTokenCount: (text) => Math.ceil(text.length / 4), freeAndResetAllEncoders() {} });
+give('~/server/services/Tokenizer', {
+  getTokenCount: (text) => Math.ceil(text.length / 4),
+  freeAndResetAllEncoders() {},
+});
 const modelOptions = async () => ({
   llmConfig: { model: MODEL, apiKey: 'none', streaming: true },
   configOptions: { baseURL: process.env.OPENAI_REVERSE_PROXY },
@@ -138,32 +140,23 @@ const request = (user, body) => ({
   get() {},
 });
 
-/** A response that keeps what a handler writes. */
-function response() {
-  const kept = {
-    headersSent: true,
-    events: [],
-    status(code) {
-      this.statusCode = code;
-      return this;
-    },
-    json(body) {
-      this.body = body;
-      return this;
-    },
-    write(chunk) {
-      this.events.push(String(chunk));
-      return true;
-    },
-    end() {},
-    on() {},
-    once() {},
-    removeListener() {},
-    setHeader() {},
-    flushHeaders() {},
-  };
-  return kept;
-}
+/** A response under way, that nobody reads. */
+const response = () => ({
+  headersSent: true,
+  status() {
+    return this;
+  },
+  json() {
+    return this;
+  },
+  write: () => true,
+  end() {},
+  on() {},
+  once() {},
+  removeListener() {},
+  setHeader() {},
+  flushHeaders() {},
+});
 
 /** Point LibreChat at its model. */
 function prepare(modelURL) {

@@ -94,7 +94,9 @@ function results() {
 const offered = () => seen[0]?.tools ?? [];
 
 /** How many pictures the model was shown in the turn. */
-const images = () =>
-  (seen.at(-1)?.messages ?? []).flatMap((message) => message.content).filter((part) => part?.type === 'image_url').length;
+function images() {
+  const parts = (seen.at(-1)?.messages ?? []).flatMap((message) => message.content);
+  return parts.filter((part) => part?.type === 'image_url').length;
+}
 
 module.exports = { listen, play, results, offered, images };

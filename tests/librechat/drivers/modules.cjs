@@ -74,6 +74,10 @@ function loadOwn(target, parent) {
 }
 
 function loadPackage(name, parent) {
+  const bundle = PACKAGES[name] && path.join(BUNDLES, PACKAGES[name]);
+  if (bundle && fs.existsSync(bundle)) {
+    return load.call(Module, bundle, parent, false);
+  }
   let file;
   try {
     file = ofProject.resolve(name);
@@ -110,18 +114,12 @@ Module._load = function loadForLibreChat(name, parent, isMain) {
   if (name.startsWith('.')) {
     return loadOwn(path.resolve(path.dirname(from), name), parent);
   }
-  const bundle = PACKAGES[name] && path.join(BUNDLES, PACKAGES[name]);
-  return bundle && fs.existsSync(bundle) ? load.call(Module, bundle, parent, false) : loadPackage(name, parent);
+  return loadPackage(name, parent);
 };
 
-/** Load a module of the server, as one of its own would: `~/server/…` or a package. */
-function own(name) {
-  if (name.startsWith('~/')) {
-    return loadOwn(path.join(TREE, name.slice(2)), module);
-  }
-  const bundle = path.join(BUNDLES, PACKAGES[name] ?? '');
-  return PACKAGES[name] && fs.existsSync(bundle) ? load.call(Module, bundle, module, false) : loadPackage(name, module);
-}
+/** Load a module as the server's own do: `~/server/…` or a package. */
+const own = (name) =>
+  name.startsWith('~/') ? loadOwn(path.join(TREE, name.slice(2)), module) : loadPackage(name, module);
 
 /** The source of a module of the server, or nothing. */
 const textOf = (name) => {

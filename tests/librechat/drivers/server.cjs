@@ -49,11 +49,10 @@ function placeOf({ metadata = {} }) {
   return { sid, fid, query };
 }
 
-/** Whatever credential this release has for the Code API. */
+/** The header with which this release proves itself to the Code API: its key, or a token that it signs, or none. */
 async function credential(user) {
-  const mint = own('@librechat/api').getCodeApiAuthHeaders;
-  const token = typeof mint === 'function' ? await mint(request(user, {})) : {};
-  return process.env.LIBRECHAT_CODE_API_KEY ? { 'X-API-Key': process.env.LIBRECHAT_CODE_API_KEY } : { ...token };
+  const key = process.env.LIBRECHAT_CODE_API_KEY;
+  return key ? { 'X-API-Key': key } : own('@librechat/api').getCodeApiAuthHeaders(request(user, {}));
 }
 
 /** Ask the Code API itself, behind LibreChat's back; gives axios's response, whatever its status. */
@@ -79,7 +78,9 @@ async function earlierAttachments({ conversationId, files: attached }) {
   return attached.length || known.length ? files().processFiles(attached, known) : undefined;
 }
 
-async function send({ conversation, user, text, files: attached, isStateful }, res) {
+/** Send a user's message as LibreChat's page does, and wait for the reply. */
+async function send({ conversation, user, text, files: attached, isStateful }) {
+  const res = response();
   const parentMessageId = heads.get(conversation) ?? NO_PARENT;
   const body = {
     text,
@@ -133,7 +134,7 @@ async function keepAttached(req, client, question) {
 }
 
 const verbs = {
-  /** A file that a user attaches, or (with `ofAgent`) one that belongs to the agent: LibreChat's record of it. */
+  /** A file that a user attaches, or (with `ofAgent`) one that belongs to the agent; gives its id and its name. */
   async upload({ user, name, base64, ofAgent = false }) {
     const id = randomUUID();
     const place = path.join(configuration.paths.temp, id);
@@ -154,7 +155,7 @@ const verbs = {
   async turn({ steps, ...message }) {
     model.play(steps);
     sent.length = 0;
-    const reply = await send(message, response());
+    const reply = await send(message);
     const attachments = (reply.attachments ?? []).filter(Boolean);
     return { tools: model.offered(), results: model.results(), images: model.images(), attachments, sent: [...sent] };
   },
@@ -252,8 +253,8 @@ const verbs = {
     return null;
   },
 
-  /** What of the server was replaced and then used. */
-  stubs: async () => [...used],
+  /** What of the server was replaced and has been used since. */
+  replaced: async () => [...used],
 };
 
 async function answer(line) {
