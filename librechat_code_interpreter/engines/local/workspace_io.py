@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+from librechat_code_interpreter.core.aio import finish
 from librechat_code_interpreter.core.protocols import Staged
 
 T = TypeVar("T")
@@ -51,23 +52,18 @@ class WorkspaceIO:
 
         A cancelled call waits for it, too, because the caller may close a descriptor that the function uses.
         """
-        working = asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
-        try:
-            return await asyncio.shield(working)
-        except asyncio.CancelledError:
-            await asyncio.wait([working])
-            raise
+        return await finish(asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments))
 
-    async def _opened(self, function: Callable[..., int], *arguments: object) -> int:
+    async def _open(self, function: Callable[[int, str], int], root: int, path: str) -> int:
         """Run a function that opens a descriptor. If the caller is cancelled, close the descriptor."""
-        working = asyncio.ensure_future(self.call(function, *arguments))
+        opened: list[int] = []
         try:
-            return await asyncio.shield(working)
+            await self.call(lambda: opened.append(function(root, path)))
         except asyncio.CancelledError:
-            await asyncio.wait([working])
-            if not working.cancelled() and working.exception() is None:
-                os.close(working.result())
+            for descriptor in opened:
+                os.close(descriptor)
             raise
+        return opened[0]
 
     def close(self) -> None:
         """Stop the threads, without waiting for them."""
@@ -82,7 +78,7 @@ class WorkspaceIO:
             data = b"".join([chunk async for chunk in staged.read()])
             await self.call(_write_whole, root, staged.path, data)
             return
-        descriptor = await self._opened(_create, root, staged.path)
+        descriptor = await self._open(_create, root, staged.path)
         try:
             async for chunk in staged.read():
                 await self.call(_write_all, descriptor, chunk)
@@ -94,7 +90,7 @@ class WorkspaceIO:
 
     async def get(self, root: int, path: str) -> AsyncIterator[bytes]:
         """Read one regular file in chunks. Raises ``OSError``."""
-        descriptor = await self._opened(_open_regular, root, path)
+        descriptor = await self._open(_open_regular, root, path)
         try:
             while chunk := await self.call(os.read, descriptor, _CHUNK):
                 yield chunk
