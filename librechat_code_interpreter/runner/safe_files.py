@@ -79,7 +79,7 @@ def _enter(above: int, name: str) -> int:
 
 
 def _restore_rights(above: int, name: str) -> None:
-    """Give a directory the rights of its owner back; ``chmod`` by name would follow a link put there meanwhile."""
+    """Restore the rights of a directory for its owner; ``chmod`` by name would follow a link put there meanwhile."""
     descriptor = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
     try:
         os.chmod(f"/proc/self/fd/{descriptor}", 0o700)
