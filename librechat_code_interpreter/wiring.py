@@ -28,8 +28,8 @@ from librechat_code_interpreter.leases.memory import MemoryLeases
 from librechat_code_interpreter.leases.memory_pool import MemoryPool
 from librechat_code_interpreter.runner.messages import Limits
 from librechat_code_interpreter.settings import DAY_SECONDS, Settings, SettingsError
-from librechat_code_interpreter.stores.directory import open_files
-from librechat_code_interpreter.stores.objects import ObjectFiles
+from librechat_code_interpreter.stores.directory_blobs import open_blobs
+from librechat_code_interpreter.stores.session_store import SessionStore
 from librechat_code_interpreter.stores.timed import TimedFiles
 
 if TYPE_CHECKING:  # only the selected engine is imported
@@ -48,7 +48,7 @@ class Parts:
     events: Events
     engine: Engine
     leases: Leases
-    store: ObjectFiles
+    store: SessionStore
     files: Files
     runs: RunService
     paused_runs: ToolPauses
@@ -110,10 +110,10 @@ def _shared_secret(settings: Settings) -> str | None:
     return key.get_secret_value() if settings.engine == "daytona" and key is not None else None
 
 
-def make_store(settings: Settings) -> ObjectFiles:
+def make_store(settings: Settings) -> SessionStore:
     """Create the file store; opens no connection. Raises ``SettingsError``."""
     try:
-        return open_files(settings.file_store_url)
+        return SessionStore(open_blobs(settings.file_store_url))
     except (BaseError, OSError) as error:
         reason = type(error).__name__  # its text could quote a credential
         raise SettingsError(f"FILE_STORE_URL: cannot be opened ({reason}), see docs/operations.md") from None

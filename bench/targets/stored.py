@@ -12,7 +12,8 @@ from bench.measure import median, percentile, sample
 from bench.wire import Wire, request
 from librechat_code_interpreter.core.ids import new_id
 from librechat_code_interpreter.core.session import FileRecord, Record, now
-from librechat_code_interpreter.stores.directory import open_files
+from librechat_code_interpreter.stores.directory_blobs import open_blobs
+from librechat_code_interpreter.stores.session_store import SessionStore
 
 _FILES = 5
 _REQUESTS = 400
@@ -38,7 +39,7 @@ def _next(wire: Wire, texts: Iterator[bytes], _: int) -> None:
 
 
 async def _fill(directory: str, sessions: int) -> list[Record]:
-    store = open_files(directory)
+    store = SessionStore(open_blobs(directory))
     records = [_record() for _ in range(sessions)]
     turns = asyncio.Semaphore(_AT_ONCE)
 

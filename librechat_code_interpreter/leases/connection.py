@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -15,7 +16,9 @@ from redis.exceptions import RedisError
 
 from librechat_code_interpreter.core.errors import LeasesUnavailable
 from librechat_code_interpreter.core.tasks import end
-from librechat_code_interpreter.leases.scripts import PoolScript, Script, load
+
+Script = Literal["session", "pool"]
+"""Lua scripts beside this module. Redis runs each call atomically; the first argument names the command."""
 
 _CONNECTIONS = 1000
 """More than the waiters that admission allows; each of them occupies one connection."""
@@ -28,27 +31,28 @@ class Connection:
         """Prepare a client, which connects on first use. Raises ``ValueError`` for a bad URL."""
         self.client = client = _client(url, answer_seconds)
         self._prefix = prefix
-        self._scripts = {script: client.register_script(load(script)) for script in (*Script, *PoolScript)}
+        texts = {name: Path(__file__).with_name(f"{name}.lua").read_text() for name in ("session", "pool")}
+        self._scripts = {name: client.register_script(text) for name, text in texts.items()}
 
     def key(self, *parts: str) -> str:
         """Return a key with our prefix."""
         return self._prefix + ":".join(parts)
 
-    async def run(self, script: Script | PoolScript, keys: list[str], args: list[Any]) -> Any:
-        """Run a script, atomically."""
+    async def run(self, script: Script, keys: list[str], args: list[Any]) -> Any:
+        """Run a command of a script, atomically."""
         return await self.answer(self._scripts[script](keys=keys, args=args))
 
-    async def answer(self, asked: Awaitable[Any] | Any) -> Any:
-        """Await Redis. Unavailable, loading, read-only and full all raise ``LeasesUnavailable``.
+    async def answer(self, call: Awaitable[Any] | Any) -> Any:
+        """Await a reply of Redis. Unavailable, loading, read-only and full all raise ``LeasesUnavailable``.
 
         The call runs in its own task, because the client may lose a cancellation. While it checks whether a pooled
         connection is open, it takes a cancellation for the end of that check.
         """
-        asking = asyncio.ensure_future(asked)
+        task = asyncio.ensure_future(call)
         try:
-            return await asyncio.shield(asking)
+            return await asyncio.shield(task)
         except asyncio.CancelledError:
-            await end(asking)
+            await end(task)
             raise
         except (RedisError, OSError) as error:
             reason = type(error).__name__  # its text may contain hosts and users

@@ -8,17 +8,12 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from librechat_code_interpreter.core.errors import Busy, LeasesUnavailable
 from librechat_code_interpreter.core.protocols import Lease, SessionLock
 
 MAX_HINTS = 10_000
-
-
-@dataclass(slots=True)
-class _Lock:
-    lock: asyncio.Lock
-    users: int = 0
 
 
 @dataclass(slots=True)
@@ -38,26 +33,20 @@ class MemoryLeases:
 
     def __init__(self) -> None:
         self._leases: OrderedDict[str, Lease] = OrderedDict()
-        self._locks: dict[str, _Lock] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._hints: OrderedDict[str, str] = OrderedDict()
 
     @asynccontextmanager
     async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[SessionLock]:
         """Lock a session. Raises ``Busy`` if it is not free within the time; 0 does not wait."""
-        entry = self._locks.setdefault(session_id, _Lock(asyncio.Lock()))
-        entry.users += 1
+        lock = self._locks.setdefault(session_id, asyncio.Lock())  # it lives as long as somebody uses it
+        await self._acquire(lock, wait_seconds)
+        session_lock = _SessionLock(session_id, self._leases.get(session_id))
         try:
-            await self._acquire(entry.lock, wait_seconds)
-            hold = _SessionLock(session_id, self._leases.get(session_id))
-            try:
-                yield hold
-            finally:
-                hold.is_over = True
-                entry.lock.release()
+            yield session_lock
         finally:
-            entry.users -= 1
-            if entry.users == 0:
-                del self._locks[session_id]
+            session_lock.is_over = True
+            lock.release()
 
     async def _acquire(self, lock: asyncio.Lock, wait_seconds: float) -> None:
         busy = Busy("Another program is running in this session.", retry_after_seconds=3)
@@ -71,19 +60,19 @@ class MemoryLeases:
 
     async def keep(self, hold: SessionLock, lease: Lease, most: int | None = None) -> bool:
         """Store a lease and its time of use, if there is room for it."""
-        held = _held(hold)
-        if most is not None and held.session_id not in self._leases and len(self._leases) >= most:
+        lock = _held(hold)
+        if most is not None and lock.session_id not in self._leases and len(self._leases) >= most:
             return False
         lease.used_at = time.time()
-        held.lease = self._leases[held.session_id] = lease
-        self._leases.move_to_end(held.session_id)
+        lock.lease = self._leases[lock.session_id] = lease
+        self._leases.move_to_end(lock.session_id)
         return True
 
     async def drop(self, hold: SessionLock) -> None:
         """Delete the session's lease."""
-        held = _held(hold)
-        held.lease = None
-        self._leases.pop(held.session_id, None)
+        lock = _held(hold)
+        lock.lease = None
+        self._leases.pop(lock.session_id, None)
 
     async def all(self) -> list[Lease]:
         """Return all leases, the least recently used first."""

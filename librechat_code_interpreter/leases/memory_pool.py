@@ -19,7 +19,7 @@ class MemoryPool:
 
     async def reserve(self, most: int, seconds: float) -> str | None:
         """Return a ticket to create one more sandbox, if there is room."""
-        _forget_lapsed(self._tickets)
+        _remove_expired(self._tickets)
         if len(self._spares) + len(self._tickets) >= most:
             return None
         ticket = secrets.token_hex(8)
@@ -28,7 +28,7 @@ class MemoryPool:
 
     async def fill(self, ticket: str, sandbox_id: str | None) -> bool:
         """Replace a ticket by a warm sandbox, or cancel the ticket."""
-        _forget_lapsed(self._tickets)
+        _remove_expired(self._tickets)
         if self._tickets.pop(ticket, None) is None or sandbox_id is None:
             return False
         self._spares[sandbox_id] = None
@@ -55,10 +55,10 @@ class MemoryPool:
 
     async def kept(self) -> set[str]:
         """Return the ids of warm and guarded sandboxes."""
-        _forget_lapsed(self._guarded)
+        _remove_expired(self._guarded)
         return self._spares.keys() | self._guarded.keys()
 
 
-def _forget_lapsed(ends: dict[str, float]) -> None:
+def _remove_expired(ends: dict[str, float]) -> None:
     for name in [name for name, end in ends.items() if end <= time.monotonic()]:
         del ends[name]

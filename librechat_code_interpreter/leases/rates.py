@@ -41,11 +41,11 @@ class WindowRates:
         self._windows = MovingWindowRateLimiter(storage)
         self._user = RateLimitItemPerSecond(user_runs, WINDOW_SECONDS) if user_runs else None
         self._tenant = RateLimitItemPerSecond(tenant_runs, WINDOW_SECONDS) if tenant_runs else None
-        self._asked_again_at = 0.0
+        self._retry_at = 0.0
 
     async def admit(self, principal: Principal) -> None:
         """Count one more run. Raises ``Busy``."""
-        if time.monotonic() < self._asked_again_at:
+        if time.monotonic() < self._retry_at:
             return
         try:
             if self._user is not None and principal.user:
@@ -55,7 +55,7 @@ class WindowRates:
         except (StorageError, OSError) as error:
             reason = type(getattr(error, "storage_error", error)).__name__  # its text may contain hosts and users
             log.warning("runs are not limited for now: their counts are away (%s)", reason)
-            self._asked_again_at = time.monotonic() + AWAY_SECONDS
+            self._retry_at = time.monotonic() + AWAY_SECONDS
 
     async def _count(self, limit: RateLimitItemPerSecond, who: str, *names: str | None) -> None:
         key = hashlib.sha256(json.dumps(names).encode()).hexdigest()  # hashed, because it contains people's names

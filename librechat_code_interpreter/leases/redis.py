@@ -1,14 +1,14 @@
 """Leases in Redis: for several replicas. They may be lost at any time, and no data is lost with them.
 
     lock:<session>     the holder's token; expires unless it is renewed
-    fence:<session>    n: the number of the last hold; open: 1 until that hold was released
+    fence:<session>    n: the number of the last acquisition; open: 1 until its holder released the lock
     lease:<session>    sandbox and the files staged in it, as JSON
     used               sorted set: session -> last use of its lease, by Redis's clock
-    free:<session>     wakes waiters for the lock
+    free:<session>     list that wakes one waiter when the lock is released
     hint:<digest>      a conversation's session
     spares, tickets, guarded   see ``redis_pool``
 
-Every step that must be atomic is one Lua script in ``leases/lua``; ``session.lua`` defines when a hold is lost.
+Every step that must be atomic is one command of ``session.lua``, which also defines when a lock is lost.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import orjson
 
@@ -30,10 +30,12 @@ from librechat_code_interpreter.core.protocols import Lease, SessionLock
 from librechat_code_interpreter.core.tasks import end
 from librechat_code_interpreter.leases.connection import Connection
 from librechat_code_interpreter.leases.redis_pool import RedisPool
-from librechat_code_interpreter.leases.scripts import Script
 
 if TYPE_CHECKING:  # few deployments set limits, and the others do not import the library
     from librechat_code_interpreter.leases.rates import WindowRates
+
+Command = Literal["acquire", "renew", "keep", "drop", "release", "list"]
+"""Commands of ``session.lua``."""
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ ANSWER_SECONDS = 2.0
 """Time limit for one reply of Redis, after which it counts as unavailable."""
 
 _NO_ROOM = 2
-"""Result of ``keep.lua`` when the maximum number of leases exists."""
+"""Result of ``keep`` when the maximum number of leases exists."""
 
 
 @dataclass(slots=True)
@@ -53,15 +55,15 @@ class _SessionLock:
     token: str
     fence: int = 0
     lease: Lease | None = None
-    sure_until: float = 0.0
+    held_until: float = 0.0
     """Monotonic time until which Redis certainly keeps the lock for us."""
 
-    is_taken: bool = False
-    is_clean: bool = True
+    is_over: bool = False
+    is_lease_correct: bool = True
     """Whether the stored lease is correct; if not, releasing the lock deletes it."""
 
     def is_lost(self) -> bool:
-        return self.is_taken or time.monotonic() >= self.sure_until
+        return self.is_over or time.monotonic() >= self.held_until
 
 
 class RedisLeases:
@@ -92,84 +94,84 @@ class RedisLeases:
     @asynccontextmanager
     async def hold(self, session_id: str, wait_seconds: float) -> AsyncIterator[SessionLock]:
         """Lock a session, and renew the lock until it is released. Raises ``Busy`` and ``LeasesUnavailable``."""
-        hold = _SessionLock(session_id, secrets.token_hex(8))
+        lock = _SessionLock(session_id, secrets.token_hex(8))
         try:
-            await self._take(hold, wait_seconds)
+            await self._acquire(lock, wait_seconds)
         except asyncio.CancelledError:
-            await self._give_back(hold)  # Redis may have granted the lock without our reading the reply
+            await self._release(lock)  # Redis may have granted the lock without our reading the reply
             raise
-        renewing = asyncio.create_task(self._renew(hold))
+        renewing = asyncio.create_task(self._renew(lock))
         try:
-            yield hold
+            yield lock
         finally:
             await end(renewing)
-            await self._give_back(hold)
+            await self._release(lock)
 
-    async def _take(self, hold: _SessionLock, wait_seconds: float) -> None:
+    async def _acquire(self, lock: _SessionLock, wait_seconds: float) -> None:
         deadline = time.monotonic() + wait_seconds
-        while (runs_out := await self._try_to_take(hold)) is not None:
+        while (expires_in := await self._try_acquire(lock)) is not None:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise Busy("Another program is running in this session.", retry_after_seconds=3)
-            await self._woken(hold.session_id, min(left, runs_out))
+            await self._wait_for_release(lock.session_id, min(left, expires_in))
 
-    async def _try_to_take(self, hold: _SessionLock) -> float | None:
+    async def _try_acquire(self, lock: _SessionLock) -> float | None:
         """Acquire the lock if it is free; else return the seconds until it expires."""
-        asked = time.monotonic()
-        taken, number, lease, age_ms = await self._run(Script.TAKE, hold)
-        if not taken:
+        called_at = time.monotonic()
+        is_acquired, number, lease, age_ms = await self._run("acquire", lock)
+        if not is_acquired:
             return float(max(number, 0)) / 1000
-        hold.fence, hold.sure_until = number, asked + self._lock_seconds
-        hold.lease = _lease_from(hold.session_id, lease, age_ms) if lease else None
+        lock.fence, lock.held_until = number, called_at + self._lock_seconds
+        lock.lease = _lease_from(lock.session_id, lease, age_ms) if lease else None
         return None
 
-    async def _woken(self, session_id: str, seconds: float) -> None:
+    async def _wait_for_release(self, session_id: str, seconds: float) -> None:
         """Wait for a release up to ``seconds``; re-check after it: a waiter woken before may have died."""
         pause = max(0.01, min(seconds, self._wake_seconds))  # 0 would wait without a limit
         await self._redis.answer(self._redis.client.blpop([self._redis.key("free", session_id)], timeout=pause))
 
-    async def _renew(self, hold: _SessionLock) -> None:
+    async def _renew(self, lock: _SessionLock) -> None:
         """Renew the lock until another holder has it; keep retrying while Redis is unavailable."""
         pause = self._lock_seconds / 3
-        while not hold.is_taken:
+        while not lock.is_over:
             await asyncio.sleep(pause)
-            lease = _json_of(hold.lease) if hold.lease else b""
+            lease = _json_of(lock.lease) if lock.lease else b""
             try:
-                await self._run_fenced(Script.RENEW, hold, lease)
+                await self._run_fenced("renew", lock, lease)
                 pause = self._lock_seconds / 3
             except LeasesUnavailable as error:
-                log.warning("session %s: its lock could not be renewed: %s", hold.session_id, error)
+                log.warning("session %s: its lock could not be renewed: %s", lock.session_id, error)
                 pause = self._lock_seconds / 10
 
-    async def _give_back(self, hold: _SessionLock) -> None:
+    async def _release(self, lock: _SessionLock) -> None:
         """Release the lock. If that fails, the lock expires by itself, and the lease is dropped with it."""
         with suppress(LeasesUnavailable):
-            await self._run(Script.FREE, hold, int(hold.is_clean))
-        hold.is_taken = True
+            await self._run("release", lock, int(lock.is_lease_correct))
+        lock.is_over = True
 
     async def keep(self, hold: SessionLock, lease: Lease, most: int | None = None) -> bool:
         """Store a lease and its time of use, if there is room for it."""
-        held = _ours(hold)
-        held.is_clean = False
-        done = await self._run_fenced(Script.KEEP, held, _json_of(lease), "" if most is None else most)
-        held.is_clean = True
+        lock = _held(hold)
+        lock.is_lease_correct = False
+        done = await self._run_fenced("keep", lock, _json_of(lease), "" if most is None else most)
+        lock.is_lease_correct = True
         if done == _NO_ROOM:
             return False
         lease.used_at = time.time()
-        held.lease = lease
+        lock.lease = lease
         return True
 
     async def drop(self, hold: SessionLock) -> None:
         """Delete the session's lease."""
-        held = _ours(hold)
-        held.is_clean = False
-        await self._run_fenced(Script.DROP, held)
-        held.is_clean = True
-        held.lease = None
+        lock = _held(hold)
+        lock.is_lease_correct = False
+        await self._run_fenced("drop", lock)
+        lock.is_lease_correct = True
+        lock.lease = None
 
     async def all(self) -> list[Lease]:
         """Return all leases, the least recently used first."""
-        rows = await self._redis.run(Script.ALL, [self._redis.key("used")], [self._redis.key("lease", "")])
+        rows = await self._run("list", _SessionLock(session_id="", token=""))
         return [_lease_from(session_id.decode(), lease, age_ms) for session_id, lease, age_ms in rows]
 
     async def hint(self, key: str, session_id: str | None = None) -> str | None:
@@ -185,25 +187,25 @@ class RedisLeases:
         """Close all connections."""
         await self._redis.close()
 
-    async def _run_fenced(self, script: Script, hold: _SessionLock, *more: int | str | bytes) -> int:
-        """Run a script that does nothing for a lost hold. Raises ``LeasesUnavailable`` then."""
-        asked = time.monotonic()
-        done: int = await self._run(script, hold, *more)
+    async def _run_fenced(self, command: Command, lock: _SessionLock, *arguments: int | str | bytes) -> int:
+        """Run a command that does nothing for a lost lock. Raises ``LeasesUnavailable`` then."""
+        called_at = time.monotonic()
+        done: int = await self._run(command, lock, *arguments)
         if not done:
-            hold.is_taken = True
+            lock.is_over = True
             raise LeasesUnavailable("Another replica took this session over.")
-        hold.sure_until = asked + self._lock_seconds
+        lock.held_until = called_at + self._lock_seconds
         return done
 
-    async def _run(self, script: Script, hold: _SessionLock, *more: int | str | bytes) -> Any:
+    async def _run(self, command: Command, lock: _SessionLock, *arguments: int | str | bytes) -> Any:
         names = ("lock", "fence", "lease", "free")
-        keys = [*(self._redis.key(name, hold.session_id) for name in names), self._redis.key("used")]
-        args = [hold.session_id, hold.token, hold.fence, self._lock_ms, self._lease_ms, *more]
-        return await self._redis.run(script, keys, args)
+        keys = [*(self._redis.key(name, lock.session_id) for name in names), self._redis.key("used")]
+        args = [command, lock.session_id, lock.token, lock.fence, self._lock_ms, self._lease_ms, *arguments]
+        return await self._redis.run("session", keys, args)
 
 
-def _ours(hold: SessionLock) -> _SessionLock:
-    if not isinstance(hold, _SessionLock) or hold.is_taken:
+def _held(hold: SessionLock) -> _SessionLock:
+    if not isinstance(hold, _SessionLock) or hold.is_over:
         raise LeasesUnavailable("This session is no longer held.")
     return hold
 

@@ -1,22 +1,21 @@
 """Staging and reading of workspace files, without following anything that a program left there.
 
-For engines that reach a workspace only through programs in it. Each path is opened from the workspace's root, one
-directory after another, without symlinks.
+For engines that reach a workspace only through programs in it.
 """
 
 from __future__ import annotations
 
 import base64
-import errno
 import os
-import secrets
 import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from librechat_code_interpreter.runner.messages import Message
+from librechat_code_interpreter.runner.safe_files import create_file, hide_directory, open_parent, open_regular
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_ENTRIES = 500
 _CHUNK = 1 << 20
 
@@ -68,9 +67,10 @@ def place(root: str, parcels: list[Parcel]) -> dict[str, str]:
 
 def _place(root: str, parcel: Parcel) -> None:
     """Write a file under a temporary name, then rename it: its path never contains a partial file."""
-    directory, name = _parent(root, parcel.path, make=True)
+    with _opened(root) as descriptor:
+        directory, name = open_parent(descriptor, parcel.path, create=True)
     try:
-        _move_aside(directory, name)
+        hide_directory(directory, name)
         fresh = f".{os.getpid()}.part"
         try:
             _write(directory, fresh, parcel)
@@ -83,8 +83,7 @@ def _place(root: str, parcel: Parcel) -> None:
 
 
 def _write(directory: int, name: str, parcel: Parcel) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(name, flags, 0o644, dir_fd=directory), "wb") as target:
+    with os.fdopen(create_file(directory, name), "wb") as target:
         if parcel.source is None:
             target.write(base64.b64decode(parcel.content or ""))
             return
@@ -99,44 +98,13 @@ def _forget(name: str, directory: int | None = None) -> None:
         return
 
 
-def _move_aside(directory: int, name: str) -> None:
-    """Rename a directory at a file's path to a hidden name, which no scan reads: a conflict fails no run (K15)."""
+@contextmanager
+def _opened(root: str) -> Iterator[int]:
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        seen = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
-        return
-    if stat.S_ISDIR(seen.st_mode):
-        os.rename(name, f".replaced-{secrets.token_hex(8)}", src_dir_fd=directory, dst_dir_fd=directory)
-
-
-def _parent(root: str, path: str, *, make: bool) -> tuple[int, str]:
-    """Open the parent directory of a path below the root. Raises ``OSError``, also for a path that escapes."""
-    *parents, name = path.split("/")
-    if not name or any(part in ("", ".", "..") for part in (*parents, name)):
-        raise OSError(errno.EINVAL, "no path in the workspace")
-    directory = os.open(root, _DIRECTORY & ~os.O_NOFOLLOW)
-    for part in parents:
-        above = directory
-        try:
-            directory = _enter(above, part) if make else os.open(part, _DIRECTORY, dir_fd=above)
-        finally:
-            os.close(above)
-    return directory, name
-
-
-def _enter(above: int, name: str) -> int:
-    """Open a directory, creating it if needed; a file or link at its path is removed."""
-    try:
-        return os.open(name, _DIRECTORY, dir_fd=above)
-    except FileNotFoundError:
-        pass
-    except PermissionError:
-        os.chmod(name, 0o700, dir_fd=above)
-        return os.open(name, _DIRECTORY, dir_fd=above)
-    except OSError:
-        os.unlink(name, dir_fd=above)
-    os.mkdir(name, 0o755, dir_fd=above)
-    return os.open(name, _DIRECTORY, dir_fd=above)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def open_up(root: str) -> None:
@@ -151,18 +119,10 @@ def open_up(root: str) -> None:
 def look(root: str, path: str, most_bytes: int) -> Look:
     """Read one regular file, or only its size if it is larger than ``most_bytes``."""
     try:
-        directory, name = _parent(root, path, make=False)
-        try:
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            descriptor = os.open(name, flags, dir_fd=directory)
-        finally:
-            os.close(directory)
-        with open(descriptor, "rb") as stream:
-            seen = os.fstat(descriptor)
-            if not stat.S_ISREG(seen.st_mode):
-                return Look(error="not a regular file")
-            content = base64.b64encode(stream.read()).decode("ascii") if seen.st_size <= most_bytes else None
-            return Look(seen.st_size, content)
+        with _opened(root) as descriptor, open(open_regular(descriptor, path), "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            content = base64.b64encode(stream.read()).decode("ascii") if size <= most_bytes else None
+            return Look(size, content)
     except OSError as error:
         return Look(error=error.strerror or str(error))
 

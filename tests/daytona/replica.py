@@ -16,7 +16,8 @@ from librechat_code_interpreter.core.tasks import end
 from librechat_code_interpreter.engines.daytona.account import DaytonaSettings
 from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
 from librechat_code_interpreter.leases.redis import RedisLeases
-from librechat_code_interpreter.stores.objects import ObjectFiles, open_store
+from librechat_code_interpreter.stores.directory_blobs import open_blobs
+from librechat_code_interpreter.stores.session_store import SessionStore
 
 LOCK_SECONDS = 0.6
 """A lock that a test can wait out."""
@@ -45,7 +46,7 @@ def assemble(settings: DaytonaSettings, redis_url: str, max_sandboxes: int = 64)
     leases = RedisLeases(redis_url, prefix="test:", **times)
     engine = DaytonaEngine(settings, leases.stock())
     sandboxes = SandboxLeases(engine, leases, max_sandboxes)
-    store = ObjectFiles(open_store("memory://"))
+    store = SessionStore(open_blobs("memory://"))
     cleanup = Cleanup(
         sandboxes, leases, store, store, interval_seconds=0.2, session_ttl_seconds=3600, file_ttl_seconds=0
     )

@@ -17,7 +17,8 @@ import pytest_asyncio
 from librechat_code_interpreter.core.errors import Busy, EngineUnavailable
 from librechat_code_interpreter.core.readiness import Prober
 from librechat_code_interpreter.leases.memory_pool import MemoryPool
-from librechat_code_interpreter.stores.objects import ObjectFiles, open_store
+from librechat_code_interpreter.stores.directory_blobs import open_blobs
+from librechat_code_interpreter.stores.session_store import SessionStore
 from tests.daytona.cloud import Cloud, until
 from tests.daytona.replica import Replica, assemble, living
 from tests.engine.asking import bash, output
@@ -206,7 +207,7 @@ async def test_a_place_is_free_again_when_no_sandbox_could_be_made(cloud: Cloud,
 
 async def test_the_sandbox_that_readiness_uses_is_not_swept(cloud: Cloud) -> None:
     """No lease names it; looking again would cost a sandbox each time."""
-    stock, store = MemoryPool(), ObjectFiles(open_store("memory://"))
+    stock, store = MemoryPool(), SessionStore(open_blobs("memory://"))
     async with cloud.engine(stock, app="readiness") as engine:
         assert (await Prober(engine, store, stock).look()).is_ready
         (used,) = cloud.of("readiness")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from librechat_code_interpreter.core.errors import StoreUnavailable
-from librechat_code_interpreter.stores.objects import ObjectFiles, open_store
+from librechat_code_interpreter.stores.directory_blobs import open_blobs
+from librechat_code_interpreter.stores.session_store import SessionStore
 from tests.deploy.servers import free_port, serving
 from tests.deploy.tools import ROOT, composed, tool
 
@@ -37,11 +38,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         yield {**replica["environment"], "AWS_ENDPOINT_URL": address}
 
 
-def store(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, **other: str) -> ObjectFiles:
+def store(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, **other: str) -> SessionStore:
     """Open the file store as a replica does, from its environment."""
     for name, value in (server | other).items():
         monkeypatch.setenv(name, value)
-    return ObjectFiles(open_store(server["FILE_STORE_URL"]))
+    return SessionStore(open_blobs(server["FILE_STORE_URL"]))
 
 
 async def test_it_is_a_store_for_replicas(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

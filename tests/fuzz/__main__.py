@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from obstore.store import MemoryStore
-
 from attack.report import cell, put_between
-from librechat_code_interpreter.stores.objects import ObjectFiles
+from librechat_code_interpreter.stores.directory_blobs import open_blobs
+from librechat_code_interpreter.stores.session_store import SessionStore
 from tests.contract.service import serving
 from tests.fuzz import frames, multipart, schema
 
@@ -60,7 +59,7 @@ async def _forms(seconds: float) -> Line:
 
 
 async def _frames(seconds: float) -> Line:
-    store = ObjectFiles(MemoryStore())
+    store = SessionStore(open_blobs("memory://"))
     return await _repeated("forged and broken words of a runner", seconds, lambda random: frames.trouble(store, random))
 
 

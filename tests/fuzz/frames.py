@@ -36,7 +36,7 @@ from librechat_code_interpreter.runner.messages import (
     Request,
 )
 from librechat_code_interpreter.runner.serve import PAUSE, REPLY, STARTED, pack
-from librechat_code_interpreter.stores.objects import ObjectFiles
+from librechat_code_interpreter.stores.session_store import SessionStore
 from tests.fuzz.mutations import cut, mutated
 
 WITHIN_SECONDS = 5
@@ -103,7 +103,7 @@ class _Jail:
         return False
 
 
-async def trouble(store: ObjectFiles, random: Random) -> str | None:
+async def trouble(store: SessionStore, random: Random) -> str | None:
     """Say one thing in a runner's place, to both engines; say what is wrong with the answer that a client would get."""
     words = said(random)
     try:
@@ -147,7 +147,7 @@ async def _say(wire: socket.socket, pieces: list[bytes]) -> None:
     wire.shutdown(socket.SHUT_WR)
 
 
-async def _answered(store: ObjectFiles, parse_reply: Reply | Pause) -> None:
+async def _answered(store: SessionStore, parse_reply: Reply | Pause) -> None:
     """Make the answers of both routes, and look at the names of the files."""
     if isinstance(parse_reply, Pause):
         waiting = PausedRun("s" * 21, "r" * 21, "token", parse_reply.calls, parse_reply.stdout, parse_reply.stderr)

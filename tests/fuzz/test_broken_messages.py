@@ -6,9 +6,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from obstore.store import MemoryStore
 
-from librechat_code_interpreter.stores.objects import ObjectFiles
+from librechat_code_interpreter.stores.directory_blobs import open_blobs
+from librechat_code_interpreter.stores.session_store import SessionStore
 from tests.contract.service import serving
 from tests.fuzz import frames, multipart
 
@@ -26,6 +26,6 @@ async def test_no_broken_form_is_a_failure_or_leaves_half_a_file(tmp_path: Path,
 
 async def test_no_forged_word_of_a_runner_is_a_failure_of_the_service() -> None:
     """Forged, changed and cut-off frames make a lost run at worst: always an answer that can be sent."""
-    store = ObjectFiles(MemoryStore())
+    store = SessionStore(open_blobs("memory://"))
     found = [await frames.trouble(store, Random(seed)) for seed in range(FRAMES)]
     assert [trouble for trouble in found if trouble] == []

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from obstore.store import MemoryStore
 
 from librechat_code_interpreter.core import outputs
 from librechat_code_interpreter.core.inputs import Inputs
@@ -18,7 +17,8 @@ from librechat_code_interpreter.engines.local.sandbox import exchange
 from librechat_code_interpreter.runner.endings import Ending
 from librechat_code_interpreter.runner.messages import ChangedFile, Pause, Reply
 from librechat_code_interpreter.runner.serve import HEADER, REPLY, STARTED
-from librechat_code_interpreter.stores.objects import ObjectFiles
+from librechat_code_interpreter.stores.directory_blobs import open_blobs
+from librechat_code_interpreter.stores.session_store import SessionStore
 from tests.fuzz import frames
 
 
@@ -52,7 +52,7 @@ def test_a_forged_pause_with_endless_arguments_was_a_failure_of_the_service() ->
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a\0b", "a//b", "", "a\\b", "x" * 300])
 async def test_a_forged_name_was_recorded_as_a_files(path: str) -> None:
     """K11: a file whose name cannot be one is told as not delivered, and not stored."""
-    store, sandbox = ObjectFiles(MemoryStore()), SimpleNamespace()
+    store, sandbox = SessionStore(open_blobs("memory://")), SimpleNamespace()
     unread: Any = sandbox
     reply = Reply(Ending.OK, changed=[ChangedFile(path, 1, "eA==")])
     delivery = await outputs.collect(store, unread, "s" * 21, Inputs(), reply)

@@ -7,13 +7,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import obstore
 import pytest
 
 from librechat_code_interpreter.core.errors import Conflict, NotFound, StoreUnavailable, TooLarge
 from librechat_code_interpreter.core.ids import new_id
 from librechat_code_interpreter.core.session import FileRecord, Record, Scope, now
-from librechat_code_interpreter.stores.objects import _PART_BYTES, ObjectFiles
+from librechat_code_interpreter.stores.obstore_blobs import PART_BYTES
+from librechat_code_interpreter.stores.session_store import SessionStore
 
 MiB = 1 << 20
 MINUTE_SECONDS = 60.0
@@ -42,14 +42,20 @@ async def breaking(size: int) -> AsyncIterator[bytes]:
     raise ZeroDivisionError
 
 
-async def content(files: ObjectFiles, session_id: str, file_id: str, *span: int | None) -> bytes:
+async def content(files: SessionStore, session_id: str, file_id: str, *span: int | None) -> bytes:
     """Read a file."""
     return b"".join([chunk async for chunk in files.read(session_id, file_id, *span)])  # type: ignore[arg-type]
 
 
-async def keys(files: ObjectFiles) -> set[str]:
+async def others_end() -> None:
+    """Wait for the tasks that go on without their caller."""
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)
+
+
+async def keys(files: SessionStore) -> set[str]:
     """Name everything that is in the store."""
-    return {item["path"] for item in await obstore.list(files._store).collect_async()}
+    return {key async for page in files.blobs.list("") for key, _ in page}
 
 
 def adding(path: str) -> Callable[[Record], str]:
@@ -63,28 +69,28 @@ def adding(path: str) -> Callable[[Record], str]:
     return apply
 
 
-async def new_session(files: ObjectFiles) -> str:
+async def new_session(files: SessionStore) -> str:
     """Make a session."""
     record = Record(id=new_id())
     await files.create(record)
     return record.id
 
 
-async def paths(files: ObjectFiles, session_id: str) -> set[str]:
+async def paths(files: SessionStore, session_id: str) -> set[str]:
     """Name the files in a record."""
     record = await files.load(session_id)
     assert record is not None
     return {file.path for file in record.current()}
 
 
-def every_verb(files: ObjectFiles, session_id: str, file_id: str) -> dict[str, Awaitable[Any]]:
+def every_verb(files: SessionStore, session_id: str, file_id: str) -> dict[str, Awaitable[Any]]:
     """Ask for everything once."""
     return {
         "load": files.load(session_id),
         "create": files.create(Record(id=new_id())),
         "change": files.change(session_id, adding("a")),
         "write in one": files.write(session_id, new_id(), text(b"a")),
-        "write in parts": files.write(session_id, new_id(), pieces(_PART_BYTES + 1)),
+        "write in parts": files.write(session_id, new_id(), pieces(PART_BYTES + 1)),
         "read": content(files, session_id, file_id),
         "erase a file": files.erase(session_id, [file_id]),
         "erase a session": files.erase(session_id),
@@ -95,7 +101,7 @@ def every_verb(files: ObjectFiles, session_id: str, file_id: str) -> dict[str, A
     }
 
 
-async def assert_away(files: ObjectFiles, session_id: str, file_id: str) -> None:
+async def assert_away(files: SessionStore, session_id: str, file_id: str) -> None:
     """Show that every verb tells that the store is away, in words that hold nothing of its own."""
     asked = every_verb(files, session_id, file_id)
     told = dict(zip(asked, await asyncio.gather(*asked.values(), return_exceptions=True), strict=True))
@@ -107,7 +113,7 @@ async def assert_away(files: ObjectFiles, session_id: str, file_id: str) -> None
 class FilesConformance:
     """Run these tests on any file store."""
 
-    async def test_a_record_comes_back_as_it_was(self, files: ObjectFiles) -> None:
+    async def test_a_record_comes_back_as_it_was(self, files: SessionStore) -> None:
         """Every field, with whatever names its files have."""
         scope = Scope(kind="skill", tenant="t", owner="ü", id="s", version="1")
         record = Record(id=new_id(), scope=scope, origin="upload", user="\0", language="py")
@@ -117,7 +123,7 @@ class FilesConformance:
         assert await files.load(record.id) == record
         assert await paths(files, record.id) == set(ODD_NAMES)
 
-    async def test_a_record_keeps_its_times(self, files: ObjectFiles) -> None:
+    async def test_a_record_keeps_its_times(self, files: SessionStore) -> None:
         """Also one that was written in the millisecond of its making; retention counts from them."""
         for _ in range(3):
             record = Record(id=new_id())
@@ -127,7 +133,7 @@ class FilesConformance:
             assert read is not None
             assert (read.created, read.used) == (record.created, record.used)
 
-    async def test_a_session_that_is_not_there(self, files: ObjectFiles) -> None:
+    async def test_a_session_that_is_not_there(self, files: SessionStore) -> None:
         """Nothing is loaded; changing it is NotFound and makes none; ids that are none are not looked up."""
         session_id = new_id()
         for name in (session_id, "", "..", "../records", "a/b", "x" * 4000):
@@ -136,7 +142,7 @@ class FilesConformance:
             await files.change(session_id, adding("a"))
         assert await files.load(session_id) is None
 
-    async def test_a_session_is_made_once(self, files: ObjectFiles) -> None:
+    async def test_a_session_is_made_once(self, files: SessionStore) -> None:
         """A second record of the same id is a Conflict and changes nothing, also at the same time."""
         session_id = new_id()
         twins = [Record(id=session_id, user=str(number)) for number in range(5)]
@@ -144,7 +150,7 @@ class FilesConformance:
         assert [type(answer) for answer in made if answer is not None] == [Conflict] * 4
         assert await files.load(session_id) == twins[made.index(None)]
 
-    async def test_a_change_gives_what_it_gave(self, files: ObjectFiles) -> None:
+    async def test_a_change_gives_what_it_gave(self, files: SessionStore) -> None:
         """And is there for the next one."""
         session_id = await new_session(files)
         file_id = await files.change(session_id, adding("a"))
@@ -152,7 +158,7 @@ class FilesConformance:
         assert record is not None
         assert list(record.files) == [file_id]
 
-    async def test_a_change_that_raises_writes_nothing(self, files: ObjectFiles) -> None:
+    async def test_a_change_that_raises_writes_nothing(self, files: SessionStore) -> None:
         """Its own error comes out."""
         session_id = await new_session(files)
 
@@ -164,14 +170,14 @@ class FilesConformance:
             await files.change(session_id, apply)
         assert await paths(files, session_id) == set()
 
-    async def test_no_change_is_lost(self, files: ObjectFiles) -> None:
+    async def test_no_change_is_lost(self, files: SessionStore) -> None:
         """However many come at once."""
         session_id = await new_session(files)
         await asyncio.gather(*(files.change(session_id, adding(str(number))) for number in range(20)))
         assert await paths(files, session_id) == {str(number) for number in range(20)}
 
-    @pytest.mark.parametrize("size", [0, 1, _PART_BYTES, _PART_BYTES + 1, 2 * _PART_BYTES + 17])
-    async def test_bytes_come_back_as_they_were(self, files: ObjectFiles, size: int) -> None:
+    @pytest.mark.parametrize("size", [0, 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 17])
+    async def test_bytes_come_back_as_they_were(self, files: SessionStore, size: int) -> None:
         """Of any size, in one request or in parts."""
         session_id, file_id = new_id(), new_id()
         written = await files.write(session_id, file_id, pieces(size, 700_001))
@@ -186,13 +192,13 @@ class FilesConformance:
             (8, 99, b"89"), (4, 4, b""), (0, 0, b""),
         ],
     )  # fmt: skip
-    async def test_a_part_of_a_file(self, files: ObjectFiles, start: int, end: int | None, expected: bytes) -> None:
+    async def test_a_part_of_a_file(self, files: SessionStore, start: int, end: int | None, expected: bytes) -> None:
         """From the first byte asked for to the one before the end, and no further than the file."""
         session_id, file_id = new_id(), new_id()
         await files.write(session_id, file_id, text(b"0123456789"))
         assert await content(files, session_id, file_id, start, end) == expected
 
-    async def test_a_file_that_is_not_there(self, files: ObjectFiles) -> None:
+    async def test_a_file_that_is_not_there(self, files: SessionStore) -> None:
         """Reading it, or a part, is NotFound."""
         session_id, file_id = new_id(), new_id()
         await files.write(session_id, file_id, text(b"a"))
@@ -200,16 +206,16 @@ class FilesConformance:
             with pytest.raises(NotFound):
                 await content(files, session, file, *span)
 
-    @pytest.mark.parametrize("size", [0, MiB, 2 * _PART_BYTES])
-    async def test_a_source_that_breaks_leaves_nothing(self, files: ObjectFiles, size: int) -> None:
+    @pytest.mark.parametrize("size", [0, MiB, 2 * PART_BYTES])
+    async def test_a_source_that_breaks_leaves_nothing(self, files: SessionStore, size: int) -> None:
         """At once, early or after several parts; its own error comes out."""
         before = await keys(files)
         with pytest.raises(ZeroDivisionError):
             await files.write(new_id(), new_id(), breaking(size))
         assert await keys(files) == before
 
-    @pytest.mark.parametrize("limit", [0, 10, 2 * _PART_BYTES])
-    async def test_a_file_over_the_limit_leaves_nothing(self, files: ObjectFiles, limit: int) -> None:
+    @pytest.mark.parametrize("limit", [0, 10, 2 * PART_BYTES])
+    async def test_a_file_over_the_limit_leaves_nothing(self, files: SessionStore, limit: int) -> None:
         """TooLarge by one byte; exactly the limit is fine."""
         session_id, file_id = new_id(), new_id()
         before = await keys(files)
@@ -218,8 +224,8 @@ class FilesConformance:
         assert await keys(files) == before
         assert (await files.write(session_id, file_id, pieces(limit), limit)).size == limit
 
-    @pytest.mark.parametrize("size", [MiB, 2 * _PART_BYTES])
-    async def test_a_write_that_is_cancelled_leaves_nothing(self, files: ObjectFiles, size: int) -> None:
+    @pytest.mark.parametrize("size", [MiB, 2 * PART_BYTES])
+    async def test_a_write_that_is_cancelled_leaves_nothing(self, files: SessionStore, size: int) -> None:
         """The client left in the middle of its upload."""
         reached, go_on = asyncio.Event(), asyncio.Event()
 
@@ -237,11 +243,10 @@ class FilesConformance:
         with pytest.raises(asyncio.CancelledError):
             await writing
         go_on.set()
-        while files._unwinding:
-            await asyncio.wait(files._unwinding)
+        await others_end()
         assert await keys(files) == before
 
-    async def test_erased_files_are_gone_and_no_others(self, files: ObjectFiles) -> None:
+    async def test_erased_files_are_gone_and_no_others(self, files: SessionStore) -> None:
         """Erasing what is not there is fine."""
         session_id, file_ids = await new_session(files), [new_id() for _ in range(3)]
         for file_id in file_ids:
@@ -254,7 +259,7 @@ class FilesConformance:
         assert await content(files, session_id, file_ids[2]) == b"a"
         assert await files.load(session_id) is not None
 
-    async def test_an_erased_session_leaves_nothing(self, files: ObjectFiles) -> None:
+    async def test_an_erased_session_leaves_nothing(self, files: SessionStore) -> None:
         """Neither record nor bytes; other sessions stay as they were."""
         other, other_file = await new_session(files), new_id()
         await files.write(other, other_file, text(b"a"))
@@ -266,7 +271,7 @@ class FilesConformance:
             await files.erase(session_id)
             assert await keys(files) == before
 
-    async def test_age_counts_from_the_last_change(self, files: ObjectFiles) -> None:
+    async def test_age_counts_from_the_last_change(self, files: SessionStore) -> None:
         """Young sessions are not idle, old ones are, and one that is gone is."""
         session_id = await new_session(files)
         for since, is_idle in ((time.time() - MINUTE_SECONDS, False), (time.time() + MINUTE_SECONDS, True)):
@@ -274,7 +279,7 @@ class FilesConformance:
             assert await files.is_idle(session_id, since) is is_idle
         assert await files.is_idle(new_id(), 0.0)
 
-    async def test_the_newest_come_first(self, files: ObjectFiles) -> None:
+    async def test_the_newest_come_first(self, files: SessionStore) -> None:
         """So many sessions as are asked for, by their last change, and the number of all."""
         _, before = await files.recent(1)
         ids = [await new_session(files) for _ in range(3)]
@@ -284,7 +289,7 @@ class FilesConformance:
         assert (newest, total) == ([ids[0]], before + 3)
         assert set((await files.recent(total))[0]) >= set(ids)
 
-    async def test_bytes_that_nobody_recorded_grow_old_too(self, files: ObjectFiles) -> None:
+    async def test_bytes_that_nobody_recorded_grow_old_too(self, files: SessionStore) -> None:
         """A replica died between an upload's bytes and its record: they are found, once no upload can be so long."""
         session_id = new_id()
         await files.write(session_id, new_id(), text(b"a"))
@@ -294,7 +299,7 @@ class FilesConformance:
         await files.erase(session_id)
         assert session_id not in await files.idle_since(later)
 
-    async def test_a_probe_leaves_nothing(self, files: ObjectFiles) -> None:
+    async def test_a_probe_leaves_nothing(self, files: SessionStore) -> None:
         """It writes, reads and deletes, the first time and later."""
         before = await keys(files)
         await files.probe()
@@ -305,7 +310,7 @@ class FilesConformance:
 class SharedConformance(FilesConformance):
     """Run these, too, on a store that several replicas use; the fixture ``replica`` is another one's view of it."""
 
-    async def test_no_change_of_any_replica_is_lost(self, files: ObjectFiles, replica: ObjectFiles) -> None:
+    async def test_no_change_of_any_replica_is_lost(self, files: SessionStore, replica: SessionStore) -> None:
         """Two replicas change one record thirty times, all at once."""
         session_id = await new_session(files)
         changes = [
@@ -316,7 +321,7 @@ class SharedConformance(FilesConformance):
         await asyncio.gather(*changes)
         assert await paths(replica, session_id) == {f"{name}{number}" for number in range(15) for name in "ab"}
 
-    async def test_who_was_overtaken_begins_again(self, files: ObjectFiles, replica: ObjectFiles) -> None:
+    async def test_who_was_overtaken_begins_again(self, files: SessionStore, replica: SessionStore) -> None:
         """A change of what is no longer the last version is applied again, to the last one."""
         session_id = await new_session(files)
         loop, seen = asyncio.get_running_loop(), []
@@ -334,7 +339,7 @@ class SharedConformance(FilesConformance):
         assert seen == [set(), {"first"}]
         assert await paths(files, session_id) == {"first", "second"}
 
-    async def test_a_session_is_made_by_one_replica_only(self, files: ObjectFiles, replica: ObjectFiles) -> None:
+    async def test_a_session_is_made_by_one_replica_only(self, files: SessionStore, replica: SessionStore) -> None:
         """The other one hears Conflict."""
         twins = [Record(id=new_id(), user="a")]
         twins.append(Record(id=twins[0].id, user="b"))
@@ -342,7 +347,7 @@ class SharedConformance(FilesConformance):
         assert sorted(type(answer).__name__ for answer in made) == ["Conflict", "NoneType"]
         assert await files.load(twins[0].id) == twins[made.index(None)]
 
-    async def test_an_erased_session_stays_erased(self, files: ObjectFiles, replica: ObjectFiles) -> None:
+    async def test_an_erased_session_stays_erased(self, files: SessionStore, replica: SessionStore) -> None:
         """A change that another replica began before does not bring the record back."""
         session_id = await new_session(files)
         loop = asyncio.get_running_loop()
@@ -358,7 +363,7 @@ class SharedConformance(FilesConformance):
             await asyncio.to_thread(asyncio.run, late())
         assert await files.load(session_id) is None
 
-    async def test_what_one_replica_wrote_another_reads(self, files: ObjectFiles, replica: ObjectFiles) -> None:
+    async def test_what_one_replica_wrote_another_reads(self, files: SessionStore, replica: SessionStore) -> None:
         """At once."""
         session_id, file_id = await new_session(files), new_id()
         await files.write(session_id, file_id, text(b"a"))

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from librechat_code_interpreter.core.ids import new_id
-from librechat_code_interpreter.stores.directory import open_files
+from librechat_code_interpreter.stores.directory_blobs import open_blobs
+from librechat_code_interpreter.stores.session_store import SessionStore
 
 MiB = 1 << 20
 PIECES = 64
@@ -32,7 +33,7 @@ def _most_bytes() -> int:
 
 
 async def _stream(url: str) -> None:
-    files, session_id, file_id = open_files(url), new_id(), new_id()
+    files, session_id, file_id = SessionStore(open_blobs(url)), new_id(), new_id()
     await files.probe()  # code and connections are there now
     written, read = hashlib.sha256(), hashlib.sha256()
     async for piece in _pieces():

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import obstore
 import pytest
+from obstore.store import LocalStore
 
 from librechat_code_interpreter.core.ids import new_id
-from librechat_code_interpreter.stores import directory
-from librechat_code_interpreter.stores.directory import open_files
-from librechat_code_interpreter.stores.objects import ObjectFiles, file_key
+from librechat_code_interpreter.stores import directory_blobs
+from librechat_code_interpreter.stores.directory_blobs import open_blobs
+from librechat_code_interpreter.stores.session_store import SessionStore, file_key
 from tests.stores.conformance import FilesConformance, assert_away, breaking, new_session, text
 from tests.stores.memory import memory_taken
 
@@ -23,21 +24,21 @@ MiB = 1 << 20
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> ObjectFiles:
+def files(tmp_path: Path) -> SessionStore:
     """Begin with an empty directory."""
-    return open_files(str(tmp_path / "store"))
+    return SessionStore(open_blobs(str(tmp_path / "store")))
 
 
 class TestDirectory(FilesConformance):
     """Run the suite on a directory."""
 
 
-async def test_only_we_may_look_in(files: ObjectFiles, tmp_path: Path) -> None:
+async def test_only_we_may_look_in(files: SessionStore, tmp_path: Path) -> None:
     """Files are their owners' own: no other user of the machine gets through."""
     assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
 
 
-async def test_an_erased_session_leaves_no_directory(files: ObjectFiles, tmp_path: Path) -> None:
+async def test_an_erased_session_leaves_no_directory(files: SessionStore, tmp_path: Path) -> None:
     """Nor does an upload that broke; or they would grow without end."""
     session_id = await new_session(files)
     await files.write(session_id, new_id(), text(b"a"))
@@ -48,7 +49,7 @@ async def test_an_erased_session_leaves_no_directory(files: ObjectFiles, tmp_pat
     assert [path for path in (tmp_path / "store").rglob("*") if path.parent.name == "files" or path.is_file()] == []
 
 
-async def test_a_directory_that_is_none_any_more_is_told(files: ObjectFiles, tmp_path: Path) -> None:
+async def test_a_directory_that_is_none_any_more_is_told(files: SessionStore, tmp_path: Path) -> None:
     """Every verb raises StoreUnavailable, with the reason for the log alone."""
     session_id, file_id = await new_session(files), new_id()
     await files.write(session_id, file_id, text(b"a"))
@@ -62,7 +63,7 @@ async def test_a_large_file_takes_no_memory(tmp_path: Path) -> None:
     assert await memory_taken(str(tmp_path / "large")) < 40 * MiB
 
 
-async def test_what_a_killed_writer_left_does_not_stay_for_ever(files: ObjectFiles, tmp_path: Path) -> None:
+async def test_what_a_killed_writer_left_does_not_stay_for_ever(files: SessionStore, tmp_path: Path) -> None:
     """A file that was never finished is listed by nobody, so nobody erased it; one that still grows is left alone."""
     session_id = new_id()
     directory = tmp_path / "store" / "files" / session_id
@@ -76,7 +77,7 @@ async def test_what_a_killed_writer_left_does_not_stay_for_ever(files: ObjectFil
     assert (directory.exists(), young.exists()) == (False, True)
 
 
-async def test_a_directory_may_vanish_as_a_file_comes(files: ObjectFiles, tmp_path: Path) -> None:
+async def test_a_directory_may_vanish_as_a_file_comes(files: SessionStore, tmp_path: Path) -> None:
     """The last file of a session is deleted, and its directory with it, while the next one is being stored."""
     session_id, place = await new_session(files), tmp_path / "store" / "files"
     for _ in range(30):
@@ -87,17 +88,18 @@ async def test_a_directory_may_vanish_as_a_file_comes(files: ObjectFiles, tmp_pa
         await files.erase(session_id, [second])
 
 
-async def test_what_the_library_wrote_is_read_and_the_other_way_round(files: ObjectFiles) -> None:
+async def test_what_the_library_wrote_is_read_and_the_other_way_round(files: SessionStore, tmp_path: Path) -> None:
     """Stores of older versions hold files that the library wrote, and it lists and deletes those that we write."""
     session_id, file_id = await new_session(files), new_id()
-    await obstore.put_async(files._store, file_key(session_id, file_id), b"theirs")
+    library = LocalStore(tmp_path / "store")
+    await obstore.put_async(library, file_key(session_id, file_id), b"theirs")
     assert b"".join([chunk async for chunk in files.read(session_id, file_id)]) == b"theirs"
     await files.write(session_id, file_id, text(b"ours"))
-    assert bytes(await (await obstore.get_async(files._store, file_key(session_id, file_id))).bytes_async()) == b"ours"
+    assert bytes(await (await obstore.get_async(library, file_key(session_id, file_id))).bytes_async()) == b"ours"
 
 
 async def test_a_write_whose_writer_left_undid_the_next_one(
-    files: ObjectFiles, monkeypatch: pytest.MonkeyPatch
+    files: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thread cannot be stopped: the next change of a record waits until the one that was cancelled is written."""
     session_id = await new_session(files)
@@ -108,12 +110,12 @@ async def test_a_write_whose_writer_left_undid_the_next_one(
         goes_on.wait()
         return write_whole(path, body, must_be_new=must_be_new)
 
-    write_whole = directory._write_whole
-    monkeypatch.setattr(directory, "_write_whole", slow)
+    write_whole = directory_blobs._put
+    monkeypatch.setattr(directory_blobs, "_put", slow)
     left = asyncio.create_task(files.change(session_id, lambda record: setattr(record, "user", "who left")))
     await asyncio.to_thread(begun.wait)
     left.cancel()
-    monkeypatch.setattr(directory, "_write_whole", write_whole)
+    monkeypatch.setattr(directory_blobs, "_put", write_whole)
     staying = asyncio.create_task(files.change(session_id, lambda record: setattr(record, "language", "py")))
     await asyncio.wait([staying], timeout=0.2)
     assert not staying.done()
@@ -129,7 +131,7 @@ async def test_a_write_whose_writer_left_undid_the_next_one(
     "answer", [OSError(errno.EAGAIN, "would wait"), OSError(errno.EOPNOTSUPP, "cannot tell"), 0, 1000], ids=str
 )
 async def test_what_is_not_in_memory_is_read_from_the_disk(
-    files: ObjectFiles, monkeypatch: pytest.MonkeyPatch, answer: OSError | int
+    files: SessionStore, monkeypatch: pytest.MonkeyPatch, answer: OSError | int
 ) -> None:
     """Whatever the kernel says to being asked for what it has at hand, if anything: the file comes whole."""
     session_id, file_id, content = await new_session(files), new_id(), os.urandom(2 * MiB + 7)
@@ -141,12 +143,12 @@ async def test_what_is_not_in_memory_is_read_from_the_disk(
             raise answer
         return answer
 
-    monkeypatch.setattr("librechat_code_interpreter.stores.directory.os.preadv", preadv)
+    monkeypatch.setattr("librechat_code_interpreter.stores.directory_blobs.os.preadv", preadv)
     assert b"".join([chunk async for chunk in files.read(session_id, file_id)]) == content
     assert b"".join([chunk async for chunk in files.read(session_id, file_id, 5, MiB)]) == content[5:MiB]
 
 
-async def test_writes_in_many_small_pieces_are_whole(files: ObjectFiles) -> None:
+async def test_writes_in_many_small_pieces_are_whole(files: SessionStore) -> None:
     """More pieces than one call to the kernel takes, some of them empty."""
     session_id, file_id = await new_session(files), new_id()
     pieces = [bytes([number % 256]) * (number % 3) for number in range(5000)]
@@ -160,7 +162,7 @@ async def test_writes_in_many_small_pieces_are_whole(files: ObjectFiles) -> None
 
 
 async def test_a_write_that_the_kernel_takes_in_part_goes_on(
-    files: ObjectFiles, monkeypatch: pytest.MonkeyPatch
+    files: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As it may when a disk is nearly full, or a signal comes."""
     session_id, file_id, content = await new_session(files), new_id(), os.urandom(3 * MiB)
@@ -168,6 +170,6 @@ async def test_a_write_that_the_kernel_takes_in_part_goes_on(
     def writev(descriptor: int, pieces: list[bytes]) -> int:
         return os.write(descriptor, pieces[0][:100_003])
 
-    monkeypatch.setattr("librechat_code_interpreter.stores.directory.os.writev", writev)
+    monkeypatch.setattr("librechat_code_interpreter.stores.directory_blobs.os.writev", writev)
     await files.write(session_id, file_id, text(content))
     assert b"".join([chunk async for chunk in files.read(session_id, file_id)]) == content

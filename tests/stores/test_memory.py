@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from librechat_code_interpreter.stores.objects import ObjectFiles, open_store
+from librechat_code_interpreter.stores.directory_blobs import open_blobs
+from librechat_code_interpreter.stores.session_store import SessionStore
 from tests.stores.conformance import SharedConformance
 
 
@@ -12,11 +13,11 @@ class TestMemory(SharedConformance):
     """Run the suite on memory, which two views may share."""
 
     @pytest.fixture
-    def files(self) -> ObjectFiles:
+    def files(self) -> SessionStore:
         """Begin with none."""
-        return ObjectFiles(open_store("memory://"))
+        return SessionStore(open_blobs("memory://"))
 
     @pytest.fixture
-    def replica(self, files: ObjectFiles) -> ObjectFiles:
+    def replica(self, files: SessionStore) -> SessionStore:
         """Give a second view."""
-        return ObjectFiles(files._store)
+        return SessionStore(files.blobs)

@@ -8,7 +8,8 @@ import pytest
 
 from librechat_code_interpreter.core.errors import StoreUnavailable
 from librechat_code_interpreter.core.ids import new_id
-from librechat_code_interpreter.stores.objects import ObjectFiles, open_store
+from librechat_code_interpreter.stores.directory_blobs import open_blobs
+from librechat_code_interpreter.stores.session_store import SessionStore
 from tests.stores.conformance import (
     MiB,
     SharedConformance,
@@ -30,20 +31,20 @@ class TestBucket(SharedConformance):
     """Run the suite on S3."""
 
     @pytest.fixture
-    def files(self, bucket: str) -> ObjectFiles:
+    def files(self, bucket: str) -> SessionStore:
         """Begin with an empty part of the bucket."""
-        return ObjectFiles(open_store(bucket))
+        return SessionStore(open_blobs(bucket))
 
     @pytest.fixture
-    def replica(self, files: ObjectFiles, bucket: str) -> ObjectFiles:
+    def replica(self, files: SessionStore, bucket: str) -> SessionStore:
         """Connect a second time."""
-        return ObjectFiles(open_store(bucket))
+        return SessionStore(open_blobs(bucket))
 
 
 async def test_parts_of_a_file_that_did_not_come_are_not_paid_for(bucket: str, moto: MotoServer) -> None:
     """An upload that broke is taken back, not only never finished."""
     with pytest.raises(ZeroDivisionError):
-        await ObjectFiles(open_store(bucket)).write(new_id(), new_id(), breaking(12 * MiB))
+        await SessionStore(open_blobs(bucket)).write(new_id(), new_id(), breaking(12 * MiB))
     _, listed = moto.ask("GET", f"/{BUCKET}?uploads")
     assert b"ListMultipartUploadsResult" in listed
     assert b"<Upload>" not in listed
@@ -60,7 +61,7 @@ async def test_a_download_outlives_its_connections(
     """However often they break, as they do by their time limit when the reader is slow."""
     async with line_to(moto.port) as line:
         reach(monkeypatch, line.port)
-        files, session_id, file_id = ObjectFiles(open_store(bucket)), new_id(), new_id()
+        files, session_id, file_id = SessionStore(open_blobs(bucket)), new_id(), new_id()
         await files.write(session_id, file_id, pieces(20 * MiB))
         line.cut_after_bytes = 2 * MiB
         whole = b"".join([piece async for piece in pieces(20 * MiB)])
@@ -76,7 +77,7 @@ async def test_a_store_that_ignores_conditions_is_refused(
     async with line_to(moto.port) as line:
         reach(monkeypatch, line.port)
         line.words[b"if-match:"] = b"no-match:"
-        files = ObjectFiles(open_store(bucket))
+        files = SessionStore(open_blobs(bucket))
         for _ in range(2):
             with pytest.raises(StoreUnavailable, match="ignores conditional writes"):
                 await files.probe()
@@ -88,14 +89,14 @@ async def test_conditions_that_are_switched_off_are_told(bucket: str, monkeypatc
     """By the environment, which obstore reads."""
     monkeypatch.setenv("AWS_CONDITIONAL_PUT", "disabled")
     with pytest.raises(StoreUnavailable, match="ignores conditional writes"):
-        await ObjectFiles(open_store(bucket)).probe()
+        await SessionStore(open_blobs(bucket)).probe()
 
 
 @pytest.mark.parametrize("url", ["s3://no-such-bucket/x"])
 async def test_a_bucket_that_is_not_there_is_told(bucket: str, url: str) -> None:
     """Not as a session that is not there."""
     with pytest.raises(StoreUnavailable):
-        await ObjectFiles(open_store(url)).probe()
+        await SessionStore(open_blobs(url)).probe()
 
 
 async def test_a_bucket_that_is_away_is_told_and_comes_back(
@@ -103,7 +104,7 @@ async def test_a_bucket_that_is_away_is_told_and_comes_back(
 ) -> None:
     """Every verb raises StoreUnavailable within seconds, and the same files serve when it is there again."""
     reach(monkeypatch, mortal.port)
-    files = ObjectFiles(open_store(f"s3://{BUCKET}/x"))
+    files = SessionStore(open_blobs(f"s3://{BUCKET}/x"))
     session_id, file_id = await new_session(files), new_id()
     await files.write(session_id, file_id, text(b"a"))
     mortal.kill()

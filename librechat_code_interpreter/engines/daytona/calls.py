@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import Literal
 
 from daytona import DaytonaConnectionError, DaytonaError, DaytonaTimeoutError
 
 from librechat_code_interpreter.core.events import EngineCalled, Events
+from librechat_code_interpreter.core.timing import timed
 
 Operation = Literal["create", "get", "list", "delete", "snapshot", "exec", "upload", "download"]
 
@@ -20,27 +20,14 @@ class Calls:
     def __init__(self, events: Events) -> None:
         self._events = events
 
-    def timed(self, operation: Operation) -> Call:
+    def timed(self, operation: Operation) -> AbstractContextManager[None]:
         """Return the context manager for one call."""
-        return Call(self._events, operation)
 
+        def report(seconds: float, error: BaseException | None) -> None:
+            outcome = "ok" if error is None else outcome_of(error)
+            self._events.tell(EngineCalled(operation, outcome, seconds))
 
-class Call:
-    """Times one call and reports it when it ends."""
-
-    def __init__(self, events: Events, operation: Operation) -> None:
-        self._events = events
-        self._operation = operation
-        self._began = time.perf_counter()
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        outcome = "ok" if error is None else outcome_of(error)
-        self._events.tell(EngineCalled(self._operation, outcome, time.perf_counter() - self._began))
+        return timed(report)
 
 
 def outcome_of(error: BaseException) -> str:

@@ -21,6 +21,7 @@ from daytona import (
     ListSandboxesQuery,
 )
 
+from librechat_code_interpreter.core.aio import finish
 from librechat_code_interpreter.core.errors import EngineUnavailable, Unavailable
 from librechat_code_interpreter.core.events import Events
 from librechat_code_interpreter.core.protocols import EngineUnfit, SharedPool
@@ -75,7 +76,7 @@ class DaytonaEngine:
         self._is_baked = settings.snapshot is not None and settings.snapshot == snapshot.name()
         self._known: dict[str, DaytonaSandbox] = {}
         self._doomed: set[str] = set()
-        self._background: set[asyncio.Task[Any]] = set()
+        self._background: set[asyncio.Future[Any]] = set()
         self._tending: asyncio.Task[None] | None = None
         self._nobodys: dict[str, float] = {}
         """Sandboxes without a known owner; value: first time seen so (monotonic seconds)."""
@@ -177,20 +178,9 @@ class DaytonaEngine:
 
     async def _to_the_end(self, work: Coroutine[Any, Any, DaytonaSandbox]) -> DaytonaSandbox:
         """Get a sandbox. If the caller is cancelled meanwhile, the sandbox goes into the warm pool or is destroyed."""
-        making = asyncio.create_task(work)
-        self._background.add(making)
-        making.add_done_callback(self._background.discard)
-        try:
-            return await asyncio.shield(making)
-        except asyncio.CancelledError:
-            self.in_background(self._adopt(making))
-            raise
+        return await finish(work, self._adopt, self._background)
 
-    async def _adopt(self, making: asyncio.Task[DaytonaSandbox]) -> None:
-        await asyncio.wait([making])
-        if making.cancelled() or making.exception() is not None:
-            return
-        sandbox = making.result()
+    async def _adopt(self, sandbox: DaytonaSandbox) -> None:
         if not await self._spares.keep(sandbox.id):
             await self.destroy(sandbox.id)
 

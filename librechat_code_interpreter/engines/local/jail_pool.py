@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
+from librechat_code_interpreter.core.aio import finish
 from librechat_code_interpreter.core.errors import EngineUnavailable
 from librechat_code_interpreter.core.events import Events, PoolFilled, PoolTaken, PoolWhole
 from librechat_code_interpreter.engines.local import release
 from librechat_code_interpreter.engines.local.cgroups import Cgroups, Group
 from librechat_code_interpreter.engines.local.egress_proxy import EgressProxy
 from librechat_code_interpreter.engines.local.readable import readable
-from librechat_code_interpreter.engines.local.whole import whole
 from librechat_code_interpreter.engines.local.zygote_client import Kind, ZygoteClient
 from librechat_code_interpreter.runner.serve import TIME_ENOUGH, pack
 
@@ -225,7 +225,7 @@ class JailPool:
 
     async def _furnish(self, kind: Kind) -> PreparedJail:
         """Make a jail and send it into an empty workspace of its own."""
-        return await whole(self._furnish_whole(kind), PreparedJail.close)
+        return await finish(self._furnish_whole(kind), PreparedJail.close)
 
     async def _furnish_whole(self, kind: Kind) -> PreparedJail:
         jail, (ground, root) = await self._made(kind, "furnished")
@@ -238,7 +238,7 @@ class JailPool:
         return prepared
 
     async def _make(self, kind: Kind) -> Jail:
-        return await whole(self._make_whole(kind), Jail.close)
+        return await finish(self._make_whole(kind), Jail.close)
 
     async def _make_whole(self, kind: Kind) -> Jail:
         return (await self._made(kind, "jail"))[0]

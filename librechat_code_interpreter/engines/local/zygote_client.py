@@ -17,12 +17,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
+from librechat_code_interpreter.core.aio import finish
 from librechat_code_interpreter.core.errors import EngineUnavailable
 from librechat_code_interpreter.core.protocols import EngineUnfit
 from librechat_code_interpreter.engines.local import bubblewrap
 from librechat_code_interpreter.engines.local.config import EngineConfig
 from librechat_code_interpreter.engines.local.inside import jail
-from librechat_code_interpreter.engines.local.whole import whole
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Control:
         A sent request always gets a reply, and the reply is always read. Otherwise the next request would receive it.
         """
         handed = [os.dup(descriptor) for descriptor in descriptors]
-        return await whole(self._ask(operation, handed), _close_all)
+        return await finish(self._ask(operation, handed), _close_all)
 
     async def _ask(self, operation: str, handed: list[int]) -> list[int]:
         try:

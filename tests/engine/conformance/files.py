@@ -84,6 +84,12 @@ class Files(Base):
         assert await sandbox.put([file("f/x"), file("p/x"), file("l/x")]) == {}
         assert await output(sandbox, bash("cat f/x p/x l/x; ls")) == "content" * 3 + "f\nl\np\n"
 
+    async def test_a_file_lands_in_a_closed_directory(self, sandbox: Sandbox) -> None:
+        """A program took every right from its own directory; the file arrives, and the program may read it."""
+        await output(sandbox, bash("mkdir -p d/e; chmod 0 d/e d"))
+        assert await sandbox.put([file("d/e/x")]) == {}
+        assert await output(sandbox, bash("cat d/e/x")) == "content"
+
     async def test_what_has_the_name_of_a_file_gives_way(self, sandbox: Sandbox) -> None:
         """Links, pipes and sockets are replaced, never written through, never waited for."""
         source = "import socket; socket.socket(socket.AF_UNIX).bind('s')"

@@ -1,4 +1,4 @@
-"""File store on a directory owned by this process, with direct access to the bytes.
+"""Blobs in a directory owned by this process, with direct access to the bytes.
 
 Through obstore, reading has a third of the speed of a loopback socket, and writing takes three times the processor
 time. Listing and deleting still use obstore. Both use the same file names, so each reads what the other wrote.
@@ -12,15 +12,19 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-import obstore
 from obstore.store import LocalStore
 
-from librechat_code_interpreter.core.errors import NotFound
-from librechat_code_interpreter.core.ids import is_id
-from librechat_code_interpreter.stores.objects import ObjectFiles, file_key, open_store, unavailable
+from librechat_code_interpreter.core.aio import finish
+from librechat_code_interpreter.stores.blobs import Blob, Blobs
+from librechat_code_interpreter.stores.obstore_blobs import ObstoreBlobs, connect
+
+if TYPE_CHECKING:  # known to type checkers only
+    import obstore
 
 T = TypeVar("T")
 
@@ -28,7 +32,7 @@ _WRITE_BYTES = 1 << 20
 _READ_BYTES = 1 << 19
 """A chunk that fits into a processor's L2 cache is sent to a socket faster."""
 
-_MOST_PIECES = 512
+_MAX_PIECES = 512
 """The kernel accepts up to 1,024 (``writev(2)``)."""
 
 _UNFINISHED = re.compile(r"#\d+$")
@@ -38,69 +42,59 @@ _ATTEMPTS = 5
 """Attempts to create a file whose directory vanishes each time: obstore removes empty directories."""
 
 
-def open_files(url: str) -> ObjectFiles:
-    """Open the file store of ``FILE_STORE_URL``. Raises obstore's ``BaseError`` and ``OSError``."""
-    store = open_store(url)
-    return DirectoryFiles(store) if isinstance(store, LocalStore) else ObjectFiles(store)
+def open_blobs(url: str) -> Blobs:
+    """Open the storage of ``FILE_STORE_URL``: a directory, or a URL that obstore supports.
+
+    Raises obstore's ``BaseError`` and ``OSError``.
+    """
+    if "://" in url and not url.startswith("file://"):
+        return ObstoreBlobs(connect(url))
+    directory = Path(url.removeprefix("file://")).absolute()
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return DirectoryBlobs(LocalStore(directory, automatic_cleanup=True))  # else each session leaves an empty directory
 
 
-class DirectoryFiles(ObjectFiles):
-    """File store on a directory; it has no conditional writes, so no other process may write there."""
+class DirectoryBlobs(ObstoreBlobs):
+    """Blobs in a directory; it has no conditional writes, so no other process may write there."""
 
     def __init__(self, store: LocalStore) -> None:
         super().__init__(store)
-        self._keeps_conditions = True
         self._directory = str(store.prefix)
 
     def _path(self, key: str) -> str:
         return f"{self._directory}/{key}"
 
-    async def _get(self, key: str) -> tuple[bytes, obstore.PutMode]:
-        return await _in_thread(partial(_read_whole, self._path(key))), "overwrite"
+    async def get(self, key: str) -> Blob:
+        return await _run_in_thread(partial(_get, self._path(key)))
 
-    async def _replace(self, key: str, body: bytes, condition: obstore.PutMode) -> bool:
-        return await _in_thread(partial(_write_whole, self._path(key), body, must_be_new=condition == "create"))
+    async def put(self, key: str, body: bytes, condition: obstore.PutMode = "overwrite") -> bool:
+        return await _run_in_thread(partial(_put, self._path(key), body, must_be_new=condition == "create"))
 
-    async def _put(self, key: str, chunks: AsyncIterator[bytes]) -> None:
-        await write_file(self._path(key), chunks)
+    async def write(self, key: str, chunks: AsyncIterator[bytes]) -> None:
+        """Write a file; the next chunks are awaited while a thread writes."""
+        await _write_file(self._path(key), chunks)
 
-    async def read(self, session_id: str, file_id: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """Read a file's bytes in chunks; a file deleted meanwhile is read to its end."""
-        if not (is_id(session_id) and is_id(file_id)):
-            raise NotFound("There is no such file.")
-        try:
-            async for chunk in read_file(self._path(file_key(session_id, file_id)), start, end):
-                yield chunk
-        except FileNotFoundError:
-            raise NotFound("There is no such file.") from None
-        except OSError as error:
-            raise unavailable(error) from error
+    def read(self, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """Read a file; one that is deleted meanwhile is read to its end."""
+        return _read_file(self._path(key), start, end)
 
     async def remove_unfinished(self, time: float) -> int:
         """Remove files left by killed writers before ``time`` (seconds since the epoch); return their number."""
-        try:
-            return await _in_thread(partial(remove_unfinished, self._directory, time))
-        except OSError as error:
-            raise unavailable(error) from error
+        return await _run_in_thread(partial(_remove_unfinished, self._directory, time))
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
+async def _run_in_thread(work: Callable[[], T]) -> T:
     """Run blocking disk work in a thread. A cancelled caller waits for the thread, which cannot be stopped."""
-    doing = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        return await asyncio.shield(doing)
-    except asyncio.CancelledError:
-        await asyncio.wait([doing])
-        raise
+    return await finish(asyncio.get_running_loop().run_in_executor(None, work))
 
 
-async def read_file(path: str, start: int, end: int | None) -> AsyncIterator[bytes]:
-    """Read a file's bytes up to ``end``, which is excluded; a thread reads from the disk. Raises ``OSError``."""
-    with await _in_thread(partial(open, path, "rb", buffering=0)) as file:
-        room = memoryview(bytearray(_READ_BYTES if end is None else max(0, min(_READ_BYTES, end - start))))
+async def _read_file(path: str, start: int, end: int | None) -> AsyncIterator[bytes]:
+    """Read a file's bytes up to ``end``, which is excluded; a thread reads from the disk."""
+    with await _run_in_thread(partial(open, path, "rb", buffering=0)) as file:
+        buffer = memoryview(bytearray(_READ_BYTES if end is None else max(0, min(_READ_BYTES, end - start))))
         while end is None or start < end:
-            wanted = room if end is None else room[: end - start]
-            chunk = _in_memory(file.fileno(), wanted, start) or await _in_thread(
+            wanted = buffer if end is None else buffer[: end - start]
+            chunk = _read_cached(file.fileno(), wanted, start) or await _run_in_thread(
                 partial(os.pread, file.fileno(), len(wanted), start)
             )
             if not chunk:
@@ -109,44 +103,40 @@ async def read_file(path: str, start: int, end: int | None) -> AsyncIterator[byt
             yield chunk
 
 
-def _in_memory(descriptor: int, room: memoryview, start: int) -> bytes | None:
-    """Read from the page cache; return ``None`` unless it can fill ``room``."""
+def _read_cached(descriptor: int, buffer: memoryview, start: int) -> bytes | None:
+    """Read from the page cache; return ``None`` unless it can fill ``buffer``."""
     try:
-        size = os.preadv(descriptor, [room], start, os.RWF_NOWAIT)
+        size = os.preadv(descriptor, [buffer], start, os.RWF_NOWAIT)
     except OSError:  # it would have to wait, or the file system does not support this
         return None
-    return bytes(room) if size == len(room) else None
+    return bytes(buffer) if size == len(buffer) else None
 
 
-async def write_file(path: str, chunks: AsyncIterator[bytes]) -> None:
-    """Write a file atomically; the next chunks are awaited while a thread writes.
-
-    Raises ``OSError`` and the errors of ``chunks``.
-    """
-    unfinished = _Unfinished(path)
+async def _write_file(path: str, chunks: AsyncIterator[bytes]) -> None:
+    unfinished = _UnfinishedFile(path)
     writing: asyncio.Future[None] | None = None
-    held: list[bytes] = []
+    pieces: list[bytes] = []
     size = 0
     try:
         async for chunk in chunks:
-            held.append(chunk)
+            pieces.append(chunk)
             size += len(chunk)
             if size >= _WRITE_BYTES:
                 if writing is not None:
                     await writing
-                writing = asyncio.ensure_future(_in_thread(partial(unfinished.append, held)))
-                held, size = [], 0
+                writing = asyncio.ensure_future(_run_in_thread(partial(unfinished.append, pieces)))
+                pieces, size = [], 0
         if writing is not None:
             await writing
-        await _in_thread(partial(unfinished.finish, held))
+        await _run_in_thread(partial(unfinished.finish, pieces))
     except BaseException:
         if writing is not None:
             await asyncio.wait([writing])
-        await _in_thread(unfinished.give_up)
+        await _run_in_thread(unfinished.remove)
         raise
 
 
-class _Unfinished:
+class _UnfinishedFile:
     """A file being written, under a temporary name. Its methods block on the disk."""
 
     def __init__(self, path: str) -> None:
@@ -157,9 +147,9 @@ class _Unfinished:
     def append(self, pieces: Sequence[bytes]) -> None:
         """Append pieces; the first call creates the file."""
         if self._descriptor < 0:
-            self._descriptor = _made(self._name)
-        for start in range(0, len(pieces), _MOST_PIECES):
-            _write_all(self._descriptor, [piece for piece in pieces[start : start + _MOST_PIECES] if piece])
+            self._descriptor = _create(self._name)
+        for start in range(0, len(pieces), _MAX_PIECES):
+            _write_all(self._descriptor, [piece for piece in pieces[start : start + _MAX_PIECES] if piece])
 
     def finish(self, pieces: Sequence[bytes]) -> None:
         """Write the last pieces, and rename the file to its final name."""
@@ -167,7 +157,7 @@ class _Unfinished:
         self._close()
         os.rename(self._name, self._path)
 
-    def give_up(self) -> None:
+    def remove(self) -> None:
         """Remove the file, and its directory if that is empty."""
         self._close()
         with suppress(OSError):
@@ -190,7 +180,7 @@ def _write_all(descriptor: int, pieces: list[bytes]) -> None:
             pieces[0] = pieces[0][written:]
 
 
-def _made(path: str) -> int:
+def _create(path: str) -> int:
     """Create a file and its parent directories."""
     for _ in range(_ATTEMPTS):
         with suppress(FileNotFoundError):
@@ -200,25 +190,26 @@ def _made(path: str) -> int:
     raise FileNotFoundError(path)
 
 
-def _write_whole(path: str, body: bytes, *, must_be_new: bool) -> bool:
+def _put(path: str, body: bytes, *, must_be_new: bool) -> bool:
     """Write a small file atomically; return ``False`` if ``must_be_new`` and the file exists."""
     if must_be_new and os.path.lexists(path):
         return False
-    unfinished = _Unfinished(path)
+    unfinished = _UnfinishedFile(path)
     try:
         unfinished.finish([body])
     except OSError:
-        unfinished.give_up()
+        unfinished.remove()
         raise
     return True
 
 
-def _read_whole(path: str) -> bytes:
+def _get(path: str) -> Blob:
     with open(path, "rb", buffering=0) as file:
-        return file.read()
+        modified = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+        return Blob(file.read(), modified, "overwrite")
 
 
-def remove_unfinished(directory: str, before: float) -> int:
+def _remove_unfinished(directory: str, before: float) -> int:
     """Remove unfinished files last written before ``before`` (seconds since the epoch); return their number.
 
     A directory that becomes empty is removed too. Raises ``OSError``.
