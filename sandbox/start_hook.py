@@ -82,13 +82,19 @@ def _pass_on(wire: "Socket | None", program: Program) -> None:
 
 
 def connect() -> "Socket | None":
-    """Return a connection to the fork server, or None without one."""
+    """Return a connection to the fork server, or None without one.
+
+    The server is the first process of the sandbox. Anybody else who listens could be a stranger on the same host.
+    """
     import _socket
 
     wire = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
     try:
         wire.connect(ADDRESS)
+        credentials = wire.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
     except OSError:
+        credentials = b""
+    if int.from_bytes(credentials[:4], sys.byteorder) != 1:
         wire.close()
         return None
     return wire  # type: ignore[return-value]

@@ -32,7 +32,9 @@ ADDRESS = "\0sandbox-python"
 STARTED, REFUSED, ENDED = b"s", b"r", b"e"
 STATUS = struct.Struct("i")
 
-_BACKLOG = 64
+MAX_CONNECTIONS = 64
+"""More wait, or their hooks run their programs themselves."""
+
 _MAX_DESCRIPTORS = 200
 """The kernel passes at most 253 at once."""
 
@@ -60,7 +62,7 @@ class ForkServer:
         self._forks: dict[int, _Fork] = {}
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         self._listener.bind(ADDRESS)
-        self._listener.listen(_BACKLOG)
+        self._listener.listen(MAX_CONNECTIONS)
 
     def start(self, selector: selectors.BaseSelector) -> None:
         """Serve with this selector, whose owner calls the data of a readable descriptor with its number."""
@@ -73,7 +75,8 @@ class ForkServer:
             self._forget(fork)
         for connection in list(self._connections):
             self._close(connection)
-        self._selector.unregister(self._listener)
+        if len(self._connections) < MAX_CONNECTIONS:
+            self._selector.unregister(self._listener)
         self._listener.close()
 
     def _accept(self, _: int) -> None:
@@ -83,6 +86,8 @@ class ForkServer:
             return
         connection.setblocking(False)
         self._connections.add(connection)
+        if len(self._connections) == MAX_CONNECTIONS:
+            self._selector.unregister(self._listener)
         self._selector.register(connection, selectors.EVENT_READ, lambda _: self._begin(connection))
 
     def _begin(self, connection: socket.socket) -> None:
@@ -134,6 +139,8 @@ class ForkServer:
 
     def _close(self, connection: socket.socket) -> None:
         if connection in self._connections:
+            if len(self._connections) == MAX_CONNECTIONS:
+                self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
             self._connections.remove(connection)
             self._selector.unregister(connection)
             connection.close()

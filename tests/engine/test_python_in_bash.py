@@ -134,6 +134,38 @@ async def test_unusual_options_have_an_interpreter_of_their_own(sandbox: LocalSa
     assert (await sandbox.exchange(bash(f"python3 {options} -c '{program}'"))).stdout == "False\n"
 
 
+async def test_many_at_once(sandbox: LocalSandbox) -> None:
+    """More programs than the server accepts connections all run."""
+    start = "for i in $(seq 6); do python3 -c 'import numpy; print(1)' & done; wait"
+    connect = (
+        "import socket, time; wires = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(60)]\n"
+        "for wire in wires: wire.connect(chr(0) + 'sandbox-python')\n"
+        "open('connected', 'w'); time.sleep(2)"
+    )
+    idle = f'rm -f connected; python3 -c "{connect}" & while [ ! -e connected ]; do sleep 0.02; done; '
+    for program in (start, idle + start):
+        assert sorted((await sandbox.exchange(bash(program))).stdout) == sorted("1\n" * 6)
+
+
+async def test_requests_that_are_none_harm_nobody(sandbox: LocalSandbox) -> None:
+    """What a program sends the fork server itself is refused; the next program is served."""
+    source = """
+import array, os, socket
+def ask(message, *descriptors):
+    wire = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    wire.connect(chr(0) + "sandbox-python")
+    wire.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))])
+    return wire.recv(8)[:1]
+memory = os.memfd_create("x")
+os.write(memory, b"no marshal")
+here = os.open(".", os.O_RDONLY)
+print(ask(b"."), ask(b".", here), ask(b".", memory, here), ask(b".", here, memory), ask(b".", *[here] * 100))
+"""
+    program = f"cat > a.py <<'PY'\n{source}PY\npython3 a.py\n{STARTS['-c']}"
+    reply = await sandbox.exchange(bash(program))
+    assert reply.stdout == "b'' b'' b'e' b'e' b'e'\nTrue\n", reply.stderr
+
+
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 async def test_a_fork_behaves_as_a_new_interpreter(sandbox: LocalSandbox, program: str) -> None:
     """Both give the same output, errors and exit code, byte for byte."""
