@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
-from tests.engine.asking import bash
+from tests.engine.asking import bash, python
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -174,3 +174,10 @@ async def test_a_fork_behaves_as_a_new_interpreter(sandbox: LocalSandbox, progra
         reply = await sandbox.exchange(bash(f"rm -rf -- *\n{prefix}{program}"))
         results.append((reply.stdout, reply.stderr, reply.code))
     assert results[0] == results[1]
+
+
+async def test_a_child_of_a_python_program_finds_packages_loaded(sandbox: LocalSandbox) -> None:
+    """A program that itself imports nothing may start Python, too."""
+    child = 'import sys; print("numpy" in sys.modules); import numpy'
+    source = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    assert (await sandbox.exchange(python(source))).stdout == "True\n"

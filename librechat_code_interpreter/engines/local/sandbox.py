@@ -55,6 +55,10 @@ _MAY_START_PYTHON = re.compile(r"py|(?:^|[\s;&|(])(?:\./|\.?/\w|(?:ba|da|)sh\s|s
 """Programs of other languages that may start Python: they name it, or run a file whose content is unknown."""
 
 
+_STARTS_PYTHON = re.compile(r"sys\.executable|python|\.py\b")
+"""Python programs that may start another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Directories of a sandbox as its programs see them."""
@@ -250,7 +254,7 @@ def kind_for(request: Request) -> Kind:
     """Choose the loaded interpreter if the program has tools, imports what only that one has, or may start Python."""
     if request.program.place != "warm":
         return "loaded" if _MAY_START_PYTHON.search(request.program.source) else "bare"
-    if request.tools is not None:
+    if request.tools is not None or _STARTS_PYTHON.search(request.program.source):
         return "loaded"
     for match in _IMPORTED.finditer(request.program.source):
         names = (match.group(1) or match.group(2)).split(",")
