@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 
 from librechat_code_interpreter.runner import process, shelltools, workspace_diff
 from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.fork_server import ForkServer
 from librechat_code_interpreter.runner.messages import MEMORY, Reply, Request
 from librechat_code_interpreter.runner.source_file import Source, place
-from librechat_code_interpreter.runner.spawn import Body, Command, PreparedProcess, Process, spawn
+from librechat_code_interpreter.runner.spawn import Body, Command, PreparedProcess, Process, set_oom_score, spawn
 from librechat_code_interpreter.runner.supervise import Stream, Supervised, watch
 from librechat_code_interpreter.runner.toolcalls import Link, ToolCalls
 from librechat_code_interpreter.runner.warm_python import ToolOffer, WarmProgram
@@ -25,11 +26,14 @@ def run(
     announce: Callable[[], None] = lambda: None,
     link: Link | None = None,
     ahead: PreparedProcess | None = None,
+    *,
+    serves_forks: bool = False,
 ) -> Reply:
     """Run the program and return the reply; ``oom`` is a descriptor of the runner's ``oom_score_adj``, if available.
 
     ``announce`` is called right before the program may have effects. A request with tools needs a ``link``. ``ahead``,
-    a process created in advance, is used for the first step if its directory is the workspace.
+    a process created in advance, is used for the first step if its directory is the workspace. With ``serves_forks``,
+    Python programs that the program starts run as forks of this process (``fork_server``).
     """
     started = time.monotonic()
     limits = request.limits
@@ -44,7 +48,7 @@ def run(
             f"The language '{request.program.language}' is not installed in this sandbox: {missing} is missing."
         )
     else:
-        starts = _Starts(request, oom, ahead)
+        starts = _Starts(request, oom, ahead, serves_forks=serves_forks)
         announce()
         if link is None or request.tools is None:
             _run_steps(request, source, seen, started + limits.wall_seconds, starts)
@@ -71,9 +75,10 @@ def _missing_tool(request: Request) -> str | None:
 class _Starts:
     """Starter for the steps of a run; the first step uses the process created in advance, if there is one."""
 
-    def __init__(self, request: Request, oom: int | None, ahead: PreparedProcess | None) -> None:
+    def __init__(self, request: Request, oom: int | None, ahead: PreparedProcess | None, *, serves_forks: bool) -> None:
         self._request = request
         self._oom = oom
+        self._serves_forks = serves_forks
         self._ahead = ahead if ahead is not None and ahead.directory == request.workspace else None
 
     def __call__(self, body: Body) -> Process:
@@ -82,14 +87,21 @@ class _Starts:
             return ahead.start(body, self._request.limits)
         return spawn(body, self._request.limits, self._request.workspace, self._oom)
 
+    def fork_server(self) -> ForkServer | None:
+        """Return a fork server for one step."""
+        if not self._serves_forks:
+            return None
+        return ForkServer(self._request.env, lambda is_victim: set_oom_score(self._oom, is_victim=is_victim))
+
 
 def _run_steps(request: Request, source: Source, seen: Supervised, deadline: float, start: _Starts) -> None:
     """Compile, if the language needs it, then run; a failed step is the last."""
     process.adopt_orphans()
     for body in _steps(request, source):
+        fork_server = start.fork_server()
         started = start(body)
         try:
-            watch(started, seen, request.limits, deadline)
+            watch(started, seen, request.limits, deadline, fork_server=fork_server)
         finally:
             started.close()
         if seen.stopped or seen.status:
@@ -102,9 +114,10 @@ def _run_with_tools(
     """Run a program that may pause; the languages that support tools have no compile step."""
     process.adopt_orphans()
     tool_calls = ToolCalls(request, link)
+    fork_server = start.fork_server()
     started = start(_body_with_tools(request, source, tool_calls.door.path))
     try:
-        watch(started, seen, request.limits, deadline, tool_calls)
+        watch(started, seen, request.limits, deadline, tool_calls, fork_server)
         for line in tool_calls.unseen_failures(seen.stderr.data):
             seen.stderr.say(line)
     finally:

@@ -36,7 +36,12 @@ class Meanwhile(Protocol):
 
 
 def serve(
-    wire: socket.socket, oom: int | None = None, workspace: str | None = None, meanwhile: Meanwhile | None = None
+    wire: socket.socket,
+    oom: int | None = None,
+    workspace: str | None = None,
+    meanwhile: Meanwhile | None = None,
+    *,
+    serves_forks: bool = False,
 ) -> None:
     """Read one request, run it and reply; do nothing if the other end closes without a request.
 
@@ -56,7 +61,8 @@ def serve(
         body = read_message(wire)
     if body is None:
         return
-    reply = run(Request.from_json(json.loads(body)), oom, lambda: wire.sendall(STARTED), _WireLink(wire), ahead)
+    request = Request.from_json(json.loads(body))
+    reply = run(request, oom, lambda: wire.sendall(STARTED), _WireLink(wire), ahead, serves_forks=serves_forks)
     wire.sendall(REPLY + pack(json.dumps(reply.to_json()).encode()))
 
 

@@ -110,18 +110,19 @@ def _fork(oom: int | None, child: Callable[[_Ends], NoReturn]) -> Process:
     """
     pipes = [os.pipe() for _ in range(2)]
     ends = _Ends(*(write for _, write in pipes))
-    _set_oom_score(oom, OOM_VICTIM)
+    set_oom_score(oom, is_victim=True)
     pid = os.fork()
     if pid == 0:
         child(ends)
-    _set_oom_score(oom, OOM_NORMAL)
+    set_oom_score(oom, is_victim=False)
     ends.close()
     return Process(pid, os.pidfd_open(pid), *(read for read, _ in pipes))
 
 
-def _set_oom_score(oom: int | None, score: bytes) -> None:
+def set_oom_score(oom: int | None, *, is_victim: bool) -> None:
+    """Set the runner's own score, which its next forks inherit; ``oom`` is a descriptor of its ``oom_score_adj``."""
     if oom is not None:
-        os.pwrite(oom, score, 0)
+        os.pwrite(oom, OOM_VICTIM if is_victim else OOM_NORMAL, 0)
 
 
 def _be_program(body: Body, cpu_seconds: int, directory: str, ends: _Ends) -> NoReturn:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from librechat_code_interpreter.runner import kill, memory
 from librechat_code_interpreter.runner.endings import Ending
+from librechat_code_interpreter.runner.fork_server import ForkServer
 from librechat_code_interpreter.runner.messages import Limits
 from librechat_code_interpreter.runner.spawn import Process
 from librechat_code_interpreter.runner.toolcalls import Gone, ToolCalls
@@ -67,13 +68,20 @@ class Supervised:
 
 
 def watch(
-    process: Process, into: Supervised, limits: Limits, deadline: float, tool_calls: ToolCalls | None = None
+    process: Process,
+    into: Supervised,
+    limits: Limits,
+    deadline: float,
+    tool_calls: ToolCalls | None = None,
+    fork_server: ForkServer | None = None,
 ) -> None:
     """Wait until the program's first process has ended, its descendants are killed and the streams are drained."""
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, into.stdout)
         selector.register(process.stderr, selectors.EVENT_READ, into.stderr)
         selector.register(process.pidfd, selectors.EVENT_READ, None)
+        if fork_server is not None:
+            fork_server.start(selector)
         if tool_calls is None:
             _until_ended_or_stopped(selector, into, limits, deadline)
         else:
@@ -82,6 +90,8 @@ def watch(
             tool_calls.stop()
         if process.pidfd in selector.get_map():
             selector.unregister(process.pidfd)
+        if fork_server is not None:
+            fork_server.stop()
         _end(process, into)
         _drain(selector, into)
 

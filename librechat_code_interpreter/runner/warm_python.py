@@ -72,7 +72,7 @@ class WarmProgram(Message):
     def run(self) -> NoReturn:
         _take_place(self)
         text = self.source.encode("utf-8", "surrogatepass")
-        _remember_lines(self.path, text)
+        remember_lines(self.path, text)
         multiprocessing_fix.install(self.path, self.script)
         code = _run(text, self.path, self.offer)
         _exit(code)
@@ -154,14 +154,15 @@ def _stream(descriptor: int, mode: str, errors: str) -> io.TextIOWrapper:
     return opened
 
 
-def _remember_lines(path: str, text: bytes) -> None:
+def remember_lines(path: str, text: bytes) -> None:
     """Store the lines for ``traceback`` and ``inspect``; no file of that name is in the workspace."""
     decoded = text.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
     lines = io.StringIO(decoded, newline=None).readlines()
     linecache.cache[path] = (len(text), None, lines, path)
 
 
-def _main_module(path: str, offer: ToolOffer | None) -> types.ModuleType:
+def main_module(path: str, offer: ToolOffer | None) -> types.ModuleType:
+    """Return a new main module, with the tools of an offer among its names; hide the runner's own modules."""
     module = types.ModuleType("__main__")
     module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
     if offer is not None:
@@ -203,7 +204,7 @@ def _hide_ours() -> None:
 
 def _run(text: bytes, path: str, offer: ToolOffer | None) -> int:
     """Run to the end, exit handlers and threads included; return the exit code."""
-    main = _main_module(path, offer)
+    main = main_module(path, offer)
     own = interpreter_exit.Belongings(main)
     try:
         if offer is None:

@@ -51,6 +51,14 @@ _BARE = sys.stdlib_module_names - {"asyncio"}
 """What a program may import in the bare interpreter. ``asyncio`` takes it 26 ms; the loaded one has it."""
 
 
+_MAY_START_PYTHON = re.compile(r"py|(?:^|[\s;&|(])(?:\./|\.?/\w|(?:ba|da|)sh\s|source\s|make\b|env\s)", re.MULTILINE)
+"""Programs of other languages that may start Python: they name it, or run a file whose content is unknown."""
+
+
+_STARTS_PYTHON = re.compile(r"sys\.executable|python|\.py\b")
+"""Python programs that may start another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Directories of a sandbox as its programs see them."""
@@ -243,10 +251,10 @@ def place_on_host(root: int) -> Place:
 
 
 def kind_for(request: Request) -> Kind:
-    """Choose the loaded interpreter if the program has tools, or imports what only that one has."""
+    """Choose the loaded interpreter if the program has tools, imports what only that one has, or may start Python."""
     if request.program.place != "warm":
-        return "bare"
-    if request.tools is not None:
+        return "loaded" if _MAY_START_PYTHON.search(request.program.source) else "bare"
+    if request.tools is not None or _STARTS_PYTHON.search(request.program.source):
         return "loaded"
     for match in _IMPORTED.finditer(request.program.source):
         names = (match.group(1) or match.group(2)).split(",")

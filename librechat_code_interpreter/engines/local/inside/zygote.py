@@ -71,10 +71,11 @@ class Jails(Protocol):
 class Zygote:
     """Server of the control connection, until the service closes its end."""
 
-    def __init__(self, control: socket.socket, ground: Jails, pages: Pages) -> None:
+    def __init__(self, control: socket.socket, ground: Jails, pages: Pages, *, is_loaded: bool) -> None:
         self._control = control
         self._ground = ground
         self._pages = pages
+        self._is_loaded = is_loaded
 
     def serve(self) -> None:
         """Report readiness, then answer requests; return when the service is gone."""
@@ -127,12 +128,18 @@ class Zygote:
                 door.close()
             _, descriptors, _, _ = socket.recv_fds(wire, 1, 1)
             if descriptors:
-                serve.serve(wire, self._ground.enter(descriptors[0]), self._ground.workspace, self._pages)
+                self._serve(wire, descriptors[0])
             status = 0
         except BaseException:  # noqa: BLE001  the end of this process either way; the reason belongs in the service's log
             traceback.print_exc()
         finally:
             os._exit(status)
+
+    def _serve(self, wire: socket.socket, workspace: int) -> None:
+        """Serve one run. Python programs that it starts run as forks, if its packages are loaded."""
+        oom = self._ground.enter(workspace)
+        serves_forks = self._is_loaded and self._ground.workspace is not None
+        serve.serve(wire, oom, self._ground.workspace, self._pages, serves_forks=serves_forks)
 
 
 def main(arguments: list[str]) -> None:
@@ -157,9 +164,10 @@ def main(arguments: list[str]) -> None:
     gc.collect()
     gc.freeze()
     gather()
-    pages = _learn(ground, is_loaded=kind == loaded)
+    is_loaded = kind == loaded
+    pages = _learn(ground, is_loaded=is_loaded)
     let_go()
-    Zygote(socket.socket(fileno=kind), ground, pages).serve()
+    Zygote(socket.socket(fileno=kind), ground, pages, is_loaded=is_loaded).serve()
 
 
 def _rehearse() -> None:
