@@ -114,9 +114,9 @@ async def test_a_token_is_good_once(caller: Caller) -> None:
 async def test_a_token_expires(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """K32: 404 after its time, which is ten minutes."""
     assert sandbox_leases.PAUSE_SECONDS >= 600
+    monkeypatch.setattr("librechat_code_interpreter.wiring.PAUSE_SECONDS", -1)
     async with serve() as service:
         caller = service.caller()
-        monkeypatch.setattr(service.parts.paused_runs._tickets, "_seconds", -1)
         paused = await begin(caller, TWO_CALLS)
         assert_error(await send(caller, paused["continuation_token"], answered(paused)), 404)
 
