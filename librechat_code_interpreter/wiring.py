@@ -18,6 +18,7 @@ from librechat_code_interpreter.core.files import Files
 from librechat_code_interpreter.core.protocols import Engine, EngineUnfit, Leases, SharedPool
 from librechat_code_interpreter.core.rate_limits import Rates
 from librechat_code_interpreter.core.readiness import Prober
+from librechat_code_interpreter.core.run_completion import RunCompletion
 from librechat_code_interpreter.core.run_service import RunPolicy, RunService
 from librechat_code_interpreter.core.sandbox_leases import PAUSE_SECONDS, SandboxLeases
 from librechat_code_interpreter.core.session_selection import SessionSelector
@@ -70,11 +71,12 @@ def assemble(settings: Settings, engine: Engine | None = None) -> Parts:
     chooser = SessionSelector(files, leases, binds_language=binds)
     max_present = settings.concurrent_runs + settings.max_queued_runs
     admission = Admission(make_slots(settings, engine), max_present, settings.queue_timeout_seconds)
-    tickets = ContinuationTokens(_shared_secret(settings), PAUSE_SECONDS)
-    paused_runs = ToolPauses(files, sandboxes, leases, admission, tickets, settings.max_paused_runs, events)
-    runs = RunService(
-        files, sandboxes, chooser, admission, _policy(settings), paused_runs, events, make_rates(settings, leases)
-    )
+    tokens = ContinuationTokens(_shared_secret(settings), PAUSE_SECONDS)
+    completion = RunCompletion(files, sandboxes, leases)
+    max_paused = settings.max_paused_runs
+    paused_runs = ToolPauses(files, sandboxes, leases, admission, tokens, max_paused, completion, events)
+    policy, rates = _policy(settings), make_rates(settings, leases)
+    runs = RunService(files, sandboxes, chooser, admission, policy, paused_runs, completion, events, rates)
     return Parts(
         events=events,
         engine=engine,

@@ -25,9 +25,8 @@ from librechat_code_interpreter.core.events import Events, LibreChatSpoke
 from librechat_code_interpreter.core.inputs import Ref
 from librechat_code_interpreter.core.languages import find_language
 from librechat_code_interpreter.core.outputs import Delivery, Output
-from librechat_code_interpreter.core.results import RunResult
+from librechat_code_interpreter.core.run_result import STATUS, RunResult
 from librechat_code_interpreter.core.run_service import RunRequest, RunService
-from librechat_code_interpreter.core.stderr_notes import STATUS
 
 MAX_HINT_CHARS = 256
 _RESPONSES = {**ERRORS, 409: {"model": ErrorBody, "description": "The session is bound to another language"}}
@@ -39,16 +38,16 @@ def router(runs: RunService, events: Events) -> APIRouter:
 
     @routes.post("/exec", response_model=ExecResponse, responses=_RESPONSES, summary="Run a program")
     async def execute(body: ExecRequest, request: Request) -> Response:
-        order = order_of(body, request)
-        if not order.may_be_refused and (signs := signs_of_run(body)):
+        run_request = run_request_of(body, request)
+        if not run_request.may_be_refused and (signs := signs_of_run(body)):
             events.tell(LibreChatSpoke(time.time(), "", signs))
-        result = await while_connected(request, runs.run(order))
+        result = await while_connected(request, runs.run_to_end(run_request))
         return json_response(answer_of(result).model_dump(exclude_none=True))
 
     return routes
 
 
-def order_of(body: ExecRequest, request: Request) -> RunRequest:
+def run_request_of(body: ExecRequest, request: Request) -> RunRequest:
     """Convert the request to a ``RunRequest``. Raises ``BadRequest`` for an unknown language."""
     language = find_language(body.lang)
     if language is None:

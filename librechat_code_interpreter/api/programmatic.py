@@ -30,7 +30,7 @@ from librechat_code_interpreter.core.continuation_tokens import owner_of
 from librechat_code_interpreter.core.errors import BadRequest, ClientLeft, NotFound
 from librechat_code_interpreter.core.languages import Language, find_language
 from librechat_code_interpreter.core.principal import Principal
-from librechat_code_interpreter.core.results import RunResult
+from librechat_code_interpreter.core.run_result import RunResult
 from librechat_code_interpreter.core.run_service import RunRequest, RunService
 from librechat_code_interpreter.core.tool_pauses import PausedRun, ToolPauses
 from librechat_code_interpreter.core.tools import Offered, functions
@@ -81,7 +81,7 @@ def router(runs: RunService, paused_runs: ToolPauses) -> APIRouter:
     async def programmatic(body: ProgrammaticRequest, request: Request) -> Response:
         principal = principal_of(request)
         if body.continuation_token is None:
-            work = runs.begin(order_of(body, request))
+            work = runs.run(run_request_of(body, request))
         else:
             results = [_result_of(item) for item in body.tool_results or []]
             work = paused_runs.resume(principal, body.continuation_token, results)
@@ -89,7 +89,7 @@ def router(runs: RunService, paused_runs: ToolPauses) -> APIRouter:
         with in_flight.named(_key_of(request, principal), task):
             outcome = await _cancellable(request, task)
         is_librechat = request.headers.get("user-agent", "").startswith(LIBRECHAT)
-        answer = response_of(outcome, tells_all=not is_librechat).model_dump(exclude_none=True)
+        answer = response_of(outcome, shows_stderr_only=is_librechat).model_dump(exclude_none=True)
         # a program's arguments may contain what the faster JSON encoder of the other routes refuses: large integers,
         # lone surrogates
         return Response(json.dumps(answer, separators=(",", ":")), media_type="application/json")
@@ -123,7 +123,7 @@ def _key_of(request: Request, principal: Principal) -> _Key | None:
     return (*owner_of(principal), name) if name else None
 
 
-def order_of(body: ProgrammaticRequest, request: Request) -> RunRequest:
+def run_request_of(body: ProgrammaticRequest, request: Request) -> RunRequest:
     """Convert the first request to a ``RunRequest``. Raises ``BadRequest``."""
     if body.code is None:
         raise BadRequest("code: a first request needs a program, a later one its continuation_token.")
@@ -159,10 +159,10 @@ def _result_of(item: WireResult) -> Result:
     return Result(item.call_id, item.result, bool(item.is_error), item.error_message or "")
 
 
-def response_of(outcome: RunResult | PausedRun, *, tells_all: bool) -> ProgrammaticResponse:
+def response_of(outcome: RunResult | PausedRun, *, shows_stderr_only: bool) -> ProgrammaticResponse:
     """Convert the outcome of a run to the response.
 
-    Of an error LibreChat shows its model only stderr. So unless ``tells_all`` is set, stderr also contains the end of
+    Of an error LibreChat shows its model only stderr. With ``shows_stderr_only``, stderr then also contains the end of
     stdout.
     """
     if isinstance(outcome, PausedRun):
@@ -181,7 +181,7 @@ def response_of(outcome: RunResult | PausedRun, *, tells_all: bool) -> Programma
     )  # fmt: skip
     if outcome.reply.ending is not Ending.OK:
         response.status, response.error = "error", error_of(outcome.reply)
-        if not tells_all and answer.stdout:
+        if shows_stderr_only and answer.stdout:
             response.stderr = _with_stdout(answer.stderr, answer.stdout)
     return response
 

@@ -15,7 +15,7 @@ from librechat_code_interpreter.core.files import UploadPurpose
 from librechat_code_interpreter.core.languages import find_language
 from librechat_code_interpreter.core.principal import Principal
 from librechat_code_interpreter.core.protocols import EngineUnfit
-from librechat_code_interpreter.core.results import RunResult
+from librechat_code_interpreter.core.run_result import RunResult
 from librechat_code_interpreter.core.run_service import RunRequest
 from librechat_code_interpreter.main import EX_CONFIG
 from librechat_code_interpreter.settings import Settings, SettingsError, load_settings
@@ -68,7 +68,7 @@ async def _run(settings: Settings, order: RunRequest, files: list[Path], out: Pa
     await parts.engine.open()
     try:
         session_id = await _upload(parts, files) if files else None
-        result = await parts.runs.run(replace(order, session_id=session_id))
+        result = await parts.runs.run_to_end(replace(order, session_id=session_id))
         await _show(parts, result, out)
     finally:
         await parts.engine.close()

@@ -35,8 +35,8 @@ class RunTimeline:
         self._principal = principal
         self._language = language
         self._source_chars = source_chars
-        self._trail = request_context.current() or request_context.RequestContext()
-        self._trail.run_id = run_id or new_number()
+        self._context = request_context.current() or request_context.RequestContext()
+        self._context.run_id = run_id or new_number()
         self._seconds = dict.fromkeys(Seconds._fields, 0.0)
         self._ending = ""
         self._reply: Reply | None = None
@@ -53,30 +53,30 @@ class RunTimeline:
         self._seconds[step] += now - self._lap
         self._lap = now
 
-    def chose(self, chosen: LockedSession, references: References) -> None:
+    def set_session(self, session: LockedSession, references: References) -> None:
         """Record the session, and whether the run follows another one: in its session, or with files from it."""
-        self._trail.session_id = chosen.record.id
-        before = references.records.values() if chosen.is_new else (*references.records.values(), chosen.record)
+        self._context.session_id = session.record.id
+        before = references.records.values() if session.is_new else (*references.records.values(), session.record)
         self._is_follow_up = any(record.origin == "exec" for record in before)
 
-    def resumed(self, session_id: str, rounds: int) -> None:
+    def set_resumed(self, session_id: str, rounds: int) -> None:
         """Record that this continues a program after ``rounds`` pauses, in the sandbox where it waits."""
-        self._trail.session_id, self._tool_rounds, self._sandbox = session_id, rounds, "kept"
+        self._context.session_id, self._tool_rounds, self._sandbox = session_id, rounds, "kept"
 
-    def got_sandbox(self, *, is_new: bool) -> None:
+    def set_sandbox(self, *, is_new: bool) -> None:
         """Record whether the sandbox is that of the session's previous run."""
         self._sandbox = "new" if is_new else "kept"
 
-    def staged(self, files: Sequence[Staged]) -> None:
+    def add_staged(self, files: Sequence[Staged]) -> None:
         """Record which files had to be staged."""
         self._staged_files += len(files)
         self._staged_bytes += sum(item.size for item in files)
 
-    def paused(self, run_id: str, rounds: int) -> None:
+    def set_paused(self, run_id: str, rounds: int) -> None:
         """Record that the program paused for tools, and how many pauses it has made."""
-        self._ending, self._trail.run_id, self._tool_rounds = PAUSED, run_id, rounds
+        self._ending, self._context.run_id, self._tool_rounds = PAUSED, run_id, rounds
 
-    def ended(self, reply: Reply, delivery: Delivery) -> None:
+    def set_reply(self, reply: Reply, delivery: Delivery) -> None:
         """Record how the program ended and what was delivered."""
         self._ending, self._reply, self._delivery = reply.ending.value, reply, delivery
 
@@ -91,13 +91,13 @@ class RunTimeline:
         self._events.tell(self._finished())
 
     def _finished(self) -> FinishedRun:
-        reply, delivery, noted = self._reply or _NO_REPLY, self._delivery or _NOTHING, self._trail
+        reply, delivery, context = self._reply or _NO_REPLY, self._delivery or _NO_DELIVERY, self._context
         return FinishedRun(
             at=time.time(),
-            request_id=noted.request_id,
-            run_id=noted.run_id,
+            request_id=context.request_id,
+            run_id=context.run_id,
             principal=self._principal,
-            session_id=noted.session_id,
+            session_id=context.session_id,
             language=self._language,
             ending=self._ending,
             exit_code=reply.code,
@@ -119,7 +119,7 @@ class RunTimeline:
 
 
 _NO_REPLY = Reply(Ending.LOST)
-_NOTHING = Delivery()
+_NO_DELIVERY = Delivery()
 
 
 def _ending_of(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from librechat_code_interpreter.api.programmatic import response_of
 from librechat_code_interpreter.core import outputs, paths
 from librechat_code_interpreter.core.errors import EngineUnavailable
 from librechat_code_interpreter.core.inputs import Inputs
-from librechat_code_interpreter.core.results import result_of
+from librechat_code_interpreter.core.run_result import result_of
 from librechat_code_interpreter.core.tasks import end
 from librechat_code_interpreter.core.tool_pauses import PausedRun
 from librechat_code_interpreter.engines.daytona.sandbox import DaytonaSandbox
@@ -151,14 +151,14 @@ async def _answered(store: SessionStore, parse_reply: Reply | Pause) -> None:
     """Make the answers of both routes, and look at the names of the files."""
     if isinstance(parse_reply, Pause):
         waiting = PausedRun("s" * 21, "r" * 21, "token", parse_reply.calls, parse_reply.stdout, parse_reply.stderr)
-        json.dumps(response_of(waiting, tells_all=True).model_dump(exclude_none=True))
+        json.dumps(response_of(waiting, shows_stderr_only=False).model_dump(exclude_none=True))
         return
     sandbox: Any = SimpleNamespace(get=_unreadable)
     delivery = await outputs.collect(store, sandbox, "s" * 21, Inputs(), parse_reply)
     assert all(paths.clean(output.file.path) == output.file.path for output in delivery.outputs)
     result = result_of("s" * 21, "py", parse_reply, Inputs(), delivery)
     orjson.dumps(answer_of(result).model_dump(exclude_none=True))
-    json.dumps(response_of(result, tells_all=False).model_dump(exclude_none=True))
+    json.dumps(response_of(result, shows_stderr_only=True).model_dump(exclude_none=True))
 
 
 async def _unreadable(path: str) -> AsyncIterator[bytes]:
