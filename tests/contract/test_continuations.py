@@ -15,8 +15,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from librechat_code_interpreter import wiring
 from librechat_code_interpreter.core import sandbox_leases
+from librechat_code_interpreter.core.continuation_tokens import ContinuationTokens
 from librechat_code_interpreter.core.ids import is_paused_run
+from librechat_code_interpreter.core.run_service import RunPolicy
+from librechat_code_interpreter.runner.messages import Limits
 from tests.contract import live, tokens
 from tests.contract.caller import Caller, Json, names
 from tests.contract.conftest import Serve
@@ -114,9 +118,9 @@ async def test_a_token_is_good_once(caller: Caller) -> None:
 async def test_a_token_expires(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """K32: 404 after its time, which is ten minutes."""
     assert sandbox_leases.PAUSE_SECONDS >= 600
+    monkeypatch.setattr(wiring, "ContinuationTokens", lambda secret, _: ContinuationTokens(secret, -1))
     async with serve() as service:
         caller = service.caller()
-        monkeypatch.setattr(service.parts.paused_runs._tickets, "_seconds", -1)
         paused = await begin(caller, TWO_CALLS)
         assert_error(await send(caller, paused["continuation_token"], answered(paused)), 404)
 
@@ -188,12 +192,14 @@ async def test_a_program_that_was_paused_still_has_its_limit(caller: Caller) -> 
     assert (end["error"], end["stdout"], names(end)) == ("Time limit exceeded", "so far\n", ["a.txt"])
 
 
-async def test_a_program_that_waited_too_long_ends(serve: Serve) -> None:
+async def test_a_program_that_waited_too_long_ends(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """K32: past the time of a pause the program is ended in its sandbox; whoever still comes hears of it."""
+
+    def short(usual_seconds: float, max_seconds: float, limits: Limits) -> RunPolicy:
+        return RunPolicy(usual_seconds, max_seconds, replace(limits, pause_seconds=0.2))
+
+    monkeypatch.setattr(wiring, "RunPolicy", short)
     async with serve() as service:
-        policy = service.parts.runs._policy
-        short = replace(policy, limits=replace(policy.limits, pause_seconds=0.2))
-        service.parts.runs._policy = short
         seconds = f"40.{secrets.randbelow(10**9):09}"
         code = f"import subprocess\nsubprocess.Popen(['sleep', '{seconds}'])\nprint('begun')\nawait echo()"
         paused = await begin(service.caller(), code)

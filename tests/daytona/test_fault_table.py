@@ -35,6 +35,8 @@ class Setting:
     caller: Caller
     session_id: str
     sandbox_id: str
+    app: str
+    """The label of this service's sandboxes."""
 
     async def run(self, code: str = TRACE, **body: Any) -> httpx.Response:
         """Run a program in the session."""
@@ -44,11 +46,6 @@ class Setting:
     def executed(self, calls: list[str]) -> int:
         """Count the calls that run something."""
         return sum(call.endswith("/process/execute") for call in calls)
-
-    @property
-    def app(self) -> str:
-        """The label of this service's sandboxes."""
-        return self.engine._settings.app
 
     def left_behind(self) -> set[str]:
         """Name this service's sandboxes that are not the session's first one."""
@@ -63,7 +60,7 @@ async def setting(cloud: Cloud, tmp_path: Path) -> AsyncIterator[Setting]:
         caller = service.caller()
         answer = await caller.exec("print('first'); open('kept', 'w').write('kept')")
         (lease,) = await service.parts.leases.all()
-        yield Setting(cloud, engine, service, caller, answer["session_id"], lease.sandbox_id)
+        yield Setting(cloud, engine, service, caller, answer["session_id"], lease.sandbox_id, tmp_path.name)
     assert cloud.of(tmp_path.name) == set()
 
 
@@ -222,8 +219,10 @@ async def test_a_rate_limit_while_files_are_staged_costs_no_sandbox(setting: Set
 
 
 async def test_a_rate_limit_while_the_sandbox_is_looked_up_costs_no_sandbox(setting: Setting) -> None:
-    """As in a replica that does not know it yet."""
-    setting.engine._known.clear()
+    """As it is after a long pause."""
+    known = await setting.engine.find(setting.sandbox_id)
+    assert known is not None
+    known.heard_at -= 55 * 60
     with setting.cloud.fault("rate-limit", method="GET", path="/api/sandbox/", times=None):
         assert is_limited(await setting.run())
     with setting.cloud.counting() as calls:

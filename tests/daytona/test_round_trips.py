@@ -116,8 +116,8 @@ async def test_destroying_is_one_call_in_the_background(cloud: Cloud, own: Dayto
 async def test_a_warm_sandbox_is_no_call(cloud: Cloud) -> None:
     """The session does not wait for Daytona; the next spare is made in the background."""
     async with cloud.engine(warm_sandboxes=1, app="warm") as engine:
-        await until(lambda: bool(engine._spares.ids))
-        (waiting,) = engine._spares.ids
+        await until(lambda: bool(engine.stats().warm))
+        (waiting,) = engine.stats().warm
         with cloud.counting() as calls:
             sandbox = await engine.create()
             assert calls == []

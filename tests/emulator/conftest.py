@@ -34,7 +34,7 @@ def only_emulator() -> Iterator[Emulator]:
 def emulator(only_emulator: Emulator) -> Iterator[Emulator]:
     only_emulator.forget_calls()
     yield only_emulator
-    only_emulator._admin("DELETE", "faults")
+    only_emulator.forget_faults()
     defaults = asdict(Settings())
     del defaults["api_key"]
     only_emulator.set(**defaults)

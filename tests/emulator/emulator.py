@@ -67,6 +67,10 @@ class Emulator:
             texts = [text.replace(sandbox_id, "ID") for text in texts]
         return texts
 
+    def forget_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        self._admin("DELETE", "faults")
+
     def forget_calls(self) -> None:
         """Begin a new log."""
         self._admin("DELETE", "log")
