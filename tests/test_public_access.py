@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -26,14 +27,11 @@ def trees(*directories: str) -> Iterable[tuple[Path, ast.Module]]:
 
 def members(tree: ast.AST) -> set[str]:
     """Name what the classes of a module call their own: methods, fields, attributes of ``self`` and ``cls``."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef):
-            found |= {item.name for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)}
-            found |= {name.id for item in node.body for name in ast.walk(item) if isinstance(name, ast.Name)}
-        elif isinstance(node, ast.Attribute) and is_own(node.value):
-            found.add(node.attr)
-    return found
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    return {name for one in classes for name in defined(one.body)} | {
+        node.attr for node in attributes if is_own(node.value)
+    }
 
 
 def is_own(value: ast.expr) -> bool:
@@ -41,10 +39,10 @@ def is_own(value: ast.expr) -> bool:
     return isinstance(value, ast.Name) and value.id in ("self", "cls")
 
 
-def globals_of(tree: ast.Module) -> set[str]:
-    """Name what a module defines: functions, classes, constants."""
-    named = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
-    assigned = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+def defined(body: list[ast.stmt]) -> set[str]:
+    """Name what a module or a class defines: functions, classes, constants, fields."""
+    named = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    assigned = [node for node in body if isinstance(node, ast.Assign | ast.AnnAssign)]
     return named | {name.id for node in assigned for name in ast.walk(node) if isinstance(name, ast.Name)}
 
 
@@ -53,7 +51,7 @@ def private() -> set[str]:
     """Give every private name of the product."""
     known = set()
     for _, tree in trees(*PRODUCT):
-        known |= members(tree) | globals_of(tree)
+        known |= members(tree) | defined(tree.body)
     return {name for name in known if _PRIVATE.fullmatch(name)}
 
 
@@ -62,7 +60,7 @@ def reaches(tree: ast.Module, private: set[str]) -> list[str]:
     known = private - members(tree)
     found = []
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr in known and not is_own(node.value):
+        if isinstance(node, ast.Attribute) and node.attr in known and not _is_anothers(node.value):
             found.append(f"{node.lineno}: {ast.unparse(node)}")
         elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in PRODUCT:
             found += [f"{node.lineno}: {name.name}" for name in node.names if _PRIVATE.fullmatch(name.name)]
@@ -70,6 +68,11 @@ def reaches(tree: ast.Module, private: set[str]) -> list[str]:
             texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
             found += [f"{node.lineno}: {text}" for text in texts if text.rpartition(".")[2] in known]
     return found
+
+
+def _is_anothers(value: ast.expr) -> bool:
+    """Tell whether an object is the test's own or a module of the standard library, as in ``os._exit``."""
+    return is_own(value) or (isinstance(value, ast.Name) and value.id in sys.stdlib_module_names)
 
 
 def _name_of(function: ast.expr) -> str:

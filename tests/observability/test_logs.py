@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from contextvars import copy_context
 from collections.abc import Iterator
+from contextvars import copy_context
 from typing import Any
 
 import pytest
