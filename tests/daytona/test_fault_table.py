@@ -284,9 +284,9 @@ async def test_a_sandbox_that_cannot_be_deleted_yet_is_deleted_later(setting: Se
         "status": 409,
         "body": {"statusCode": 409, "message": "no"},
     }
-    with setting.cloud.fault(**conflict):
+    with setting.cloud.fault(**conflict), setting.cloud.counting():
         await setting.engine.destroy(setting.sandbox_id)
-        await asyncio.sleep(0.2)
+        await until(lambda: "DELETE /sandbox/{id}" in setting.cloud.calls())
     assert setting.sandbox_id in setting.cloud.sandboxes()
     assert await setting.engine.find(setting.sandbox_id) is None
     assert await setting.engine.sweep(set()) == 1
@@ -314,7 +314,7 @@ async def test_a_client_that_leaves_during_a_create_costs_no_sandbox(setting: Se
     """What was asked for is made to the end, and then deleted, for there is no room for a spare."""
     with setting.cloud.set_to(warm_create_seconds=0.5):
         making = asyncio.create_task(setting.engine.create())
-        await asyncio.sleep(0.2)
+        await until(lambda: bool(setting.left_behind()))
         making.cancel()
         with pytest.raises(asyncio.CancelledError):
             await making

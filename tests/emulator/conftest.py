@@ -51,6 +51,6 @@ async def sdk(emulator: Emulator) -> AsyncIterator[AsyncDaytona]:
 @pytest.fixture
 async def sandbox(sdk: AsyncDaytona, emulator: Emulator) -> AsyncSandbox:
     """A started sandbox; the log begins after its creation."""
-    made = await sdk.create(CreateSandboxFromSnapshotParams(), timeout=20)
+    made = await sdk.create(CreateSandboxFromSnapshotParams(), timeout=60)
     emulator.forget_calls()
     return made
