@@ -19,7 +19,7 @@ from librechat_code_interpreter.leases.redis import RedisLeases
 from librechat_code_interpreter.stores.objects import ObjectFiles, open_store
 from tests.daytona.cloud import Clock
 
-LOCK_SECONDS = 0.6
+LOCK_SECONDS = 1.5
 """A lock that a test can wait out."""
 
 
@@ -42,7 +42,7 @@ class Replica:
 
 def assemble(settings: DaytonaSettings, redis_url: str, max_sandboxes: int = 64, clock: Clock | None = None) -> Replica:
     """New it up as the wiring does, with times that suit tests."""
-    times = {"lease_seconds": 3600, "hint_seconds": 3600, "lock_seconds": LOCK_SECONDS, "answer_seconds": 0.5}
+    times = {"lease_seconds": 3600, "hint_seconds": 3600, "lock_seconds": LOCK_SECONDS, "answer_seconds": 2.0}
     leases = RedisLeases(redis_url, prefix="test:", **times)
     engine = DaytonaEngine(settings, leases.stock(), clock=clock or Clock())
     sandboxes = SandboxLeases(engine, leases, max_sandboxes)

@@ -62,7 +62,7 @@ def is_there(path: Path | str) -> bool:
     return Path(path).exists()
 
 
-async def run(sandbox: LocalSandbox, lang: str, source: str, seconds: float = 10) -> Reply:
+async def run(sandbox: LocalSandbox, lang: str, source: str, seconds: float = 60) -> Reply:
     """Run a program in a sandbox."""
     language = find_language(lang)
     assert language is not None
