@@ -20,7 +20,7 @@ from tests.replicas.client import Client
 from tests.replicas.conversation import TURNS, Conversation, Fate, Memory, hold_all
 from tests.replicas.deployment import API_KEY, Deployment
 from tests.replicas.proxy import Balancer, balancing
-from tests.replicas.times import EMPTY_WITHIN_SECONDS, PAUSED_SECONDS
+from tests.replicas.times import EMPTY_WITHIN_SECONDS, GIVE_UP_SECONDS, PAUSED_SECONDS
 
 CONVERSATIONS = int(os.environ.get("REPLICA_TEST_CONVERSATIONS", "24"))
 AT_ONCE = 8
@@ -97,7 +97,9 @@ async def let_a_replica_hang(story: Story) -> None:
     await until(lambda: backend.open > 0, READY_SECONDS)
     story.note(f"a replica with {backend.open} open connections hangs")
     replica.pause()
-    await asyncio.sleep(PAUSED_SECONDS)
+    await asyncio.sleep(GIVE_UP_SECONDS)
+    story.balancer.leave(backend)
+    await asyncio.sleep(PAUSED_SECONDS - GIVE_UP_SECONDS)
     replica.resume()
     story.note("the replica that hung goes on")
 
