@@ -22,7 +22,7 @@ from tests.replicas.deployment import API_KEY, Deployment
 from tests.replicas.proxy import Balancer, balancing
 from tests.replicas.times import EMPTY_WITHIN_SECONDS, GIVE_UP_SECONDS, PAUSED_SECONDS
 
-CONVERSATIONS = int(os.environ.get("REPLICA_TEST_CONVERSATIONS", "24"))
+CONVERSATIONS = int(os.environ.get("REPLICA_TEST_CONVERSATIONS", "16"))
 AT_ONCE = 8
 DOWNLOADS_AT_ONCE = 8
 REDIS_AWAY_SECONDS = 1.0
