@@ -9,11 +9,11 @@ import time
 from attack.target import Target
 
 _RATIO = 3.0
-_FLOOR_SECONDS = 0.15
+FLOOR_SECONDS = 0.15
 """Latencies below this are no complaint: a busy machine has such moments without any attack."""
 
 _TRIES = 12
-_PAUSE_SECONDS = 0.25
+PAUSE_SECONDS = 0.25
 _STAYS_SECONDS = 4
 _RESIDENT = """
 import os, socket, sys, time
@@ -53,7 +53,7 @@ class Neighbour:
         self.session_id = ""
         self.file_id = ""
         self._timed_session = ""
-        self._usual_seconds = 0.0
+        self.usual_seconds = 0.0
 
     def move_in(self) -> None:
         """Upload the secret, start the resident, and measure the usual latency. Raises ``OSError``."""
@@ -61,7 +61,7 @@ class Neighbour:
         self.session_id, self.file_id = uploaded["session_id"], uploaded["files"][0]["fileId"]
         self._timed_session = self._target.exec("py", "print(4)")["session_id"]
         self._living.start()
-        self._usual_seconds = statistics.median(self.latency() for _ in range(9))
+        self.usual_seconds = statistics.median(self.latency() for _ in range(9))
 
     def _live(self) -> None:
         program = _RESIDENT.replace("SECONDS", str(_STAYS_SECONDS))
@@ -86,7 +86,7 @@ class Neighbour:
     @property
     def bearable_seconds(self) -> float:
         """The latency that counts as undisturbed: three times the usual one."""
-        return max(_FLOOR_SECONDS, _RATIO * self._usual_seconds)
+        return max(FLOOR_SECONDS, _RATIO * self.usual_seconds)
 
     def complaint(self) -> str | None:
         """List what is wrong after an attack. The best of several tries counts: a pause of the machine is no harm."""
@@ -98,10 +98,10 @@ class Neighbour:
                 took.append(self.latency())
                 if took[-1] <= self.bearable_seconds:
                     return None
-                time.sleep(_PAUSE_SECONDS)
+                time.sleep(PAUSE_SECONDS)
         except OSError as error:
             return f"the service does not answer: {error}"
-        return f"the neighbour's runs take {min(took):.2f} s and more, before {self._usual_seconds:.3f} s"
+        return f"the neighbour's runs take {min(took):.2f} s and more, before {self.usual_seconds:.3f} s"
 
     def has_its_file(self) -> bool:
         """Whether the uploaded secret is still there, unchanged."""

@@ -24,7 +24,7 @@ from librechat_code_interpreter.settings import Settings
 
 _READY_SECONDS = 120.0
 _STOP_SECONDS = 40.0
-_SETTLE_SECONDS = 20.0
+SETTLE_SECONDS = 20.0
 _POLL_SECONDS = 0.02
 _HANDED_ON = re.compile("sandbox_|(run|stdout|stderr|artifact)_")
 QUICK = {
@@ -129,7 +129,7 @@ class OwnService:
         """List what an attack has left on the host, after a short wait for what is ending."""
         if self._process.poll() is not None:
             return [f"the service ended with {self._process.returncode}"]
-        deadline = time.monotonic() + _SETTLE_SECONDS
+        deadline = time.monotonic() + SETTLE_SECONDS
         while excess := self._excess():
             if time.monotonic() > deadline:
                 return excess

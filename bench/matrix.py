@@ -44,7 +44,7 @@ def _square(plan: Plan, level: Level, case: str, service: Service, results: Resu
             if result.cannot is None:
                 with _noting(result):
                     members[name] = _opened(stack.enter_context, name, case, level, service)
-        _rounds(level, case, members, results, noise)
+        take_turns(level, case, members, results, noise)
 
 
 def _opened(
@@ -68,7 +68,7 @@ def _noting(result: Result) -> Iterator[None]:
         result.cannot = str(error)
 
 
-def _rounds(level: Level, case: str, members: dict[str, Member], results: Results, noise: Noise) -> None:
+def take_turns(level: Level, case: str, members: dict[str, Member], results: Results, noise: Noise) -> None:
     """Let each take its turn, another one first in each round."""
     names = [name for name in members if results[(case, level.at_once, name)].cannot is None]
     for number in range(level.rounds):

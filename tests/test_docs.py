@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from attack.__main__ import argument_parser
-from librechat_code_interpreter.api.errors import _WORDS, STATUS
+from librechat_code_interpreter.api.errors import FRAMEWORK_ERRORS, STATUS
 from librechat_code_interpreter.cli import doctor, execute, serve
 from librechat_code_interpreter.core import errors
 from librechat_code_interpreter.main import EX_CONFIG, create_app
@@ -31,7 +31,7 @@ def test_every_endpoint_has_its_line(tmp_path: Path) -> None:
     engine: Any = _NoEngine()
     service: Any = create_app(Settings(adapter_api_key="k", file_store_url=str(tmp_path)), engine)
     text = (DOCS / "api.md").read_text()
-    for path, operations in service.app._app.openapi()["paths"].items():
+    for path, operations in service.app.app.openapi()["paths"].items():
         for method in operations:
             assert f"`{method.upper()} {path}`" in text
 
@@ -42,7 +42,7 @@ def test_every_error_code_has_its_line() -> None:
     family = [
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ServiceError)
     ]
-    codes = {kind.code for kind in family} | {code for code, _ in _WORDS.values()}
+    codes = {kind.code for kind in family} | {code for code, _ in FRAMEWORK_ERRORS.values()}
     assert [code for code in sorted(codes) if f"`{code}`" not in text] == []
     assert all(any(issubclass(kind, known) for known in STATUS) for kind in family if kind is not errors.ServiceError)
 
@@ -57,9 +57,8 @@ def test_every_command_and_option_has_its_line() -> None:
     known = {f"app {name}": command for name, command in commands.choices.items()}
     for name, command in {**known, "attack": argument_parser()}.items():
         assert f"python -m {name}" in text
-        for action in command._actions:
-            for option in action.option_strings:
-                assert option in ("-h", "--help") or f"`{option}`" in text
+        for option in re.findall(r"(?m)^ +(?:-\w, )?(--[\w-]+)", command.format_help()):
+            assert option == "--help" or f"`{option}`" in text
     assert f"{EX_CONFIG} only" in text
 
 

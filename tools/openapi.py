@@ -33,7 +33,7 @@ def text() -> str:
     engine: Any = _NoEngine()
     with tempfile.TemporaryDirectory() as store:
         service: Any = create_app(Settings(adapter_api_key="k", file_store_url=store), engine)
-        return json.dumps(service.app._app.openapi(), indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(service.app.app.openapi(), indent=1, ensure_ascii=False) + "\n"
 
 
 def main() -> int:

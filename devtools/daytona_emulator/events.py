@@ -16,7 +16,7 @@ from devtools.daytona_emulator.box import Box
 from devtools.daytona_emulator.settings import Settings
 
 _OPEN, _PING, _MESSAGE, _CONNECT, _REFUSE = "0", "2", "4", "40", "44"
-_PING_SECONDS = 25
+PING_SECONDS = 25
 
 
 class Events:
@@ -39,7 +39,7 @@ class Events:
             await socket.close()
             return
         await socket.accept()
-        opening = {"sid": uuid.uuid4().hex, "upgrades": [], "pingInterval": _PING_SECONDS * 1000, "pingTimeout": 20000}
+        opening = {"sid": uuid.uuid4().hex, "upgrades": [], "pingInterval": PING_SECONDS * 1000, "pingTimeout": 20000}
         await socket.send_text(_OPEN + json.dumps(opening | {"maxPayload": 1_000_000}))
         try:
             if not await self._admit(socket):
@@ -82,5 +82,5 @@ class Events:
     async def _ping(self, queue: asyncio.Queue[str]) -> None:
         """Ping whatever else is told: a client that never has to answer takes the stream for dead."""
         while True:
-            await asyncio.sleep(_PING_SECONDS)
+            await asyncio.sleep(PING_SECONDS)
             queue.put_nowait(_PING)

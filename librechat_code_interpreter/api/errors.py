@@ -29,7 +29,7 @@ STATUS: dict[type[errors.ServiceError], int] = {
 }
 """HTTP status of an error class; for other classes the nearest base class decides."""
 
-_WORDS = {
+FRAMEWORK_ERRORS = {
     400: ("bad_request", "The request is malformed."),
     404: ("not_found", "There is no such route."),
     405: ("method_not_allowed", "This route does not answer that method."),
@@ -79,7 +79,7 @@ def install(app: FastAPI) -> None:
 
     async def framework(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  registered for this class alone
-        code, message = _WORDS.get(error.status_code, ("http_error", "The request could not be answered."))
+        code, message = FRAMEWORK_ERRORS.get(error.status_code, ("http_error", "The request could not be answered."))
         return json_response({"error": code, "message": message}, error.status_code, dict(error.headers or {}))
 
     async def unforeseen(_: Request, error: Exception) -> Response:

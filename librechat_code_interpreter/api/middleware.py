@@ -58,7 +58,7 @@ class AccessMiddleware:
     def __init__(
         self, app: ASGIApp, credentials: Credentials, body_max_bytes: int, traffic: InFlightRequests, events: Events
     ) -> None:
-        self._app = app
+        self.app = app
         self._traffic = traffic
         self._events = events
         self._credentials = credentials
@@ -66,7 +66,7 @@ class AccessMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         sent_path: str = scope["path"]
         path = plain_path(sent_path)
@@ -76,7 +76,7 @@ class AccessMiddleware:
         self._traffic.enter()
         try:
             self._admit(scope, Headers(scope=scope), body, sent_path)
-            await self._app(scope, body, answer)
+            await self.app(scope, body, answer)
         except ServiceError as error:  # raised above, before any response began
             await error_response(error)(scope, receive, answer)
         except asyncio.CancelledError:

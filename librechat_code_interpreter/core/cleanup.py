@@ -30,7 +30,7 @@ class Cleanup:
     ) -> None:  # fmt: skip
         self._sandboxes = sandboxes
         self._leases = leases
-        self._leader = Leader(leases)
+        self.leader = Leader(leases)
         self._store = store
         self._retention = retention
         self._interval_seconds = interval_seconds
@@ -49,14 +49,14 @@ class Cleanup:
                 except Unavailable as error:
                     log.warning("clean-up was cut short: %s", error)
         finally:
-            await self._leader.resign()
+            await self.leader.resign()
 
     async def clean_up(self) -> None:
         """Destroy idle sandboxes and orphans, then erase sessions that were unused for the retention time.
 
         Only the leader cleans up what all replicas share. Every replica cleans up its own sandboxes.
         """
-        leads = await self._leader.is_elected()
+        leads = await self.leader.is_elected()
         idle = await self._sandboxes.discard_idle(self._session_ttl_seconds, self._clock) if leads else 0
         leased = {lease.sandbox_id for lease in await self._leases.all()}
         orphans = await self._sandboxes.engine.sweep(leased, leads=leads)

@@ -126,9 +126,9 @@ LANGUAGES: tuple[Language, ...] = (
 ALWAYS = frozenset({"py", "js", "ts", "bash"})
 """The languages that every installation has (K14)."""
 
-_BY_NAME = {name: language for language in LANGUAGES for name in (language.name, *language.aliases)}
+BY_NAME = {name: language for language in LANGUAGES for name in (language.name, *language.aliases)}
 
 
 def find_language(name: str) -> Language | None:
     """Return the language with this name or alias, in any case, or ``None``."""
-    return _BY_NAME.get(name.strip().lower())
+    return BY_NAME.get(name.strip().lower())

@@ -22,9 +22,14 @@ class Leader:
         self._holding = AsyncExitStack()
         self._hold: SessionLock | None = None
 
+    @property
+    def leads(self) -> bool:
+        """Whether this process was elected, and its lock has not expired since."""
+        return self._hold is not None and not self._hold.is_lost()
+
     async def is_elected(self) -> bool:
         """Return whether this process leads; become leader if there is none. Raises ``LeasesUnavailable``."""
-        if self._hold is not None and not self._hold.is_lost():
+        if self.leads:
             return True
         await self.resign()
         try:

@@ -13,7 +13,7 @@ from librechat_code_interpreter.core.protocols import Engine, Retention, Sandbox
 from librechat_code_interpreter.runner.endings import Ending
 from librechat_code_interpreter.runner.messages import Limits, Request
 
-_FRESH_SECONDS = 5.0
+FRESH_SECONDS = 5.0
 _PROGRAM_SECONDS = 10.0
 
 
@@ -30,7 +30,7 @@ class Readiness:
 
 
 class Prober:
-    """Probes the store and the engine, at most once in ``_FRESH_SECONDS`` however many requests ask."""
+    """Probes the store and the engine, at most once in ``FRESH_SECONDS`` however many requests ask."""
 
     def __init__(self, engine: Engine, store: Retention, stock: SharedPool) -> None:
         self._engine = engine
@@ -44,7 +44,7 @@ class Prober:
     async def look(self) -> Readiness:
         """Return the state of the store and the engine."""
         async with self._turn:
-            if time.monotonic() - self._looked_at > _FRESH_SECONDS:
+            if time.monotonic() - self._looked_at > FRESH_SECONDS:
                 self._last = await self._look()
                 self._looked_at = time.monotonic()
             return self._last

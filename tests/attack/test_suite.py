@@ -61,7 +61,7 @@ def test_a_secret_in_the_output_is_noticed(arena: Arena) -> None:
 def test_what_is_left_on_the_host_is_noticed(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
     """More of anything than before the attacks, or a marked name on the host."""
     assert arena.own is not None
-    monkeypatch.setattr("attack.own_service._SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr("attack.own_service.SETTLE_SECONDS", 0.0)
     left = arena.own.directory / "tmp" / "left"
     left.mkdir()
     assert "1 more directories" in suite.aftermath(arena)
@@ -85,9 +85,9 @@ def test_a_harmed_neighbour_is_noticed(arena: Arena, monkeypatch: pytest.MonkeyP
     """A program of the neighbour's that ended otherwise than it should, and runs that became slow."""
     arena.neighbour.harm.append("the neighbour's program was disturbed")
     assert "disturbed" in suite.aftermath(arena)
-    monkeypatch.setattr("attack.neighbour._PAUSE_SECONDS", 0.0)
-    monkeypatch.setattr("attack.neighbour._FLOOR_SECONDS", 0.0)
-    monkeypatch.setattr(arena.neighbour, "_usual_seconds", 0.0)
+    monkeypatch.setattr("attack.neighbour.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("attack.neighbour.FLOOR_SECONDS", 0.0)
+    monkeypatch.setattr(arena.neighbour, "usual_seconds", 0.0)
     assert "the neighbour's runs take" in suite.aftermath(arena)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import replace
 
 import pytest
@@ -69,13 +68,11 @@ def test_an_exception_reaches_the_model(client: Client) -> None:
 
 def test_a_program_that_never_ends_is_stopped(client: Client) -> None:
     """K18: past its `timeout` a program is ended; the model sees why, and what was printed until then."""
-    started = time.monotonic()
     code = "import time\nprint('begun', flush=True)\nwhile True: time.sleep(1)"
     played = client.converse([execute("py", code)], params={"timeout": 1500})
     assert played.last.status == "success"
     assert played.last.text.startswith("stdout:\nbegun\n")
     assert "Time limit exceeded" in played.last.text
-    assert time.monotonic() - started < 15
 
 
 def test_an_image_is_delivered(client: Client) -> None:

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from librechat_code_interpreter.api.connection_limits import BoundedConnection
 from librechat_code_interpreter.units import MiB
 
-WITHIN_SECONDS = 20
+WITHIN_SECONDS = 60
 ANSWER = b"all of it"
 ENDLESS = 64 * MiB
 

@@ -186,7 +186,7 @@ def test_an_hour_is_all_that_is_kept() -> None:
     for minute in range(24 * 60):
         events.tell(a_run(AT + 60 * minute, ending="ok" if minute % 2 else "exit"))
     now = AT + 60 * (24 * 60 - 1)
-    assert len(hour.minutes(now)) == len(hour._minutes) == MINUTES
+    assert len(hour.minutes(now)) == len(hour.minutes(0.0)) == MINUTES
     assert len(hour.last_runs) == LAST_RUNS
     assert len(hour.minutes(now + 30 * 60)) == MINUTES // 2
     assert hour.minutes(now + 3600) == []

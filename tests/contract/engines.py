@@ -10,7 +10,7 @@ from librechat_code_interpreter.core.protocols import Chunks, Engine, Sandbox, S
 from librechat_code_interpreter.runner.endings import Ending
 from librechat_code_interpreter.runner.messages import Pause, Reply, Request, Results
 
-ARRIVED_WITHIN_SECONDS = 10
+ARRIVED_WITHIN_SECONDS = 60
 
 
 class Borrowed:

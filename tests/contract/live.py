@@ -15,7 +15,7 @@ from typing import Any
 from tests.contract.caller import form
 from tests.service import LiveService
 
-WITHIN_SECONDS = 30
+WITHIN_SECONDS = 60
 
 
 @contextmanager

@@ -19,7 +19,7 @@ _ABSENT = Language("cobol", ("cob",), "main.cob", ("{scratch}/p",), ("no-such-co
 def with_cobol(monkeypatch: pytest.MonkeyPatch) -> None:
     """Add a language to the table whose toolchain no machine has."""
     monkeypatch.setattr(toolchains, "LANGUAGES", (*LANGUAGES, _ABSENT))
-    monkeypatch.setitem(languages._BY_NAME, "cobol", _ABSENT)
+    monkeypatch.setitem(languages.BY_NAME, "cobol", _ABSENT)
 
 
 @pytest.mark.usefixtures("with_cobol")
@@ -48,7 +48,7 @@ async def test_the_list_of_languages_tells_what_is_missing(serve: Serve) -> None
 def test_no_two_languages_share_a_name() -> None:
     """K14: every name and alias means one language."""
     names = [name for language in LANGUAGES for name in (language.name, *language.aliases)]
-    assert sorted(names) == sorted(set(names)) == sorted(languages._BY_NAME)
+    assert sorted(names) == sorted(set(names)) == sorted(languages.BY_NAME)
 
 
 def test_every_toolchain_that_is_no_part_of_the_runtime_names_its_package() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -21,8 +22,22 @@ from librechat_code_interpreter.leases.memory_pool import MemoryPool
 from tests.runtime import RUNTIME
 
 KEY = "emulator"
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 _SANDBOX = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+
+
+@dataclass
+class Clock:
+    """A clock that a test can put forward."""
+
+    ahead_seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead_seconds
+
+    def let_pass(self, minutes: float) -> None:
+        """Let so much time have passed."""
+        self.ahead_seconds += 60 * minutes
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,9 @@ class Cloud:
         return f"{self.address}/api"
 
     def _ask(self, method: str, path: str, body: Any = None, **query: str) -> Any:
-        reply = httpx.request(method, f"{self.address}/__emulator/{path}", json=body, params=query, timeout=10)
+        reply = httpx.request(
+            method, f"{self.address}/__emulator/{path}", json=body, params=query, timeout=PATIENCE_SECONDS
+        )
         reply.raise_for_status()
         return reply.json() if reply.content else None
 
@@ -95,10 +112,10 @@ class Cloud:
 
     @asynccontextmanager
     async def engine(
-        self, stock: SharedPool | None = None, events: Events | None = None, **changes: Any
+        self, stock: SharedPool | None = None, events: Events | None = None, clock: Clock | None = None, **changes: Any
     ) -> AsyncIterator[DaytonaEngine]:
         """Open an engine, and close it; one stock makes several of them replicas."""
-        engine = DaytonaEngine(self.settings(**changes), stock or MemoryPool(), events)
+        engine = DaytonaEngine(self.settings(**changes), stock or MemoryPool(), events, clock or Clock())
         await engine.open()
         try:
             yield engine

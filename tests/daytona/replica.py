@@ -18,8 +18,9 @@ from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
 from librechat_code_interpreter.leases.redis import RedisLeases
 from librechat_code_interpreter.stores.directory_blobs import open_blobs
 from librechat_code_interpreter.stores.session_store import SessionStore
+from tests.daytona.cloud import Clock
 
-LOCK_SECONDS = 0.6
+LOCK_SECONDS = 1.5
 """A lock that a test can wait out."""
 
 
@@ -40,11 +41,11 @@ class Replica:
         return sandbox.id
 
 
-def assemble(settings: DaytonaSettings, redis_url: str, max_sandboxes: int = 64) -> Replica:
+def assemble(settings: DaytonaSettings, redis_url: str, max_sandboxes: int = 64, clock: Clock | None = None) -> Replica:
     """New it up as the wiring does, with times that suit tests."""
-    times = {"lease_seconds": 3600, "hint_seconds": 3600, "lock_seconds": LOCK_SECONDS, "answer_seconds": 0.5}
+    times = {"lease_seconds": 3600, "hint_seconds": 3600, "lock_seconds": LOCK_SECONDS, "answer_seconds": 2.0}
     leases = RedisLeases(redis_url, prefix="test:", **times)
-    engine = DaytonaEngine(settings, leases.stock())
+    engine = DaytonaEngine(settings, leases.stock(), clock=clock or Clock())
     sandboxes = SandboxLeases(engine, leases, max_sandboxes)
     store = SessionStore(open_blobs("memory://"))
     cleanup = Cleanup(
@@ -63,7 +64,7 @@ async def living(replica: Replica, *, tends: bool = True) -> AsyncIterator[Repli
     finally:
         if tidying is not None:
             await end(tidying)
-        await replica.cleanup._leader.resign()
+        await replica.cleanup.leader.resign()
         await replica.engine.close()
         await replica.leases.close()
 
@@ -75,9 +76,9 @@ async def _live(api_url: str, redis_url: str, app: str) -> None:
     async with living(assemble(settings, redis_url)) as replica:
         leased = await replica.session()
         orphan = await replica.engine.create()
-        while len(replica.engine._spares.ids) < 2 or replica.cleanup._leader._hold is None:  # noqa: ASYNC110
+        while len(replica.engine.stats().warm) < 2 or not replica.cleanup.leader.leads:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-        spares = sorted(replica.engine._spares.ids)
+        spares = sorted(replica.engine.stats().warm)
         print(json.dumps({"leased": leased, "orphan": orphan.id, "spares": spares}), flush=True)
         await asyncio.Event().wait()
 

@@ -35,6 +35,8 @@ class Setting:
     caller: Caller
     session_id: str
     sandbox_id: str
+    app: str
+    """The label of this service's sandboxes."""
 
     async def run(self, code: str = TRACE, **body: Any) -> httpx.Response:
         """Run a program in the session."""
@@ -44,11 +46,6 @@ class Setting:
     def executed(self, calls: list[str]) -> int:
         """Count the calls that run something."""
         return sum(call.endswith("/process/execute") for call in calls)
-
-    @property
-    def app(self) -> str:
-        """The label of this service's sandboxes."""
-        return self.engine._settings.app
 
     def left_behind(self) -> set[str]:
         """Name this service's sandboxes that are not the session's first one."""
@@ -63,7 +60,7 @@ async def setting(cloud: Cloud, tmp_path: Path) -> AsyncIterator[Setting]:
         caller = service.caller()
         answer = await caller.exec("print('first'); open('kept', 'w').write('kept')")
         (lease,) = await service.parts.leases.all()
-        yield Setting(cloud, engine, service, caller, answer["session_id"], lease.sandbox_id)
+        yield Setting(cloud, engine, service, caller, answer["session_id"], lease.sandbox_id, tmp_path.name)
     assert cloud.of(tmp_path.name) == set()
 
 
@@ -222,8 +219,10 @@ async def test_a_rate_limit_while_files_are_staged_costs_no_sandbox(setting: Set
 
 
 async def test_a_rate_limit_while_the_sandbox_is_looked_up_costs_no_sandbox(setting: Setting) -> None:
-    """As in a replica that does not know it yet."""
-    setting.engine._known.clear()
+    """As it is after a long pause."""
+    known = await setting.engine.find(setting.sandbox_id)
+    assert known is not None
+    known.heard_at -= 55 * 60
     with setting.cloud.fault("rate-limit", method="GET", path="/api/sandbox/", times=None):
         assert is_limited(await setting.run())
     with setting.cloud.counting() as calls:
@@ -285,9 +284,9 @@ async def test_a_sandbox_that_cannot_be_deleted_yet_is_deleted_later(setting: Se
         "status": 409,
         "body": {"statusCode": 409, "message": "no"},
     }
-    with setting.cloud.fault(**conflict):
+    with setting.cloud.fault(**conflict), setting.cloud.counting():
         await setting.engine.destroy(setting.sandbox_id)
-        await asyncio.sleep(0.2)
+        await until(lambda: "DELETE /sandbox/{id}" in setting.cloud.calls())
     assert setting.sandbox_id in setting.cloud.sandboxes()
     assert await setting.engine.find(setting.sandbox_id) is None
     assert await setting.engine.sweep(set()) == 1
@@ -315,7 +314,7 @@ async def test_a_client_that_leaves_during_a_create_costs_no_sandbox(setting: Se
     """What was asked for is made to the end, and then deleted, for there is no room for a spare."""
     with setting.cloud.set_to(warm_create_seconds=0.5):
         making = asyncio.create_task(setting.engine.create())
-        await asyncio.sleep(0.2)
+        await until(lambda: bool(setting.left_behind()))
         making.cancel()
         with pytest.raises(asyncio.CancelledError):
             await making

@@ -14,19 +14,14 @@ from librechat_code_interpreter.engines.daytona.account import APP_LABEL, INSTAN
 from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
 from librechat_code_interpreter.engines.daytona.sandbox import DaytonaSandbox
 from librechat_code_interpreter.leases.memory_pool import MemoryPool
-from tests.daytona.cloud import Cloud, until
+from tests.daytona.cloud import Clock, Cloud, until
 from tests.engine.asking import bash, output, python
 
 
-async def until_spares(engine: DaytonaEngine, count: int) -> set[str]:
+async def until_spares(engine: DaytonaEngine, count: int) -> frozenset[str]:
     """Wait until so many spares are ready."""
-    await until(lambda: len(engine._spares.ids) == count)
-    return engine._spares.ids
-
-
-def let_pass(engine: DaytonaEngine, minutes: float) -> None:
-    """Let the engine believe that it saw these orphans so long ago."""
-    engine._nobodys = {name: since - 60 * minutes for name, since in engine._nobodys.items()}
+    await until(lambda: len(engine.stats().warm) == count)
+    return engine.stats().warm
 
 
 async def test_spares_are_handed_out_once_and_refilled(cloud: Cloud) -> None:
@@ -127,7 +122,8 @@ async def test_a_stopped_replica_leaves_its_sandboxes_to_the_others(cloud: Cloud
 async def test_orphans_of_a_dead_replica_are_swept(cloud: Cloud) -> None:
     """By the leader, when they have been nobody's for long; what is leased, spare or claimed stays."""
     stock = MemoryPool()
-    shared: dict[str, Any] = {"app": "orphans", "has_shared_leases": True}
+    clock = Clock()
+    shared: dict[str, Any] = {"clock": clock, "app": "orphans", "has_shared_leases": True}
     async with cloud.engine(stock, **shared) as dead:
         leased, orphan, claimed, spare = [(await dead.create()).id for _ in range(4)]
     await stock.guard(claimed)
@@ -135,7 +131,7 @@ async def test_orphans_of_a_dead_replica_are_swept(cloud: Cloud) -> None:
     async with cloud.engine(stock, **shared) as leader, cloud.engine(stock, **shared) as follower:
         for engine in (leader, follower):
             assert await engine.sweep({leased}, leads=engine is leader) == 0, "they may be on their way to a lease"
-            let_pass(engine, 13)
+            clock.let_pass(13)
         assert await follower.sweep({leased}, leads=False) == 0
         assert orphan in cloud.of("orphans")
         assert await leader.sweep({leased}) == 1
@@ -146,12 +142,13 @@ async def test_orphans_of_a_dead_replica_are_swept(cloud: Cloud) -> None:
 
 async def test_what_becomes_somebodys_is_no_orphan(cloud: Cloud) -> None:
     """A session that was in use while Redis lost its data writes its lease again; then the clock begins anew."""
-    shared: dict[str, Any] = {"app": "regained", "has_shared_leases": True}
+    clock = Clock()
+    shared: dict[str, Any] = {"clock": clock, "app": "regained", "has_shared_leases": True}
     async with cloud.engine(**shared) as maker, cloud.engine(**shared) as leader:
         sandbox = await maker.create()
         for leased in (set[str](), {sandbox.id}, set[str]()):
             assert await leader.sweep(leased) == 0
-            let_pass(leader, 13)
+            clock.let_pass(13)
         assert await leader.sweep({sandbox.id}) == 0
         assert sandbox.id in cloud.of("regained")
         await maker.destroy(sandbox.id)
@@ -159,13 +156,14 @@ async def test_what_becomes_somebodys_is_no_orphan(cloud: Cloud) -> None:
 
 async def test_what_another_replica_is_making_is_no_orphan(cloud: Cloud) -> None:
     """No lease names it until it is up, which may take as long as a build of an image."""
-    shared: dict[str, Any] = {"app": "making", "has_shared_leases": True}
+    clock = Clock()
+    shared: dict[str, Any] = {"clock": clock, "app": "making", "has_shared_leases": True}
     async with cloud.engine(image="python:3.12", **shared) as maker, cloud.engine(image="x", **shared) as leader:
         with cloud.set_to(build_seconds=1.0, warm_create_seconds=1.0):
             making = asyncio.create_task(maker.create())
             await until(lambda: bool(cloud.of("making")))
             await leader.sweep(set())
-            let_pass(leader, 15)
+            clock.let_pass(15)
             assert await leader.sweep(set()) == 0
             sandbox = await making
         assert await output(sandbox, bash("echo up")) == "up\n"
@@ -176,9 +174,10 @@ async def test_a_sweep_leaves_other_deployments_alone(cloud: Cloud) -> None:
     """Another label, or other leases that we cannot see: not ours to judge."""
     async with cloud.engine(app="mine") as other, cloud.engine(app="theirs", has_shared_leases=True) as third:
         theirs = {(await other.create()).id, (await third.create()).id}
-        async with cloud.engine(app="mine") as engine:
+        clock = Clock()
+        async with cloud.engine(clock=clock, app="mine") as engine:
             await engine.sweep(set())
-            let_pass(engine, 30 * 24 * 60)
+            clock.let_pass(30 * 24 * 60)
             assert await engine.sweep(set()) == 0
         assert theirs <= cloud.sandboxes().keys()
         await third.destroy(max(theirs, key=lambda name: name in cloud.of("theirs")))
@@ -186,11 +185,12 @@ async def test_a_sweep_leaves_other_deployments_alone(cloud: Cloud) -> None:
 
 async def test_a_sweep_leaves_spares_alone(cloud: Cloud) -> None:
     """However long they wait."""
-    async with cloud.engine(warm_sandboxes=1, app="sparing") as engine:
+    clock = Clock()
+    async with cloud.engine(clock=clock, warm_sandboxes=1, app="sparing") as engine:
         (spare,) = await until_spares(engine, 1)
         for _ in range(2):
             assert await engine.sweep(set()) == 0
-            let_pass(engine, 60)
+            clock.let_pass(60)
         assert spare in cloud.sandboxes()
 
 
@@ -200,17 +200,18 @@ async def test_a_sweep_notices_what_was_lost(cloud: Cloud) -> None:
         (spare,) = await until_spares(engine, 1)
         cloud.force(spare, "destroyed")
         await engine.sweep(set())
-        await until(lambda: engine._spares.ids not in ({spare}, set()))
+        await until(lambda: engine.stats().warm not in ({spare}, set()))
 
 
 async def test_a_list_of_many_pages_is_swept_whole(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Daytona hands its lists out in pages."""
-    monkeypatch.setattr("librechat_code_interpreter.engines.daytona.engine._PAGE", 2)
-    async with cloud.engine(app="pages") as engine:
+    monkeypatch.setattr("librechat_code_interpreter.engines.daytona.engine.PAGE_SIZE", 2)
+    clock = Clock()
+    async with cloud.engine(clock=clock, app="pages") as engine:
         for _ in range(5):
             await engine.create()
         await engine.sweep(set())
-        let_pass(engine, 13)
+        clock.let_pass(13)
         assert await engine.sweep(set()) == 5
 
 

@@ -19,7 +19,7 @@ from librechat_code_interpreter.core.readiness import Prober
 from librechat_code_interpreter.leases.memory_pool import MemoryPool
 from librechat_code_interpreter.stores.directory_blobs import open_blobs
 from librechat_code_interpreter.stores.session_store import SessionStore
-from tests.daytona.cloud import Cloud, until
+from tests.daytona.cloud import Clock, Cloud, until
 from tests.daytona.replica import Replica, assemble, living
 from tests.engine.asking import bash, output
 from tests.leases.redis_server import RedisServer
@@ -34,9 +34,11 @@ async def join(cloud: Cloud, server: RedisServer, tmp_path: Path) -> AsyncIterat
     """Start one more replica of this test's deployment; all of them leave when the test ends."""
     async with AsyncExitStack() as lives:
 
-        async def start(max_sandboxes: int = 64, tends: bool = True, **changes: Any) -> Replica:
+        async def start(
+            max_sandboxes: int = 64, tends: bool = True, clock: Clock | None = None, **changes: Any
+        ) -> Replica:
             settings = cloud.settings(app=tmp_path.name, has_shared_leases=True, **changes)
-            replica = assemble(settings, server.url, max_sandboxes)
+            replica = assemble(settings, server.url, max_sandboxes, clock)
             return await lives.enter_async_context(living(replica, tends=tends))
 
         yield start
@@ -122,23 +124,24 @@ async def test_a_spare_that_cannot_be_looked_at_goes_back(cloud: Cloud, server: 
 
 async def test_a_killed_leader_is_followed(cloud: Cloud, server: RedisServer, join: Join, tmp_path: Path) -> None:
     """One replica leads; after SIGKILL the other does: it takes the dead one's spares, destroys its orphans only."""
+    clock = Clock()
     command = [sys.executable, "-m", "tests.daytona.replica", cloud.api_url, server.url, tmp_path.name]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: ASYNC220
         assert process.stdout is not None
         try:
             told = json.loads(await asyncio.to_thread(process.stdout.readline))
-            other: Replica = await join(tends=False)
+            other: Replica = await join(tends=False, clock=clock)
             await other.cleanup.clean_up()
-            assert not other.engine._nobodys, "a follower judges nobody's sandbox"
+            assert not other.engine.stats().ownerless, "a follower judges nobody's sandbox"
         finally:
             process.kill()
     server.admin.delete("test:guarded")  # as after ten minutes: the orphan may have been a spare that was claimed
-    while not other.engine._nobodys:  # until the lock runs out
+    while not other.engine.stats().ownerless:  # until the lock runs out
         await other.cleanup.clean_up()
         await asyncio.sleep(0.05)
-    assert set(other.engine._nobodys) == {told["orphan"]}
+    assert set(other.engine.stats().ownerless) == {told["orphan"]}
     assert (await other.engine.create()).id in told["spares"]
-    other.engine._nobodys[told["orphan"]] -= 13 * 60
+    clock.let_pass(13)
     await other.cleanup.clean_up()
     await cloud.until_gone(told["orphan"])
     assert cloud.of(tmp_path.name) == {told["leased"], *told["spares"]}
@@ -152,7 +155,7 @@ async def test_one_replica_leads_and_the_next_when_it_stops(cloud: Cloud, join: 
             with cloud.counting() as calls:
                 await replica.cleanup.clean_up()
             assert calls == ["GET /sandbox"] * listings
-    await first.cleanup._leader.resign()
+    await first.cleanup.leader.resign()
     await second.cleanup.clean_up()
     with cloud.counting() as calls:
         await first.cleanup.clean_up()
@@ -162,14 +165,12 @@ async def test_one_replica_leads_and_the_next_when_it_stops(cloud: Cloud, join: 
 async def test_a_leader_that_was_paused_for_long_leads_no_more(server: RedisServer, join: Join) -> None:
     """When its lock ran out and another took it, it learns so before it cleans up."""
     first, second = [await join(tends=False) for _ in range(2)]
-    assert await first.cleanup._leader.is_elected()
+    assert await first.cleanup.leader.is_elected()
     server.admin.delete("test:lock:sweep")
     server.admin.hset("test:fence:sweep", mapping={"n": 1 << 50, "open": 0})  # as if a later one had come and gone
-    hold = first.cleanup._leader._hold
-    assert hold is not None
-    await until(hold.is_lost)
-    assert await second.cleanup._leader.is_elected()
-    assert not await first.cleanup._leader.is_elected()
+    await until(lambda: not first.cleanup.leader.leads)
+    assert await second.cleanup.leader.is_elected()
+    assert not await first.cleanup.leader.is_elected()
 
 
 async def test_all_replicas_together_have_no_more_sandboxes_than_allowed(
@@ -190,7 +191,7 @@ async def test_all_replicas_together_have_no_more_sandboxes_than_allowed(
     assert alive == {lease.sandbox_id for lease in await one.leases.all()}
 
 
-async def test_a_place_is_free_again_when_no_sandbox_could_be_made(cloud: Cloud, join: Join) -> None:
+async def test_a_place_is_free_again_when_no_sandbox_could_be_made(cloud: Cloud, join: Join, tmp_path: Path) -> None:
     """A failure, or a client that left, takes nobody's place."""
     replica: Replica = await join(max_sandboxes=1)
     with cloud.fault("unavailable", path="/api/sandbox$"), pytest.raises(EngineUnavailable):
@@ -198,7 +199,7 @@ async def test_a_place_is_free_again_when_no_sandbox_could_be_made(cloud: Cloud,
     assert await replica.leases.all() == []
     with cloud.set_to(warm_create_seconds=0.5):
         leaving = asyncio.create_task(replica.session())
-        await until(lambda: bool(cloud.of(replica.engine._settings.app)))
+        await until(lambda: bool(cloud.of(tmp_path.name)))
         leaving.cancel()
         await asyncio.wait([leaving])
     assert await replica.leases.all() == []
@@ -207,11 +208,11 @@ async def test_a_place_is_free_again_when_no_sandbox_could_be_made(cloud: Cloud,
 
 async def test_the_sandbox_that_readiness_uses_is_not_swept(cloud: Cloud) -> None:
     """No lease names it; looking again would cost a sandbox each time."""
-    stock, store = MemoryPool(), SessionStore(open_blobs("memory://"))
-    async with cloud.engine(stock, app="readiness") as engine:
+    stock, store, clock = MemoryPool(), SessionStore(open_blobs("memory://")), Clock()
+    async with cloud.engine(stock, clock=clock, app="readiness") as engine:
         assert (await Prober(engine, store, stock).look()).is_ready
         (used,) = cloud.of("readiness")
         for _ in range(2):
             assert await engine.sweep(set()) == 0
-            engine._nobodys = {name: since - 3600 for name, since in engine._nobodys.items()}
+            clock.let_pass(60)
         assert cloud.of("readiness") == {used}

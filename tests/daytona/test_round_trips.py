@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from librechat_code_interpreter.core.protocols import Sandbox
 from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
 from tests.daytona.cloud import Cloud, until
@@ -106,9 +104,8 @@ async def test_a_large_program_is_uploaded_first(cloud: Cloud, sandbox: Sandbox)
 async def test_destroying_is_one_call_in_the_background(cloud: Cloud, own: DaytonaEngine, sandbox: Sandbox) -> None:
     """Nobody waits for it."""
     with cloud.counting() as calls, cloud.set_to(latency_seconds=0.1):
-        began = asyncio.get_running_loop().time()
         await own.destroy(sandbox.id)
-        assert asyncio.get_running_loop().time() - began < 0.05
+        assert sandbox.id in cloud.sandboxes(), "it was waited for"
         await cloud.until_gone(sandbox.id)
     assert calls == ["DELETE /sandbox/{id}"]
 
@@ -116,8 +113,8 @@ async def test_destroying_is_one_call_in_the_background(cloud: Cloud, own: Dayto
 async def test_a_warm_sandbox_is_no_call(cloud: Cloud) -> None:
     """The session does not wait for Daytona; the next spare is made in the background."""
     async with cloud.engine(warm_sandboxes=1, app="warm") as engine:
-        await until(lambda: bool(engine._spares.ids))
-        (waiting,) = engine._spares.ids
+        await until(lambda: bool(engine.stats().warm))
+        (waiting,) = engine.stats().warm
         with cloud.counting() as calls:
             sandbox = await engine.create()
             assert calls == []

@@ -125,7 +125,7 @@ async def test_nothing_is_left_of_a_run_that_waited_for_too_long(own: DaytonaEng
     assert isinstance(pause, Pause)
 
     async def gone() -> bool:
-        left = await sandbox._pipe.shell("ls -d /tmp/.tools-* /tmp/.librechat-code/post-* 2> /dev/null", 10)
-        return left.strip() == ""
+        look = "ls -d /tmp/.tools-* /tmp/.librechat-code/post-* 2> /dev/null"
+        return (await sandbox.remote.process.exec(look, timeout=60)).result.strip() == ""
 
     await until(gone, "what it left is gone")

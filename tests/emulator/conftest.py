@@ -34,7 +34,7 @@ def only_emulator() -> Iterator[Emulator]:
 def emulator(only_emulator: Emulator) -> Iterator[Emulator]:
     only_emulator.forget_calls()
     yield only_emulator
-    only_emulator._admin("DELETE", "faults")
+    only_emulator.forget_faults()
     defaults = asdict(Settings())
     del defaults["api_key"]
     only_emulator.set(**defaults)
@@ -51,6 +51,6 @@ async def sdk(emulator: Emulator) -> AsyncIterator[AsyncDaytona]:
 @pytest.fixture
 async def sandbox(sdk: AsyncDaytona, emulator: Emulator) -> AsyncSandbox:
     """A started sandbox; the log begins after its creation."""
-    made = await sdk.create(CreateSandboxFromSnapshotParams(), timeout=20)
+    made = await sdk.create(CreateSandboxFromSnapshotParams(), timeout=60)
     emulator.forget_calls()
     return made

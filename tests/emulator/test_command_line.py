@@ -36,13 +36,13 @@ async def test_it_says_what_to_set_and_leaves_nothing_behind():
             assert admin.get("/__emulator/settings").json()["warm_create_seconds"] == 0.1
             emulator = Emulator(url, admin)
         async with emulator.sdk(key="k") as sdk:
-            sandbox = await sdk.create(CreateSandboxFromSnapshotParams(), timeout=20)
-            result = await sandbox.process.exec("setsid sleep 4242 </dev/null >/dev/null 2>&1 & echo hi", timeout=5)
+            sandbox = await sdk.create(CreateSandboxFromSnapshotParams(), timeout=60)
+            result = await sandbox.process.exec("setsid sleep 4242 </dev/null >/dev/null 2>&1 & echo hi", timeout=60)
         assert command_lines_with("sleep 4242")
         assert result.result == "hi\n"
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     assert not command_lines_with("sleep 4242")
 
 
@@ -50,6 +50,6 @@ async def test_it_says_what_to_set_and_leaves_nothing_behind():
 def test_it_refuses_to_start_with_a_reason(arguments: list[str], code: int):
     """Without a runtime, or with arguments that make no sense, it ends at once and says why."""
     process = start(*arguments)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == code
     assert said

@@ -21,7 +21,7 @@ async def test_many_files_go_up_and_come_down(sandbox: AsyncSandbox):
 
 async def test_a_name_with_a_control_character_comes_down_only(sandbox: AsyncSandbox):
     """The SDK downloads a file whose name has a newline, and refuses to upload one."""
-    await sandbox.process.exec("printf here > '/workspace/a\nb'", timeout=5)
+    await sandbox.process.exec("printf here > '/workspace/a\nb'", timeout=60)
     assert await sandbox.fs.download_file("/workspace/a\nb", 10) == b"here"
     with pytest.raises(DaytonaError, match="control character"):
         await sandbox.fs.upload_file(b"1", "/workspace/c\nd")
@@ -51,7 +51,7 @@ async def test_an_empty_file(sandbox: AsyncSandbox):
 async def test_a_large_file_streams(sandbox: AsyncSandbox):
     """5 MiB come through the stream in pieces, whole."""
     content = bytes(range(256)) * 20 * 1024
-    await sandbox.fs.upload_file_stream(content, "/tmp/large", timeout=20)
+    await sandbox.fs.upload_file_stream(content, "/tmp/large", timeout=60)
     chunks = [chunk async for chunk in await sandbox.fs.download_file_stream("/tmp/large", 20)]
     assert len(chunks) > 1
     assert b"".join(chunks) == content
@@ -86,13 +86,13 @@ async def test_move_delete_and_permissions(sandbox: AsyncSandbox):
 async def test_files_and_commands_see_the_same(sandbox: AsyncSandbox):
     """What is uploaded can be read by a command and the other way round; relative paths begin at home."""
     await sandbox.fs.upload_file(b"up", "note")
-    assert (await sandbox.process.exec("cat /home/daytona/note; printf down > /mnt/data/n", timeout=5)).result == "up"
+    assert (await sandbox.process.exec("cat /home/daytona/note; printf down > /mnt/data/n", timeout=60)).result == "up"
     assert await sandbox.fs.download_file("/mnt/data/n", 10) == b"down"
 
 
 async def test_a_link_leads_nowhere_outside(sandbox: AsyncSandbox):
     """A link to a file of the host is followed inside the sandbox, where there is no such file."""
-    await sandbox.process.exec("ln -s /etc/shadow /workspace/a; ln -s /proc/1/root/etc/shadow /workspace/b", timeout=5)
+    await sandbox.process.exec("ln -s /etc/shadow /workspace/a; ln -s /proc/1/root/etc/shadow /workspace/b", timeout=60)
     for name in ("a", "b"):
         with pytest.raises(DaytonaError):
             await sandbox.fs.download_file(f"/workspace/{name}", 10)
@@ -100,7 +100,7 @@ async def test_a_link_leads_nowhere_outside(sandbox: AsyncSandbox):
 
 async def test_a_pipe_is_refused_at_once(sandbox: AsyncSandbox):
     """A named pipe and a directory are errors and hang nobody."""
-    await sandbox.process.exec("mkfifo /workspace/p", timeout=5)
+    await sandbox.process.exec("mkfifo /workspace/p", timeout=60)
     for name in ("p", "."):
         with pytest.raises(DaytonaError):
             await sandbox.fs.download_file(f"/workspace/{name}", 10)
@@ -117,10 +117,10 @@ async def test_a_snapshot_may_lack_the_workspace(emulator: Emulator):
     """Without /workspace in the snapshot a command can make it, and /mnt/data as a link to it."""
     emulator.set(workspace=False)
     async with emulator.sdk() as sdk:
-        sandbox = await sdk.create(timeout=20)
+        sandbox = await sdk.create(timeout=60)
         with pytest.raises(DaytonaFileNotFoundError):
             await sandbox.fs.get_file_info("/workspace")
-        await sandbox.process.exec("mkdir -p /workspace && ln -s /workspace /mnt/data", timeout=5)
+        await sandbox.process.exec("mkdir -p /workspace && ln -s /workspace /mnt/data", timeout=60)
         await sandbox.fs.upload_file(b"1", "/mnt/data/a")
         assert (await sandbox.fs.get_file_info("/workspace/a")).size == 1
 

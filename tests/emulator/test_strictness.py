@@ -59,7 +59,7 @@ async def test_the_key_is_checked_everywhere(sandbox: AsyncSandbox, emulator: Em
         with pytest.raises(DaytonaAuthenticationError):
             await stranger.get(sandbox.id)
         with pytest.raises(DaytonaAuthenticationError):
-            await stranger.create(timeout=5)
+            await stranger.create(timeout=60)
     with emulator.raw() as client:
         path = f"/toolbox/{sandbox.id}/process/execute"
         assert client.post(path, json={"command": "true"}, headers={"Authorization": ""}).status_code == 401

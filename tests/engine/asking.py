@@ -15,7 +15,7 @@ from librechat_code_interpreter.core.protocols import Engine, Sandbox, Staged
 from librechat_code_interpreter.runner.endings import Ending
 from librechat_code_interpreter.runner.messages import Limits, Program, Reply, Request
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.01
 
 

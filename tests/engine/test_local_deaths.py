@@ -15,8 +15,8 @@ import pytest_asyncio
 from librechat_code_interpreter.core.errors import EngineUnavailable
 from librechat_code_interpreter.engines.local import selftest
 from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.isolate import start_isolated
 from librechat_code_interpreter.engines.local.jail_pool import Jail
-from librechat_code_interpreter.engines.local.readable import readable
 from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
 from librechat_code_interpreter.engines.local.zygote_client import Kind
 from librechat_code_interpreter.runner.endings import Ending
@@ -123,9 +123,16 @@ async def test_the_engine_outlives_its_zygotes(engine: LocalEngine) -> None:
 
 def _has_noticed(engine: LocalEngine) -> Callable[[], Awaitable[bool]]:
     async def noticed() -> bool:
-        return engine._zygotes is None or not engine._zygotes.is_alive
+        return engine.stats().zygote_pid is None
 
     return noticed
+
+
+def _has_full_pool(engine: LocalEngine) -> Callable[[], Awaitable[bool]]:
+    async def is_full() -> bool:
+        return engine.stats().is_pool_full
+
+    return is_full
 
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["bare", "loaded"])
@@ -186,25 +193,27 @@ async def test_a_sandbox_closed_while_its_jail_was_made(
 async def test_a_spare_jail_that_died_was_handed_out(engine: LocalEngine) -> None:
     """A run used to lose its first attempt to each spare that was killed while it waited."""
     await _with_one_retry(engine)
-    assert engine._standby is not None and engine._zygotes is not None
-    for kind in engine._zygotes.controls:
-        for jail in [*engine._standby._ready[kind], *(item.jail for item in engine._standby._furnished[kind])]:
-            jail.kill()
-            await readable(jail.pidfd)
+    await until(_has_full_pool(engine), "the pool is full")
+    spares = [pid for pid in processes.descendants(processes.outer_pid(engine)) if processes.depth(pid) == 3]
+    assert spares
+    for pid in spares:
+        with contextlib.suppress(ProcessLookupError):  # it died with the first process of its jail
+            processes.kill(pid)
+    await until_dead(*spares)
     for request in (python("print(1)"), python("import numpy; print(1)"), bash("echo 1")):
         assert await output(await engine.create(), request) == "1\n"
 
 
-async def test_a_death_that_the_loop_has_not_heard_of(engine: LocalEngine) -> None:
-    """A process that was reaped before anybody was told can still be stopped, and new zygotes take its place."""
-    await _with_one_retry(engine)
-    outer = processes.outer_pid(engine)
+async def test_a_death_that_the_loop_has_not_heard_of() -> None:
+    """Zygotes whose process was reaped before anybody was told can still be stopped."""
+    zygotes = await start_isolated(replace(SETTINGS, preload=()), has_memory_cgroup=False)
+    outer = zygotes.pid
+    assert outer is not None
     processes.kill(outer)
     with contextlib.suppress(ChildProcessError):  # the loop's own watcher was first
         os.waitpid(outer, 0)  # noqa: ASYNC222  the loop must hear nothing meanwhile
-    assert engine._zygotes is not None
-    await engine._zygotes.stop()
-    await _with_one_retry(engine)
+    await zygotes.stop()
+    assert not zygotes.is_alive
 
 
 async def test_right_after_the_death_runs_work(engine: LocalEngine) -> None:

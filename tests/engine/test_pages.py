@@ -12,6 +12,7 @@ import pytest
 
 from librechat_code_interpreter.engines.local.engine import LocalEngine
 from librechat_code_interpreter.engines.local.sandbox import LocalSandbox, kind_for
+from librechat_code_interpreter.engines.local.zygote_client import Kind
 from librechat_code_interpreter.runner.messages import Limits, Pause, Program, Request, Tool
 from tests.engine.asking import output, python, until
 from tests.engine.conformance.pauses import with_tools
@@ -58,7 +59,7 @@ async def test_most_of_what_a_run_writes_to_was_learnt() -> None:
 first, second = pages.learn("print(2 + 2)"), pages.learn("print(2 + 2)")
 print(json.dumps([
     [len(of(one)), len(of(one) & of(other))]
-    for one, other in ((first._runner, second._runner), (first._program, second._program))
+    for one, other in ((first.runner_ranges, second.runner_ranges), (first.program_ranges, second.program_ranges))
 ]))
 """
     for learnt, again in await _learn(code):
@@ -70,7 +71,7 @@ async def test_pages_copied_ahead_are_the_forks_own() -> None:
     """After the copying the kernel says of every learnt page that no other process has it; before, of few."""
     code = """
 learnt = pages.learn("print(2 + 2)")
-expected, (nothing, _) = of(learnt._program), os.pipe()
+expected, (nothing, _) = of(learnt.program_ranges), os.pipe()
 before = own_pages_after(lambda: None) & expected
 after = own_pages_after(lambda: learnt.program(nothing)) & expected
 print(json.dumps([len(expected), len(before), len(after)]))
@@ -86,7 +87,7 @@ async def test_a_request_ends_the_copying() -> None:
 learnt = pages.learn("print(2 + 2)")
 asked, ask = os.pipe()
 os.write(ask, b"!")
-expected = of(learnt._program)
+expected = of(learnt.program_ranges)
 before = own_pages_after(lambda: None) & expected
 after = own_pages_after(lambda: learnt.program(asked)) & expected
 print(json.dumps([len(expected), len(after - before)]))
@@ -97,7 +98,7 @@ print(json.dumps([len(expected), len(after - before)]))
 
 async def test_a_program_that_fails_teaches_nothing() -> None:
     """A rehearsal that goes wrong costs the start nothing but what could have been learnt."""
-    assert await _learn("print(len(pages.learn('raise SystemExit')._program))") == 0
+    assert await _learn("print(len(pages.learn('raise SystemExit').program_ranges))") == 0
 
 
 async def test_what_libraries_left_in_memory_is_let_go_and_found_again() -> None:
@@ -119,34 +120,34 @@ print(json.dumps([before, after, works, hashlib.sha256(b"").hexdigest()[:4]]))
 
 async def test_the_next_spare_has_time_when_all_is_quiet(engine: LocalEngine) -> None:
     """Spares are told by themselves once nothing is taken or made, and not while each processor has a run."""
-    standby = engine._standby
-    assert standby is not None
-    ready = standby._furnished["bare"]
+    pool = engine.pool
+    assert pool is not None
 
     async def has_time() -> bool:
-        return bool(ready) and ready[0].has_time
+        return any(spare.has_time for spare in pool.waiting("bare")[:1])
 
     await until(has_time, "the next spare has time")
-    ready[0].has_time = False
+    pool.waiting("bare")[0].has_time = False
     engine.running += 1000
-    standby._give_time()
-    assert not ready[0].has_time
+    pool.give_time()
+    assert not await has_time()
     engine.running -= 1000
-    standby._give_time()
+    pool.give_time()
     assert await has_time()
 
 
 async def test_a_run_may_come_while_its_jail_uses_its_time(engine: LocalEngine) -> None:
     """Whether the jail copies, has copied, or was told twice: the run is the same."""
-    standby = engine._standby
-    assert standby is not None
-    for kind, source in (("bare", "print(2 + 2)"), ("loaded", "import numpy; print(2 + 2)")):
+    pool = engine.pool
+    assert pool is not None
+    cases: tuple[tuple[Kind, str], ...] = (("bare", "print(2 + 2)"), ("loaded", "import numpy; print(2 + 2)"))
+    for kind, source in cases:
 
-        async def is_there(kind: str = kind) -> bool:
-            return bool(standby._furnished[kind])  # type: ignore[index]
+        async def is_there(kind: Kind = kind) -> bool:
+            return bool(pool.waiting(kind))
 
         await until(is_there, f"a spare of the {kind} kind")
-        for spare in standby._furnished[kind]:  # type: ignore[index]
+        for spare in pool.waiting(kind):
             spare.has_time = False
             spare.use_time()
         sandbox = await engine.create()

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from random import Random
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import orjson
 
@@ -21,6 +22,7 @@ from librechat_code_interpreter.core.inputs import Inputs
 from librechat_code_interpreter.core.run_result import result_of
 from librechat_code_interpreter.core.tasks import end
 from librechat_code_interpreter.core.tool_pauses import PausedRun
+from librechat_code_interpreter.engines.daytona import sandbox as daytona
 from librechat_code_interpreter.engines.daytona.sandbox import DaytonaSandbox
 from librechat_code_interpreter.engines.local.sandbox import exchange
 from librechat_code_interpreter.runner.endings import Ending
@@ -39,7 +41,7 @@ from librechat_code_interpreter.runner.serve import PAUSE, REPLY, STARTED, pack
 from librechat_code_interpreter.stores.session_store import SessionStore
 from tests.fuzz.mutations import cut, mutated
 
-WITHIN_SECONDS = 5
+WITHIN_SECONDS = 60
 REQUEST = Request(Program("", "main.py", "warm"), Limits(wall_seconds=1.0))
 FORGED: tuple[Any, ...] = (
     None, True, -1, 0, 1.5, 10**18, 10**30, "", "x", "\ud800", "ok", "lost", "../../etc/passwd", "/etc/passwd", "a\0b",
@@ -109,7 +111,7 @@ async def trouble(store: SessionStore, random: Random) -> str | None:
     try:
         async with asyncio.timeout(WITHIN_SECONDS):
             await _answered(store, await _heard(words, random))
-            await _answered(store, _heard_by_daytona(random))
+            await _answered(store, await _heard_by_daytona(random))
     except EngineUnavailable:
         return None
     except TimeoutError:
@@ -119,12 +121,23 @@ async def trouble(store: SessionStore, random: Random) -> str | None:
     return None
 
 
-def _heard_by_daytona(random: Random) -> Reply | Pause:
+async def _heard_by_daytona(random: Random) -> Reply | Pause:
     """Let the Daytona engine read a forged answer, whose frame is whole: the program knows the nonce."""
     answer: dict[str, Any] = random.choice(({"pause": pause()}, {"reply": reply(), "layout": Layout().to_json()}))
     _forge(answer if random.random() < 0.3 else answer.get("pause") or answer["reply"], random)
-    sandbox: Any = SimpleNamespace(id="s")
-    return DaytonaSandbox._heard(sandbox, answer, "key")
+    return await daytona_sandbox(answer).begin(REQUEST)
+
+
+def daytona_sandbox(answer: dict[str, Any]) -> DaytonaSandbox:
+    """Make a Daytona sandbox whose runner gives this answer to whatever it is asked."""
+
+    async def order(*_: Any, **__: Any) -> dict[str, Any]:
+        return answer
+
+    engine: Any = SimpleNamespace(calls=None, longest_run_seconds=1)
+    remote: Any = SimpleNamespace(id="s", cpu=1, memory=1)
+    with patch.object(daytona, "Pipe", lambda *_: SimpleNamespace(order=order)):
+        return DaytonaSandbox(engine, remote, is_baked=True, expires_at=0.0)
 
 
 async def _heard(words: bytes, random: Random) -> Reply | Pause:

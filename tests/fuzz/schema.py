@@ -50,7 +50,7 @@ def made_up(workdir: Path, way: Way, seconds: int) -> Outcome:
         done = subprocess.run(
             [
                 PROGRAM, "run", str(PAGE), "--url", f"http://{service.host}", "--checks", CHECKS, "--no-color",
-                "-H", way.header.format(key=service.api_key), "--max-time", str(seconds),
+                "-H", way.header.format(key=service.api_key), "--max-time", str(seconds), "--request-timeout", "60",
                 "--max-examples", "1000" if seconds < 100 else "100000",
             ],
             cwd=workdir, capture_output=True, text=True, check=False,

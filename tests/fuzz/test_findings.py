@@ -12,7 +12,6 @@ import pytest
 from librechat_code_interpreter.core import outputs
 from librechat_code_interpreter.core.inputs import Inputs
 from librechat_code_interpreter.core.untrusted import parse_reply
-from librechat_code_interpreter.engines.daytona.sandbox import DaytonaSandbox
 from librechat_code_interpreter.engines.local.sandbox import exchange
 from librechat_code_interpreter.runner.endings import Ending
 from librechat_code_interpreter.runner.messages import ChangedFile, Pause, Reply
@@ -30,14 +29,13 @@ from tests.fuzz import frames
     ],
     ids=repr,
 )  # fmt: skip
-def test_a_forged_reply_was_a_failure_of_the_service(forged: dict[str, Any]) -> None:
+async def test_a_forged_reply_was_a_failure_of_the_service(forged: dict[str, Any]) -> None:
     """A field that is missing, of another type, or fit for no answer makes the reply none, and the run a lost one."""
     with pytest.raises(ValueError):
         parse_reply(Reply, {"ending": "ok", **forged} if forged else forged)
-    sandbox: Any = SimpleNamespace(id="s")
     answer = {"reply": {"ending": "ok", **forged} if forged else forged, "layout": {}}
-    lost = DaytonaSandbox._heard(sandbox, answer, "")
-    assert isinstance(lost, Reply) and lost.ending is Ending.LOST
+    lost = await frames.daytona_sandbox(answer).exchange(frames.REQUEST)
+    assert lost.ending is Ending.LOST
 
 
 def test_a_forged_pause_with_endless_arguments_was_a_failure_of_the_service() -> None:

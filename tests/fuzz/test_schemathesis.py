@@ -11,7 +11,7 @@ import pytest
 from tests.fuzz import schema
 from tests.service import ROOT
 
-SECONDS = 30
+SECONDS = 18
 """For all ways together."""
 
 

@@ -10,7 +10,7 @@ from librechat_code_interpreter.core.errors import Busy, LeasesUnavailable
 from librechat_code_interpreter.core.ids import new_id
 from librechat_code_interpreter.core.protocols import Lease, Leases, SessionLock
 
-PLENTY_SECONDS = 20.0
+PLENTY_SECONDS = 60.0
 """A wait that ends by the event waited for, never by itself."""
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import redis
 
 PASSWORD = "the-password-of-these-tests"
-STARTED_WITHIN_SECONDS = 20
+STARTED_WITHIN_SECONDS = 60
 
 
 class RedisServer:

@@ -23,10 +23,10 @@ from tests.leases.redis_server import PASSWORD, RedisServer
 from tests.leases.waiting import until
 
 ROOT = Path(__file__).parents[2]
-SHORT_SECONDS = 0.6
+SHORT_SECONDS = 1.5
 """A lock that is renewed five times a second, and that a test can wait out."""
 
-QUICK_SECONDS = 0.3
+QUICK_SECONDS = 1.0
 """How long a test lets a hanging Redis take."""
 
 

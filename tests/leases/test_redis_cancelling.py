@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
+from librechat_code_interpreter.leases.scripts import PoolScript, Script
 
 from librechat_code_interpreter.core.errors import LeasesUnavailable
 from librechat_code_interpreter.core.ids import new_id
 from librechat_code_interpreter.core.protocols import Lease
+from librechat_code_interpreter.leases.connection import Connection
 from tests.leases.conformance import PLENTY_SECONDS
 from tests.leases.conftest import Replica
 
@@ -20,8 +23,11 @@ async def test_a_renewal_that_swallows_its_cancellation_ends(replica: Replica, m
     leases, session, renewing = replica(lock_seconds=RENEWED_OFTEN_SECONDS), new_id(), asyncio.Event()
 
     swallowed: list[BaseException] = []
+    usual = Connection.run
 
-    async def hang(*_: object) -> None:
+    async def run(self: Connection, script: Script | PoolScript, keys: list[str], args: list[Any]) -> Any:
+        if script is not Script.RENEW:
+            return await usual(self, script, keys, args)
         renewing.set()
         try:
             await asyncio.Event().wait()
@@ -34,7 +40,7 @@ async def test_a_renewal_that_swallows_its_cancellation_ends(replica: Replica, m
     async def hold() -> None:
         async with leases.hold(session, 0) as hold:
             await leases.keep(hold, Lease(session, "box"))
-            monkeypatch.setattr(leases, "_run_fenced", hang)
+            monkeypatch.setattr(Connection, "run", run)
             await renewing.wait()
 
     async with asyncio.timeout(PLENTY_SECONDS):

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any
 
 import pytest
@@ -30,22 +30,16 @@ def record(
     return logging.LogRecord(name, logging.WARNING, "", 0, message, args, more.get("exc_info"))
 
 
-@contextmanager
-def on_a_trail(request_id: str) -> Iterator[request_context.RequestContext]:
-    """Do something as if a request had asked for it."""
-    token = request_context._current.set(None)
-    try:
-        yield request_context.begin(request_id)
-    finally:
-        request_context._current.reset(token)
-
-
 def test_a_line_names_request_session_and_run() -> None:
     """What is logged on a request's trail says so, in either format; what is not, does not."""
-    with on_a_trail("r1") as ours:
+
+    def log() -> list[str]:
+        ours = request_context.begin("r1")
         ours.session_id, ours.run_id = "s1", "n1"
-        line = json.loads(LineFormatter(json_line).format(record("it %s", "went wrong")))
-        text = LineFormatter(readable_line).format(record("it %s", "went wrong"))
+        return [LineFormatter(form).format(record("it %s", "went wrong")) for form in (json_line, readable_line)]
+
+    written, text = copy_context().run(log)
+    line = json.loads(written)
     assert line.pop("time").endswith("Z")
     assert line == {
         "level": "WARNING", "logger": "librechat_code_interpreter.some", "message": "it went wrong",
@@ -64,8 +58,11 @@ async def test_tasks_are_on_the_trail_of_who_started_them() -> None:
     async def work() -> str:
         return LineFormatter(readable_line).format(record("working"))
 
-    with on_a_trail("r2"):
-        assert "request_id=r2" in await asyncio.create_task(work())
+    async def answer() -> str:
+        request_context.begin("r2")
+        return await asyncio.create_task(work())
+
+    assert "request_id=r2" in await asyncio.create_task(answer())
 
 
 def test_a_traceback_is_part_of_its_json_line() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from bench.scripted import ScriptedEngine
 from librechat_code_interpreter.core.events import Events, PoolWhole
+from librechat_code_interpreter.engines.local.engine import LocalEngine
 from librechat_code_interpreter.telemetry.figures import Histogram
 from librechat_code_interpreter.telemetry.metrics import Metrics
 from tests.contract.caller import Caller, refs_to
@@ -114,7 +115,7 @@ async def test_after_a_burst_the_pools_are_whole_again(service: Service, caller:
     whole = asyncio.Event()
     service.parts.events.on(PoolWhole, lambda _: whole.set())
     await asyncio.gather(*(caller.exec("print(1)") for _ in range(6)))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await whole.wait()
     await settled(service, caller)
     after = await scrape(caller.http)
@@ -137,8 +138,9 @@ async def test_after_a_burst_the_pools_are_whole_again(service: Service, caller:
 
 async def settled(service: Service, caller: Caller) -> None:
     """Wait until every pool of the engine is full."""
-    engine: Any = service.parts.engine
-    await until(lambda: engine._standby._is_whole() and engine._standby._short_since is None)
+    engine = service.parts.engine
+    assert isinstance(engine, LocalEngine)
+    await until(lambda: engine.stats().is_pool_full)
 
 
 async def test_spares_come_back_while_a_long_program_runs(service: Service, caller: Caller) -> None:
@@ -146,8 +148,9 @@ async def test_spares_come_back_while_a_long_program_runs(service: Service, call
     await settled(service, caller)
     asking = asyncio.ensure_future(caller.exec("import time; time.sleep(300)", timeout=300_000))
     await until(lambda: service.parts.runs.admission.running == 1)
-    engine: Any = service.parts.engine
-    await until(lambda: not engine._standby._is_whole())
+    engine = service.parts.engine
+    assert isinstance(engine, LocalEngine)
+    await until(lambda: not engine.stats().is_pool_full)
     await settled(service, caller)
     assert not asking.done()
     asking.cancel()

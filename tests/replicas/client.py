@@ -12,7 +12,7 @@ import httpx
 
 Json = dict[str, Any]
 T = TypeVar("T")
-ANSWER_SECONDS = 60
+ANSWER_SECONDS = 120
 ATTEMPTS = 40
 PAUSE_SECONDS = 1.0
 """Between two attempts; what Retry-After says counts where it is less."""

@@ -10,7 +10,6 @@ from enum import Enum
 from functools import partial
 
 from tests.replicas.client import Broken, Client, Json, Refused, until_answered
-from tests.replicas.times import EXEC_SECONDS
 
 TURNS = 5
 UPLOAD_BEFORE_TURNS = (0, 2)
@@ -116,7 +115,7 @@ class Conversation:
         repeats = 20_000 if self.number % 10 == 0 else 10
         try:
             request = self._request(turn, mark, repeats)
-            answer = await self.client.ask("exec", "POST", "/exec", json=request, timeout=EXEC_SECONDS)
+            answer = await self.client.ask("exec", "POST", "/exec", json=request)
         except Refused:
             self.memory.fates[mark] = Fate.REFUSED
             raise

@@ -22,7 +22,7 @@ from tests.stores.moto_server import BUCKET, MotoServer, environment
 
 ROOT: Final = Path(__file__).parents[2]
 API_KEY: Final = "the-key-of-these-tests"
-READY_WITHIN_SECONDS: Final = 60
+READY_WITHIN_SECONDS: Final = 120
 STOPPED_WITHIN_SECONDS: Final = 40
 _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -17,8 +17,13 @@ class Backend:
 
     port: int
     served: int = 0
-    open: int = 0
     refused: int = 0
+    serving: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def open(self) -> int:
+        """Count the connections that are open."""
+        return len(self.serving)
 
 
 class Balancer:
@@ -38,22 +43,24 @@ class Balancer:
         assert task is not None
         self._serving.add(task)
         try:
-            await self._pass_on(reader, writer)
+            await self._pass_on(reader, writer, task)
         finally:
             self._serving.discard(task)
             await _close(writer)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, task: asyncio.Task[None]
+    ) -> None:
         found = await self._connect()
         if found is None:
             return
         backend, from_replica, to_replica = found
-        backend.open += 1
+        backend.serving.add(task)
         asking = asyncio.create_task(_pump(reader, to_replica))
         try:
             await _pump(from_replica, writer)
         finally:
-            backend.open -= 1
+            backend.serving.discard(task)
             asking.cancel()
             await asyncio.wait([asking])
             await _close(to_replica)
@@ -70,6 +77,11 @@ class Balancer:
             backend.served += 1
             return backend, *streams
         return None
+
+    def leave(self, backend: Backend) -> None:
+        """End all connections to a replica, as users do who wait no longer."""
+        for task in backend.serving:
+            task.cancel()
 
     async def close(self) -> None:
         """Break what is left."""

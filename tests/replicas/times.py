@@ -15,8 +15,8 @@ LOCK_SECONDS = 5.0
 PAUSED_SECONDS = 8
 """Longer than a lock: others take the sessions of a replica that hangs."""
 
-EXEC_SECONDS = 6.0
-"""How long a user waits before trying again: shorter than a replica hangs."""
+GIVE_UP_SECONDS = 4
+"""After this time users leave a replica that hangs, and try again: before it goes on."""
 
-EMPTY_WITHIN_SECONDS = 60
+EMPTY_WITHIN_SECONDS = 120
 """All of the above, and what the deletes take on a busy machine."""

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,7 +59,18 @@ again.
 TRUSTED_SECONDS = 60.0
 """A warm sandbox that answered within this time is handed out without a check."""
 
-_PAGE = 100
+PAGE_SIZE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """Ids of sandboxes without a session, as this process knows them."""
+
+    warm: frozenset[str]
+    """Those that this process made for the warm pool; another replica may have taken one recently."""
+
+    ownerless: frozenset[str]
+    """Those that the last sweep found without an owner."""
 
 
 class DaytonaEngine:
@@ -66,9 +78,14 @@ class DaytonaEngine:
 
     name = "daytona"
 
-    def __init__(self, settings: DaytonaSettings, stock: SharedPool, events: Events | None = None) -> None:
+    def __init__(
+        self, settings: DaytonaSettings, stock: SharedPool, events: Events | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        """``clock`` measures for how long a sandbox has had no owner, in seconds."""
         events = Events() if events is None else events
         self._settings = settings
+        self._clock = clock
         self.calls = Calls(events)
         self._stock = stock
         self._instance = secrets.token_hex(6)
@@ -79,7 +96,7 @@ class DaytonaEngine:
         self._background: set[asyncio.Future[Any]] = set()
         self._tending: asyncio.Task[None] | None = None
         self._nobodys: dict[str, float] = {}
-        """Sandboxes without a known owner; value: first time seen so (monotonic seconds)."""
+        """Sandboxes without a known owner; value: first time seen so (seconds of the clock)."""
         self._spares = WarmPool(
             settings.warm_sandboxes, stock, self._make_spare, self._attach, self.destroy, events,
             make_seconds=self._create_seconds + PREPARE_SECONDS,
@@ -90,6 +107,10 @@ class DaytonaEngine:
     def warnings(self) -> list[str]:
         """Warnings for the operator."""
         return [] if self._trouble is None else [f"Daytona: {self._trouble}"]
+
+    def stats(self) -> EngineStats:
+        """Return the sandboxes that are in no session."""
+        return EngineStats(frozenset(self._spares.ids), frozenset(self._nobodys))
 
     @property
     def _client(self) -> AsyncDaytona:
@@ -346,7 +367,7 @@ class DaytonaEngine:
             self._forget_all_but(leased | kept)
             return sum([await self._delete(sandbox_id, None) for sandbox_id in list(self._doomed)])
         try:
-            listed = {remote.id: remote for remote in await self._list(_PAGE)}
+            listed = {remote.id: remote for remote in await self._list(PAGE_SIZE)}
         except DaytonaError as error:
             raise errors.refusal(error, "list the sandboxes") from error
         self._forget_all_but(listed.keys() | leased)
@@ -356,7 +377,7 @@ class DaytonaEngine:
     async def _delete_orphans(self, listed: dict[str, AsyncSandbox], owned: set[str]) -> int:
         again = [listed.get(sandbox_id) for sandbox_id in list(self._doomed)]
         nobodys = [sandbox_id for sandbox_id, remote in listed.items() if self._is_nobodys(remote, owned)]
-        now = time.monotonic()
+        now = self._clock()
         self._nobodys = {sandbox_id: self._nobodys.get(sandbox_id, now) for sandbox_id in nobodys}
         patience = self._create_seconds + PREPARE_SECONDS + ORPHAN_SECONDS
         orphans = [listed[name] for name, since in self._nobodys.items() if now - since >= patience]

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
 from typing import TypeVar
 
 from librechat_code_interpreter.core.errors import EngineUnavailable
@@ -34,6 +35,19 @@ _ANSWER_FIRST_SECONDS = 0.003
 _PROCESSORS = len(os.sched_getaffinity(0))
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """What the engine holds at one moment."""
+
+    zygote_pid: int | None
+    """Process id of the outer jail; ``None`` if the zygotes are dead."""
+
+    sandboxes: int
+    is_pool_full: bool
+    control_groups: int
+    """Number of groups made for jails, less those that wait for reuse."""
 
 
 class LocalEngine:
@@ -73,6 +87,20 @@ class LocalEngine:
         if self._settings.runtime is None:
             told.append("no sandbox runtime: Python has no packages and JavaScript is missing; run `make install`")
         return told
+
+    @property
+    def pool(self) -> JailPool | None:
+        """The warm pool; another one after a restart of the zygotes, ``None`` before the start."""
+        return self._standby
+
+    def stats(self) -> EngineStats:
+        """Return what the engine holds now."""
+        return EngineStats(
+            zygote_pid=self._zygotes.pid if self._zygotes is not None and self._zygotes.is_alive else None,
+            sandboxes=len(self._sandboxes),
+            is_pool_full=self._standby is not None and self._standby.is_full,
+            control_groups=self._cgroups.count_held() if self._cgroups is not None else 0,
+        )
 
     @property
     def watched_memory(self) -> int | None:

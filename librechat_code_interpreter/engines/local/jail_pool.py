@@ -141,6 +141,15 @@ class JailPool:
         self._wanted = asyncio.Event()
         self._wanted.set()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no jail is missing, and the end of the last shortage has been reported."""
+        return self._is_whole() and self._short_since is None
+
+    def waiting(self, kind: Kind) -> list[PreparedJail]:
+        """Return the prepared jails of a kind, the next one first."""
+        return list(self._furnished[kind])
+
     async def take(self, kind: Kind) -> Jail:
         """Take a ready jail, or make one. Raises ``EngineUnavailable``."""
         if kind not in self._ready:
@@ -210,9 +219,9 @@ class JailPool:
     def _wait_for_quiet(self) -> None:
         if self._quiet is not None:
             self._quiet.cancel()
-        self._quiet = asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._give_time)
+        self._quiet = asyncio.get_running_loop().call_later(_QUIET_SECONDS, self.give_time)
 
-    def _give_time(self) -> None:
+    def give_time(self) -> None:
         """Allow the next jail of each kind to copy its memory ahead, if that takes nothing from a run."""
         if self._has_idle_processor():
             for ready in self._furnished.values():

@@ -99,6 +99,11 @@ class LocalSandbox:
         return 0.0 if self._jails else time.monotonic() - self._used_at
 
     @property
+    def place(self) -> Place:
+        """Where programs find their directories."""
+        return self._place
+
+    @property
     def runner_pids(self) -> list[int]:
         """Process ids, as the host sees them, of the first process of each jail in which a program runs now."""
         return [jail.pid for jail in self._jails]

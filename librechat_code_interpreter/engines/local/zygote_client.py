@@ -122,6 +122,11 @@ class ZygoteClient:
         self.controls: dict[Kind, Control] = {}
 
     @property
+    def pid(self) -> int | None:
+        """Process id of the outer jail; ``None`` before the start."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def is_alive(self) -> bool:
         """Whether the outer jail still runs and every zygote answers."""
         if self._process is None or self._process.returncode is not None or not self.controls:

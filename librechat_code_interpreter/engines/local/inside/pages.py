@@ -43,16 +43,16 @@ class Pages:
 
     def __init__(self, runner: bytes = b"", program: bytes = b"") -> None:
         """Unpack the pairs, as ``_ranges`` packs them."""
-        self._runner = array.array("Q", runner)
-        self._program = array.array("Q", program)
+        self.runner_ranges = array.array("Q", runner)
+        self.program_ranges = array.array("Q", program)
 
     def runner(self, until: int) -> None:
         """Copy the runner's pages; stop when the descriptor ``until`` has something to read."""
-        _copy(self._runner, until)
+        _copy(self.runner_ranges, until)
 
     def program(self, until: int) -> None:
         """Copy the program's pages in the same way."""
-        _copy(self._program, until)
+        _copy(self.program_ranges, until)
 
 
 def _copy(ranges: array.array[int], until: int) -> None:
