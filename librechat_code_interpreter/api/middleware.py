@@ -6,13 +6,13 @@ Plain ASGI, so that uploads and downloads are streamed unchanged.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from librechat_code_interpreter.api import routes
 from librechat_code_interpreter.api.auth import Credentials, form_of
 from librechat_code_interpreter.api.client_fingerprint import LIBRECHAT, signs_of_call
 from librechat_code_interpreter.api.errors import error_response
@@ -32,24 +32,9 @@ PROFILE = "default"
 TOO_LARGE = 413
 PROFILE_HEADER = "X-CodeAPI-Execution-Profile"
 _KNOWN_PROFILES = frozenset({"default", "stateful"})
-_STREAMED = frozenset({"/upload", "/upload/batch"})
-PUBLIC = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json", "/metrics", "/console"})
-"""Routes without a credential check here; those that need one check it themselves."""
-
-_PUBLIC_BELOW = ("/docs", "/swagger/", "/console/page/")
-_TOLD = frozenset({"/exec", "/exec/programmatic", "/upload", "/upload/batch"})
-_TOLD_CHARS = 80
-_DISCARDED_BYTES = 128 * 1024 * 1024
-_DISCARDED_SECONDS = 5.0
-_SLASHES = re.compile("/+")
-
-
-def plain_path(path: str) -> str:
-    """Return the route's path: one slash between names, without the ``/v1`` prefix (K1)."""
-    path = _SLASHES.sub("/", path)
-    if path == "/v1" or path.startswith("/v1/"):
-        path = path[3:]
-    return path or "/"
+_MAX_USER_AGENT_CHARS = 80
+_MAX_DISCARDED_BYTES = 128 * 1024 * 1024
+_MAX_DISCARD_SECONDS = 5.0
 
 
 class AccessMiddleware:
@@ -69,9 +54,9 @@ class AccessMiddleware:
             await self._app(scope, receive, send)
             return
         sent_path: str = scope["path"]
-        path = plain_path(sent_path)
+        path = routes.plain_path(sent_path)
         scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
-        body = _Body(receive, None if path in _STREAMED else self._body_max_bytes)
+        body = _Body(receive, None if routes.is_streamed(path) else self._body_max_bytes)
         answer = _Answer(send, body)
         self._traffic.enter()
         try:
@@ -88,22 +73,22 @@ class AccessMiddleware:
 
     def _admit(self, scope: Scope, headers: Headers, body: _Body, sent_path: str) -> None:
         path: str = scope["path"]
-        if path not in PUBLIC and not path.startswith(_PUBLIC_BELOW):
+        if not routes.is_public(path):
             scope.setdefault("state", {})["principal"] = self._identify(sent_path, path, headers)
         _check_profile(headers.get("x-codeapi-expected-profile"))
         body.check_announced(headers.get("content-length"))
 
     def _identify(self, sent_path: str, path: str, headers: Headers) -> Principal:
-        user_agent = headers.get("user-agent", "")
+        user_agent = headers.get("user-agent", "")[:_MAX_USER_AGENT_CHARS]
         try:
             principal = self._credentials.identify(headers)
         except Unauthorized as error:
-            route = path if path in _TOLD else "other"
-            self._events.tell(Refused(time.time(), error.message, form_of(headers), route, user_agent[:_TOLD_CHARS]))
+            route = routes.fixed_path_of(path)
+            self._events.tell(Refused(time.time(), error.message, form_of(headers), route, user_agent))
             raise
         if user_agent.startswith(LIBRECHAT):
             signs = signs_of_call(sent_path, path, headers, principal)
-            self._events.tell(LibreChatSpoke(time.time(), user_agent[:_TOLD_CHARS], signs))
+            self._events.tell(LibreChatSpoke(time.time(), user_agent, signs))
         return principal
 
 
@@ -143,9 +128,9 @@ class _Body:
 
         A client that is still sending when the connection closes sees a reset instead of the response.
         """
-        allowed = self._seen + _DISCARDED_BYTES
+        allowed = self._seen + _MAX_DISCARDED_BYTES
         try:
-            async with asyncio.timeout(_DISCARDED_SECONDS):
+            async with asyncio.timeout(_MAX_DISCARD_SECONDS):
                 while not self._is_complete and self._seen < allowed:
                     await self._next()
         except TimeoutError:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from librechat_code_interpreter.api import routes
 from librechat_code_interpreter.api.client_fingerprint import LIBRECHAT
 from librechat_code_interpreter.core import request_context
 from librechat_code_interpreter.core.events import Answered, Events
@@ -49,13 +50,6 @@ uses that socket by then (K2).
 
 _OURS = frozenset(name for name, _ in (*_PAGE, *_DATA, _CLOSE))
 _LIBRECHAT = LIBRECHAT.encode("ascii")
-_FIRST_NAME = re.compile(r"/*(?:v1/+)?([a-z.]*)")
-_PAGES = frozenset({"docs", "swagger", "console"})
-ROUTES = _PAGES | {
-    "exec", "upload", "files", "sessions", "download", "languages", "health", "healthz", "readyz", "metrics",
-    "openapi.json", "console",
-}  # fmt: skip
-"""First path segments that are reported by name; every other one is reported as ``other``."""
 
 
 class RequestIdMiddleware:
@@ -71,7 +65,8 @@ class RequestIdMiddleware:
             return
         began = time.perf_counter()
         request_id = _asked_id(scope["headers"]) or new_number()
-        headers = _PAGE if (route := first_name(scope["path"])) in _PAGES else _DATA
+        route = routes.name_of(routes.plain_path(scope["path"]))
+        headers = _PAGE if route in routes.PAGE_NAMES else _DATA
         if is_librechat(scope["headers"]):
             headers = (*headers, _CLOSE)
         request_context.begin(request_id)
@@ -79,9 +74,7 @@ class RequestIdMiddleware:
         try:
             await self.app(scope, receive, answer)
         finally:
-            self._events.tell(
-                Answered(route if route in ROUTES else "other", answer.status, time.perf_counter() - began)
-            )
+            self._events.tell(Answered(route, answer.status, time.perf_counter() - began))
 
 
 class _Answer:
@@ -116,9 +109,3 @@ def _asked_id(headers: Iterable[Header]) -> str:
         if name == REQUEST_ID:
             return value.decode("ascii") if _ACCEPTED_ID.fullmatch(value) else ""
     return ""
-
-
-def first_name(path: str) -> str:
-    """Return the first segment of a path without ``/v1``."""
-    found = _FIRST_NAME.match(path)
-    return found[1] if found else ""

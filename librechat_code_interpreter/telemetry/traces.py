@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Self
 
 from opentelemetry.context import Context
@@ -30,10 +30,6 @@ EXPORT_SECONDS = 5
 _OURS = ("ok", "exit", "signal", "time", "memory", "output", "paused", "cancelled")
 _SHORT = "code_interpreter."
 
-_WORDS = frozenset(
-    {"exec", "programmatic", "cancel", "upload", "batch", "files", "sessions", "objects", "download", "languages"}
-)
-
 Attributes = Mapping[str, str | int | float]
 
 
@@ -50,12 +46,15 @@ class Traces:
         events.on(EngineCalled, self._engine_called)
         events.on(StoreCalled, self._store_called)
 
-    def around(self, app: ASGIApp) -> ASGIApp:
-        """Add a span around each request, below the caller's if the request has a ``traceparent``."""
+    def around(self, app: ASGIApp, words: Collection[str]) -> ASGIApp:
+        """Add a span around each request, below the caller's if the request has a ``traceparent``.
+
+        Its name consists of those parts of the path that are in ``words``; without any, there is no span.
+        """
 
         async def traced(scope: Scope, receive: Receive, send: Send) -> None:
-            name = _name_of(scope["path"]) if scope["type"] == "http" else "/"
-            if name == "/":  # health and metrics are requested every few seconds
+            name = _name_of(scope["path"], words) if scope["type"] == "http" else "/"
+            if name == "/":
                 await app(scope, receive, send)
                 return
             with self._tracer.start_as_current_span(
@@ -122,9 +121,8 @@ def _parent(scope: Scope) -> Context:
     return TraceContextTextMapPropagator().extract(headers, Context())
 
 
-def _name_of(path: str) -> str:
-    """Build the span's name from the known words of a path; ids and unknown parts are omitted."""
-    return "/" + "/".join(part for part in path.split("/") if part in _WORDS)
+def _name_of(path: str, words: Collection[str]) -> str:
+    return "/" + "/".join(part for part in path.split("/") if part in words)
 
 
 def _attributes_of(run: FinishedRun) -> Attributes:
