@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from attack.__main__ import argument_parser
-from librechat_code_interpreter.api.errors import _WORDS, STATUS
+from librechat_code_interpreter.api.errors import HTTP_ERRORS, STATUS
 from librechat_code_interpreter.api.routes import ROUTES
 from librechat_code_interpreter.cli import doctor, execute, serve
 from librechat_code_interpreter.core import errors
@@ -48,7 +48,7 @@ def test_every_error_code_has_its_line() -> None:
     family = [
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ServiceError)
     ]
-    codes = {kind.code for kind in family} | {code for code, _ in _WORDS.values()}
+    codes = {kind.code for kind in family} | {code for code, _ in HTTP_ERRORS.values()}
     assert [code for code in sorted(codes) if f"`{code}`" not in text] == []
     assert all(any(issubclass(kind, known) for known in STATUS) for kind in family if kind is not errors.ServiceError)
 

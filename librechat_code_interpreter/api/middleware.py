@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from librechat_code_interpreter.api import routes
-from librechat_code_interpreter.api.auth import Credentials, form_of
+from librechat_code_interpreter.api.auth import Credentials, credential_form
 from librechat_code_interpreter.api.client_fingerprint import LIBRECHAT, signs_of_call
 from librechat_code_interpreter.api.errors import error_response
 from librechat_code_interpreter.api.in_flight import InFlightRequests
@@ -41,10 +41,10 @@ class AccessMiddleware:
     """Passes requests to the application, or responds with an error."""
 
     def __init__(
-        self, app: ASGIApp, credentials: Credentials, body_max_bytes: int, traffic: InFlightRequests, events: Events
+        self, app: ASGIApp, credentials: Credentials, body_max_bytes: int, in_flight: InFlightRequests, events: Events
     ) -> None:
         self._app = app
-        self._traffic = traffic
+        self._in_flight = in_flight
         self._events = events
         self._credentials = credentials
         self._body_max_bytes = body_max_bytes
@@ -57,21 +57,21 @@ class AccessMiddleware:
         path = routes.plain_path(sent_path)
         scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
         body = _Body(receive, None if routes.is_streamed(path) else self._body_max_bytes)
-        answer = _Answer(send, body)
-        self._traffic.enter()
+        sender = _ResponseSender(send, body)
+        self._in_flight.enter()
         try:
-            self._admit(scope, Headers(scope=scope), body, sent_path)
-            await self._app(scope, body, answer)
+            self._check(scope, Headers(scope=scope), body, sent_path)
+            await self._app(scope, body, sender)
         except ServiceError as error:  # raised above, before any response began
-            await error_response(error)(scope, receive, answer)
+            await error_response(error)(scope, receive, sender)
         except asyncio.CancelledError:
-            if answer.has_begun or not self._traffic.is_broken_off:
+            if sender.has_started or not self._in_flight.is_broken_off:
                 raise
-            await error_response(Draining("The service is stopping."))(scope, receive, answer.stamped)
+            await error_response(Draining("The service is stopping."))(scope, receive, sender.stamped)
         finally:
-            self._traffic.leave()
+            self._in_flight.leave()
 
-    def _admit(self, scope: Scope, headers: Headers, body: _Body, sent_path: str) -> None:
+    def _check(self, scope: Scope, headers: Headers, body: _Body, sent_path: str) -> None:
         path: str = scope["path"]
         if not routes.is_public(path):
             scope.setdefault("state", {})["principal"] = self._identify(sent_path, path, headers)
@@ -84,7 +84,7 @@ class AccessMiddleware:
             principal = self._credentials.identify(headers)
         except Unauthorized as error:
             route = routes.fixed_path_of(path)
-            self._events.tell(Refused(time.time(), error.message, form_of(headers), route, user_agent))
+            self._events.tell(Refused(time.time(), error.message, credential_form(headers), route, user_agent))
             raise
         if user_agent.startswith(LIBRECHAT):
             signs = signs_of_call(sent_path, path, headers, principal)
@@ -98,7 +98,7 @@ class _Body:
     def __init__(self, receive: Receive, max_bytes: int | None) -> None:
         self._receive = receive
         self._max_bytes = max_bytes
-        self._seen = 0
+        self._received_bytes = 0
         self._is_complete = False
 
     def check_announced(self, length: str | None) -> None:
@@ -108,18 +108,18 @@ class _Body:
     @property
     def excess(self) -> TooLarge | None:
         """Error for a body that exceeded the limit, else ``None``."""
-        is_over = self._max_bytes is not None and self._seen > self._max_bytes
+        is_over = self._max_bytes is not None and self._received_bytes > self._max_bytes
         return self._too_large() if is_over else None
 
     async def __call__(self) -> Message:
         message = await self._next()
-        if self.excess:  # the application sees a disconnect; ``_Answer`` sends the real error
+        if self.excess:  # the application sees a disconnect; ``_ResponseSender`` sends the real error
             return {"type": "http.disconnect"}
         return message
 
     async def _next(self) -> Message:
         message = await self._receive()
-        self._seen += len(message.get("body", b""))
+        self._received_bytes += len(message.get("body", b""))
         self._is_complete = not message.get("more_body", False)
         return message
 
@@ -128,10 +128,10 @@ class _Body:
 
         A client that is still sending when the connection closes sees a reset instead of the response.
         """
-        allowed = self._seen + _MAX_DISCARDED_BYTES
+        allowed = self._received_bytes + _MAX_DISCARDED_BYTES
         try:
             async with asyncio.timeout(_MAX_DISCARD_SECONDS):
-                while not self._is_complete and self._seen < allowed:
+                while not self._is_complete and self._received_bytes < allowed:
                     await self._next()
         except TimeoutError:
             return
@@ -145,20 +145,20 @@ def _check_profile(expected: str | None) -> None:
     if expected in (None, "", PROFILE):
         return
     if expected not in _KNOWN_PROFILES:
-        raise UnknownProfile("X-CodeAPI-Expected-Profile names no known profile.")
+        raise UnknownProfile("X-CodeAPI-Expected-Profile: unknown profile.")
     raise ProfileMismatch(
         f"This deployment serves the profile '{PROFILE}' only.", expected=expected or "", actual=PROFILE
     )
 
 
-class _Answer:
+class _ResponseSender:
     """Sends the application's response with our header, or an error in its place if the body was too large."""
 
     def __init__(self, send: Send, body: _Body) -> None:
         self._send = send
         self._body = body
         self._is_replaced = False
-        self.has_begun = False
+        self.has_started = False
 
     async def __call__(self, message: Message) -> None:
         if self._is_replaced:
@@ -173,7 +173,7 @@ class _Answer:
 
     async def stamped(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.has_begun = True
+            self.has_started = True
             MutableHeaders(scope=message)[PROFILE_HEADER] = PROFILE
         await self._send(message)
 

@@ -43,6 +43,12 @@ async def test_every_route_refuses_callers_without_the_key(
     assert answer.json()["error"] == "unauthorized"
 
 
+@pytest.mark.parametrize("path", ["/docs/x", "/docsx", "/swagger/x", "/console/x", "/healthz/x", "/metrics/x", "/x"])
+async def test_no_path_beside_a_public_one_is_public(service: Service, path: str) -> None:
+    """K5: what the route table does not name needs the key, so nobody can find out what is there."""
+    assert (await service.http().get(path)).status_code == 401
+
+
 @pytest.mark.parametrize("headers", [{"X-API-Key": API_KEY}, {"Authorization": f"Bearer {API_KEY}"}])
 async def test_the_key_is_taken_in_either_header(service: Service, headers: dict[str, str]) -> None:
     """K5: X-API-Key, or Authorization: Bearer."""
