@@ -20,6 +20,7 @@ from librechat_code_interpreter.api.auth import Credentials
 from librechat_code_interpreter.api.in_flight import InFlightRequests
 from librechat_code_interpreter.api.middleware import AccessMiddleware
 from librechat_code_interpreter.api.request_id import RequestIdMiddleware
+from librechat_code_interpreter.api.routes import SPAN_WORDS
 from librechat_code_interpreter.console import routes as console
 from librechat_code_interpreter.console.overview import Bounds, Overview
 from librechat_code_interpreter.console.sessions import Sessions
@@ -79,7 +80,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> ASGIApp:
         lifespan,
     )
     gate = AccessMiddleware(app, credentials, settings.request_body_max_bytes, traffic, parts.events)
-    return RequestIdMiddleware(traces.around(gate) if traces else gate, parts.events)
+    return RequestIdMiddleware(traces.around(gate, SPAN_WORDS) if traces else gate, parts.events)
 
 
 def _traces(parts: Parts, settings: Settings) -> Traces | None:

@@ -227,8 +227,8 @@ def test_tenants_are_different_principals() -> None:
 def test_alg_none(none: str) -> None:
     """K7: an unsigned token is refused, however it spells `none`, and with any signature."""
     unsigned = forged({"alg": none, "typ": "JWT", "kid": "k1"})
-    assert "token is refused" in refusal(signed(), bearer(unsigned))
-    assert "token is refused" in refusal(signed(), bearer(unsigned + segment(b"x" * 64)))
+    assert "invalid token" in refusal(signed(), bearer(unsigned))
+    assert "invalid token" in refusal(signed(), bearer(unsigned + segment(b"x" * 64)))
 
 
 def test_hs256_with_the_public_key_as_secret() -> None:
@@ -262,8 +262,8 @@ def test_key_of_another() -> None:
         ({"exp": -31, "iat": -331}, "expired"),
         ({"nbf": 60}, "not valid yet"),
         ({"iat": 60}, "not valid yet"),
-        ({"exp": 331}, "lives longer than 300 s"),
-        ({"exp": 10**9}, "lives longer"),
+        ({"exp": 331}, "lifetime is over 300 s"),
+        ({"exp": 10**9}, "lifetime"),
     ],
 )
 def test_times(change: dict[str, int], reason: str) -> None:
@@ -317,7 +317,7 @@ def test_claims_of_odd_types(name: str, odd: object) -> None:
     if (name, odd) == ("sub", "x"):
         assert signed().identify(bearer(attempt)).user == "x"
     else:
-        assert "token is refused" in refusal(signed(), bearer(attempt))
+        assert "invalid token" in refusal(signed(), bearer(attempt))
 
 
 def test_issuer_and_audience_are_settings() -> None:
@@ -374,7 +374,7 @@ def test_odd_token_headers(header: dict[str, Any]) -> None:
     """K7: headers of odd types, unknown critical ones, another typ, or a key of their own are a 401."""
     body = ".".join(segment(json.dumps(part).encode()) for part in (header, claims()))
     signer = ed_key("mallory") if "jwk" in header else ed_key()
-    assert "token is refused" in refusal(signed(), bearer(f"{body}.{segment(signer.sign(body.encode()))}"))
+    assert "invalid token" in refusal(signed(), bearer(f"{body}.{segment(signer.sign(body.encode()))}"))
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,7 @@ def test_odd_token_headers(header: dict[str, Any]) -> None:
 )
 def test_broken_tokens(broken: str) -> None:
     """K7: whatever looks like a token and is none is a 401, never a crash."""
-    assert "token is refused" in refusal(signed(), bearer(broken))
+    assert "invalid token" in refusal(signed(), bearer(broken))
 
 
 def test_long_token_is_not_even_parsed() -> None:

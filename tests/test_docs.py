@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from attack.__main__ import argument_parser
-from librechat_code_interpreter.api.errors import FRAMEWORK_ERRORS, STATUS
+from librechat_code_interpreter.api.errors import HTTP_ERRORS, STATUS
+from librechat_code_interpreter.api.routes import ROUTES
 from librechat_code_interpreter.cli import doctor, execute, serve
 from librechat_code_interpreter.core import errors
 from librechat_code_interpreter.main import EX_CONFIG, create_app
@@ -26,14 +27,19 @@ class _NoEngine:
     warnings: tuple[str, ...] = ()
 
 
-def test_every_endpoint_has_its_line(tmp_path: Path) -> None:
-    """`docs/api.md` names every route of the application with its method."""
+def test_every_route_is_in_the_table(tmp_path: Path) -> None:
+    """The route table has every route of the application with its method, and no other."""
     engine: Any = _NoEngine()
     service: Any = create_app(Settings(adapter_api_key="k", file_store_url=str(tmp_path)), engine)
+    there = [(method, route.path) for route in service.app.app.routes for method in route.methods - {"HEAD"}]
+    assert sorted(there) == sorted((route.method, route.path) for route in ROUTES)
+
+
+def test_every_endpoint_has_its_line() -> None:
+    """`docs/api.md` names every route but those of pages, with its method."""
     text = (DOCS / "api.md").read_text()
-    for path, operations in service.app.app.openapi()["paths"].items():
-        for method in operations:
-            assert f"`{method.upper()} {path}`" in text
+    for route in ROUTES:
+        assert route.is_page or f"`{route.method} {route.path}`" in text
 
 
 def test_every_error_code_has_its_line() -> None:
@@ -42,7 +48,7 @@ def test_every_error_code_has_its_line() -> None:
     family = [
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ServiceError)
     ]
-    codes = {kind.code for kind in family} | {code for code, _ in FRAMEWORK_ERRORS.values()}
+    codes = {kind.code for kind in family} | {code for code, _ in HTTP_ERRORS.values()}
     assert [code for code in sorted(codes) if f"`{code}`" not in text] == []
     assert all(any(issubclass(kind, known) for known in STATUS) for kind in family if kind is not errors.ServiceError)
 

@@ -30,18 +30,18 @@ DEFAULT_TENANT = "legacy"  # K7: a token without tenant_id
 _TIMES = ("iat", "nbf", "exp")
 _REQUIRED_CLAIMS = ["iss", "aud", "sub", *_TIMES]
 _REASONS: dict[type[jwt.PyJWTError], str] = {
-    jwt.ExpiredSignatureError: "it has expired",
-    jwt.ImmatureSignatureError: "it is not valid yet",
-    jwt.InvalidAudienceError: "its audience is another one",
-    jwt.InvalidIssuerError: "its issuer is another one",
-    jwt.InvalidAlgorithmError: "its algorithm is not the one of the key",
-    jwt.InvalidSignatureError: "its signature is wrong",
+    jwt.ExpiredSignatureError: "expired",
+    jwt.ImmatureSignatureError: "not valid yet",
+    jwt.InvalidAudienceError: "wrong audience",
+    jwt.InvalidIssuerError: "wrong issuer",
+    jwt.InvalidAlgorithmError: "algorithm does not match the key",
+    jwt.InvalidSignatureError: "wrong signature",
     jwt.MissingRequiredClaimError: "a claim is missing",
 }
 _HINT = (
-    "LibreChat was refused because it sent no credential, as LibreChat >= v0.8.6 does by default."
-    " Three ways out: put the key into its LIBRECHAT_CODE_BASEURL=http://x:<key>@host:port/v1 (HTTP Basic);"
-    " or let it sign tokens and give this service the public key (CODEAPI_JWT_PUBLIC_KEY and kin);"
+    "401 for LibreChat: it sent no credential, which is the default of LibreChat >= v0.8.6."
+    " Solutions: put the key into its LIBRECHAT_CODE_BASEURL=http://x:<key>@host:port/v1 (HTTP Basic);"
+    " or let it sign tokens and set the public key here (CODEAPI_JWT_PUBLIC_KEY or a similar setting);"
     " or, on a closed network, ADAPTER_AUTH=none"
 )
 
@@ -69,39 +69,39 @@ class Credentials:
 
         A user not proved by a token comes from the ``User-Id`` header (section 2 of the contract).
         """
-        return self._admitted(headers).known_as(headers.get("user-id"))
+        return self._authenticate(headers).known_as(headers.get("user-id"))
 
-    def _admitted(self, headers: Mapping[str, str]) -> Principal:
-        scheme, offer = _authorization(headers)
-        proof = self._proof(scheme, offer)
-        if isinstance(proof, Principal):
-            return proof
-        if self._is_key(_offered_keys(headers.get("x-api-key"), scheme, offer)):
+    def _authenticate(self, headers: Mapping[str, str]) -> Principal:
+        scheme, value = _authorization(headers)
+        verified = self._verify_token(scheme, value)
+        if isinstance(verified, Principal):
+            return verified
+        if self._is_key(_candidate_keys(headers.get("x-api-key"), scheme, value)):
             return Principal("key")
-        if self._open and proof is None:
+        if self._open and verified is None:
             return Principal("none")
-        raise proof or self._refusal(headers)
+        raise verified or self._unauthorized(headers)
 
-    def _proof(self, scheme: str, offer: str) -> Principal | Unauthorized | None:
+    def _verify_token(self, scheme: str, value: str) -> Principal | Unauthorized | None:
         """Return the principal proved by a token, the reason for refusing it, or ``None`` without a token to check."""
-        if not self._tokens.keys or not _is_token(scheme, offer):
+        if not self._tokens.keys or not _is_token(scheme, value):
             return None
         try:
-            return self._tokens.principal(offer)
+            return self._tokens.principal(value)
         except Unauthorized as refusal:
             return refusal
 
-    def _is_key(self, offers: Iterator[bytes]) -> bool:
+    def _is_key(self, candidates: Iterator[bytes]) -> bool:
         """Compare each candidate in constant time; all are compared, even after a match (K5)."""
         if self._api_key is None:
             return False
-        return _is_among(self._api_key, offers)
+        return _contains(self._api_key, candidates)
 
-    def _refusal(self, headers: Mapping[str, str]) -> Unauthorized:
+    def _unauthorized(self, headers: Mapping[str, str]) -> Unauthorized:
         if not self._tokens.keys and _is_token(*_authorization(headers)):
-            return Unauthorized("the token is refused: this service has no CODEAPI_JWT_* key to check it with")
+            return Unauthorized("invalid token: no CODEAPI_JWT_* key is configured to verify it")
         if headers.get("authorization") or headers.get("x-api-key"):
-            return Unauthorized("the credential is wrong")
+            return Unauthorized("invalid credential: send the API key or a token of LibreChat")
         self._hint_once(headers.get("user-agent", ""))
         return Unauthorized("no credential: send X-API-Key, or Authorization with Bearer or Basic")
 
@@ -123,16 +123,16 @@ class Tokens:
     def principal(self, token: str) -> Principal:
         """Return the principal proved by a token. Raises ``Unauthorized``, without the token's content."""
         try:
-            claims = self._verified(token)
+            claims = self._decode(token)
         except jwt.PyJWTError as error:
-            raise _refused(_REASONS.get(type(error), "it is malformed")) from None
+            raise _invalid_token(_REASONS.get(type(error), "malformed")) from None
         except (RecursionError, UnicodeError):  # unbounded JSON nesting; characters that no token contains
-            raise _refused("it is malformed") from None
+            raise _invalid_token("malformed") from None
         return Principal("jwt", tenant=_tenant(claims), user=claims["sub"])
 
-    def _verified(self, token: str) -> dict[str, Any]:
+    def _decode(self, token: str) -> dict[str, Any]:
         if len(token) > MAX_TOKEN_CHARS:
-            raise _refused("it is too long")
+            raise _invalid_token("too long")
         key = self._key_for(jwt.get_unverified_header(token))
         claims: dict[str, Any] = jwt.decode(
             token,
@@ -144,29 +144,29 @@ class Tokens:
             options={"require": _REQUIRED_CLAIMS},
         )
         if not all(type(claims[name]) in (int, float) for name in _TIMES):  # PyJWT also accepts "1" and true
-            raise _refused("its times are not numbers")
+            raise _invalid_token("times are not numbers")
         if claims["exp"] - claims["iat"] > MAX_LIFETIME_SECONDS + LEEWAY_SECONDS:
-            raise _refused(f"it lives longer than {MAX_LIFETIME_SECONDS} s")
+            raise _invalid_token(f"lifetime is over {MAX_LIFETIME_SECONDS} s")
         if not claims["sub"]:
-            raise _refused("its sub is empty")
+            raise _invalid_token("sub is empty")
         return claims
 
     def _key_for(self, header: Mapping[str, Any]) -> VerifyKey:
         """Select the key by ``kid``; only the one key without a kid serves tokens with no or an unknown kid."""
         if str(header.get("typ", "JWT")).upper() != "JWT":
-            raise _refused("its typ is not JWT")
+            raise _invalid_token("typ is not JWT")
         key = self.keys.get(header.get("kid")) or self.keys.get(None)
         if key is None:
-            raise _refused("its kid names no key")
+            raise _invalid_token("unknown kid")
         return key
 
 
-def form_of(headers: Mapping[str, str]) -> Literal["X-API-Key", "Bearer", "Basic", "token", "nothing"]:
+def credential_form(headers: Mapping[str, str]) -> Literal["X-API-Key", "Bearer", "Basic", "token", "nothing"]:
     """Return the form in which a credential is sent, valid or not; an unknown scheme counts as ``nothing``."""
     if headers.get("x-api-key"):
         return "X-API-Key"
-    scheme, offer = _authorization(headers)
-    if _is_token(scheme, offer):
+    scheme, value = _authorization(headers)
+    if _is_token(scheme, value):
         return "token"
     return _SCHEMES.get(scheme, "nothing")
 
@@ -174,56 +174,56 @@ def form_of(headers: Mapping[str, str]) -> Literal["X-API-Key", "Bearer", "Basic
 _SCHEMES: dict[str, Literal["Bearer", "Basic"]] = {"bearer": "Bearer", "basic": "Basic"}
 
 
-def holds(key: bytes, headers: Mapping[str, str]) -> bool:
+def contains_key(key: bytes, headers: Mapping[str, str]) -> bool:
     """Return whether these headers contain a key, in any form in which a key may be sent (K5, K6)."""
-    scheme, offer = _authorization(headers)
-    return _is_among(key, _offered_keys(headers.get("x-api-key"), scheme, offer))
+    scheme, value = _authorization(headers)
+    return _contains(key, _candidate_keys(headers.get("x-api-key"), scheme, value))
 
 
-def _is_among(key: bytes, offers: Iterator[bytes]) -> bool:
-    matches = [hmac.compare_digest(offer, key) for offer in offers]
+def _contains(key: bytes, candidates: Iterator[bytes]) -> bool:
+    matches = [hmac.compare_digest(value, key) for value in candidates]
     return True in matches
 
 
 def _tenant(claims: Mapping[str, Any]) -> str:
     tenant = claims.get("tenant_id") or DEFAULT_TENANT
     if not isinstance(tenant, str):
-        raise _refused("its tenant_id is not text")
+        raise _invalid_token("tenant_id is not a string")
     return tenant
 
 
-def _refused(reason: str) -> Unauthorized:
-    return Unauthorized(f"the token is refused: {reason}")
+def _invalid_token(reason: str) -> Unauthorized:
+    return Unauthorized(f"invalid token: {reason}")
 
 
 def _authorization(headers: Mapping[str, str]) -> tuple[str, str]:
     """Split ``Authorization`` into its scheme, in lower case, and the rest."""
-    scheme, _, offer = headers.get("authorization", "").strip().partition(" ")
-    return scheme.lower(), offer.strip()
+    scheme, _, value = headers.get("authorization", "").strip().partition(" ")
+    return scheme.lower(), value.strip()
 
 
-def _is_token(scheme: str, offer: str) -> bool:
+def _is_token(scheme: str, value: str) -> bool:
     """Recognize a JWT by its three parts, without checking its validity."""
-    return scheme == "bearer" and len(offer.split(".")) == len(("header", "payload", "signature"))
+    return scheme == "bearer" and len(value.split(".")) == len(("header", "payload", "signature"))
 
 
-def _offered_keys(header: str | None, scheme: str, offer: str) -> Iterator[bytes]:
+def _candidate_keys(header: str | None, scheme: str, value: str) -> Iterator[bytes]:
     """Yield every candidate for the API key: header, Bearer, and user or password of Basic (K5, K6)."""
     if header:
-        yield _raw(header)
+        yield _header_bytes(header)
     if scheme == "bearer":
-        yield _raw(offer)
+        yield _header_bytes(value)
     elif scheme == "basic":
-        yield from _basic_offers(offer)
+        yield from _basic_candidates(value)
 
 
-def _basic_offers(offer: str) -> Iterator[bytes]:
+def _basic_candidates(value: str) -> Iterator[bytes]:
     """Split Basic at its first and at its last colon: a key may contain one.
 
     Some HTTP clients leave the URL's percent-escapes in, so each part is also tried unescaped.
     """
     try:
-        decoded = base64.b64decode(_raw(offer), validate=True)
+        decoded = base64.b64decode(_header_bytes(value), validate=True)
     except (binascii.Error, ValueError):
         return
     user, _, password = decoded.partition(b":")
@@ -232,6 +232,6 @@ def _basic_offers(offer: str) -> Iterator[bytes]:
         yield unquote_to_bytes(part)
 
 
-def _raw(value: str) -> bytes:
+def _header_bytes(text: str) -> bytes:
     """Return the bytes of a header, which ASGI servers decode as Latin-1."""
-    return value.encode("latin-1", "backslashreplace")
+    return text.encode("latin-1", "backslashreplace")

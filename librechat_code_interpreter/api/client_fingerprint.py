@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from librechat_code_interpreter.api.auth import form_of
+from librechat_code_interpreter.api.auth import credential_form
 from librechat_code_interpreter.api.schemas import ExecRequest
 from librechat_code_interpreter.core.principal import Principal
 
@@ -36,7 +36,7 @@ _WITH_KEY: dict[str, Sign] = {
 
 def signs_of_call(sent_path: str, path: str, headers: Mapping[str, str], principal: Principal) -> tuple[Sign, ...]:
     """Return the signs of any call: its credential, the prefix of its path, its route."""
-    credential = _WITHOUT_KEY.get(principal.method) or _WITH_KEY[form_of(headers)]
+    credential = _WITHOUT_KEY.get(principal.method) or _WITH_KEY[credential_form(headers)]
     prefix: Sign = "/v1" if sent_path.lstrip("/").startswith("v1/") else "no /v1"
     route = _ROUTES.get(path) or _BELOW.get(path[1:].partition("/")[0])
     return (credential, prefix, route) if route else (credential, prefix)

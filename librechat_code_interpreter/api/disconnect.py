@@ -18,37 +18,37 @@ async def while_connected(request: Request, work: Awaitable[T]) -> T:
 
     The work runs in the request's own task: another task would cost a tenth of the service's share of a request.
     """
-    watching = asyncio.ensure_future(_left(request))
-    leaving = _Leaving()
-    watching.add_done_callback(leaving.tell)
+    watcher = asyncio.ensure_future(_wait_for_disconnect(request))
+    cancellation = _DisconnectCancellation()
+    watcher.add_done_callback(cancellation.cancel)
     try:
         return await work
     except BaseException as error:  # however the work ended, its client has left
-        if leaving.is_the_reason():
+        if cancellation.is_only_cause():
             raise ClientLeft("The client closed the connection.") from error
         raise
     finally:
-        watching.remove_done_callback(leaving.tell)
-        watching.cancel()
+        watcher.remove_done_callback(cancellation.cancel)
+        watcher.cancel()
 
 
-class _Leaving:
+class _DisconnectCancellation:
     """Cancels the current task when the client has left, as ``asyncio.timeout`` does after a timeout."""
 
     def __init__(self) -> None:
-        self._working = asyncio.current_task()
-        self._is_told = False
+        self._task = asyncio.current_task()
+        self._is_cancelled = False
 
-    def tell(self, watching: asyncio.Task[None]) -> None:
-        if self._working is not None and not watching.cancelled():
-            self._is_told = self._working.cancel()
+    def cancel(self, watcher: asyncio.Task[None]) -> None:
+        if self._task is not None and not watcher.cancelled():
+            self._is_cancelled = self._task.cancel()
 
-    def is_the_reason(self) -> bool:
+    def is_only_cause(self) -> bool:
         """Return whether the task was cancelled for this reason alone."""
-        return self._is_told and self._working is not None and self._working.uncancel() == 0
+        return self._is_cancelled and self._task is not None and self._task.uncancel() == 0
 
 
-async def _left(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     """Return when the connection is closed; the body was read before, so no other message follows."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

@@ -29,10 +29,10 @@ STATUS: dict[type[errors.ServiceError], int] = {
 }
 """HTTP status of an error class; for other classes the nearest base class decides."""
 
-FRAMEWORK_ERRORS = {
+HTTP_ERRORS = {
     400: ("bad_request", "The request is malformed."),
     404: ("not_found", "There is no such route."),
-    405: ("method_not_allowed", "This route does not answer that method."),
+    405: ("method_not_allowed", "The route does not support this method."),
     413: ("too_large", "The request is too large."),
 }
 
@@ -61,32 +61,34 @@ def first_problem(problems: list[Any]) -> str:
     """Return the first invalid field and the reason, without the field's value."""
     problem = problems[0]
     if problem["type"] == "json_invalid":
-        return "body: this is not JSON."
-    place = ".".join(str(part) for part in problem["loc"] if part != "body") or "body"
-    return f"{place}: {problem['msg']}."
+        return "body: invalid JSON."
+    location = ".".join(str(part) for part in problem["loc"] if part != "body") or "body"
+    return f"{location}: {problem['msg']}."
 
 
 def install(app: FastAPI) -> None:
     """Install the exception handlers, so that every error has our JSON body."""
 
-    async def ours(_: Request, error: Exception) -> Response:
+    async def service_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, errors.ServiceError)  # noqa: S101  registered for this class alone
         return error_response(error)
 
-    async def invalid(_: Request, error: Exception) -> Response:
+    async def validation_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101  registered for this class alone
         return error_response(errors.BadRequest(first_problem(list(error.errors()))))
 
-    async def framework(_: Request, error: Exception) -> Response:
+    async def http_error(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101  registered for this class alone
-        code, message = FRAMEWORK_ERRORS.get(error.status_code, ("http_error", "The request could not be answered."))
+        code, message = HTTP_ERRORS.get(error.status_code, ("http_error", "The request could not be processed."))
         return json_response({"error": code, "message": message}, error.status_code, dict(error.headers or {}))
 
-    async def unforeseen(_: Request, error: Exception) -> Response:
-        log.error("unforeseen %s; the server logs its traceback", type(error).__name__)
-        return json_response({"error": "internal_error", "message": "The service failed; its log says why."}, 500)
+    async def unexpected(_: Request, error: Exception) -> Response:
+        log.error("unexpected %s; the server logs its traceback", type(error).__name__)
+        return json_response(
+            {"error": "internal_error", "message": "Internal error; the log of the service has the traceback."}, 500
+        )
 
-    app.add_exception_handler(errors.ServiceError, ours)
-    app.add_exception_handler(RequestValidationError, invalid)
-    app.add_exception_handler(HTTPException, framework)
-    app.add_exception_handler(Exception, unforeseen)
+    app.add_exception_handler(errors.ServiceError, service_error)
+    app.add_exception_handler(RequestValidationError, validation_error)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, unexpected)

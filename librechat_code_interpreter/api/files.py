@@ -37,7 +37,7 @@ def router(files: Files) -> APIRouter:
         shape = _SHAPES.get(detail, _full)
         return Response(orjson.dumps([shape(record, file) for file in record.current()]), media_type="application/json")
 
-    @routes.get("/sessions/{session_id}/objects/{file_id}", summary="Probe a file")
+    @routes.get("/sessions/{session_id}/objects/{file_id}", summary="Describe a file")
     async def probe(session_id: str, file_id: str, request: Request) -> Response:
         record, file = await files.find(principal_of(request), session_id, file_id)
         return json_response(
@@ -90,13 +90,13 @@ def _normalized(record: Record, file: FileRecord) -> dict[str, Any]:
 _SHAPES: dict[str, Any] = {"simple": _object_name, "normalized": _normalized}
 
 
-async def _stream(files: Files, session_id: str, file: FileRecord, wanted: str | None) -> Response:
+async def _stream(files: Files, session_id: str, file: FileRecord, range_header: str | None) -> Response:
     headers = {
         **_SAFE_HEADERS,
         "ETag": file.etag,
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(os.path.basename(file.path), safe='')}",
     }
-    span = _span(wanted, file.size)
+    span = _span(range_header, file.size)
     if span is None:
         error = {"error": "range_not_satisfiable", "message": f"The file has {file.size} bytes."}
         return json_response(error, 416, {"Content-Range": f"bytes */{file.size}"})
@@ -119,12 +119,12 @@ async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
         yield chunk
 
 
-def _span(wanted: str | None, size: int) -> tuple[int, int] | None:
+def _span(range_header: str | None, size: int) -> tuple[int, int] | None:
     """Parse a ``Range`` header into the first byte and the one after the last; ``None`` if outside the file.
 
     Several ranges, or another unit, return the complete file, as RFC 9110 allows.
     """
-    match = _RANGE.fullmatch(wanted.strip()) if wanted else None
+    match = _RANGE.fullmatch(range_header.strip()) if range_header else None
     if match is None or match.groups() == ("", ""):
         return 0, size
     first, last = match.groups()

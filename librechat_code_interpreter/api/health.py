@@ -17,8 +17,8 @@ def router(prober: Prober, admission: Admission, engine: Engine, warnings: list[
     """Return the routes; readiness shows ``warnings`` as long as the process runs."""
     routes = APIRouter(tags=["health"])
 
-    @routes.get("/healthz", summary="Report that the process is alive")
-    @routes.get("/health", summary="Report that the process is alive")
+    @routes.get("/healthz", summary="Check that the process is alive")
+    @routes.get("/health", summary="Check that the process is alive")
     async def health() -> Response:
         return json_response({"status": "healthy", "version": __version__})
 
@@ -28,7 +28,7 @@ def router(prober: Prober, admission: Admission, engine: Engine, warnings: list[
             {"service": "LibreChat Daytona Code Interpreter Adapter", "version": __version__, "docs": "/docs"}
         )
 
-    @routes.get("/readyz", summary="Tell whether programs can run and files can be stored, by doing both")
+    @routes.get("/readyz", summary="Check that programs run and files can be stored")
     async def ready() -> Response:
         if admission.is_draining:
             return json_response({"status": "draining", "engine": engine.name}, 503, {"Retry-After": "5"})
@@ -38,8 +38,8 @@ def router(prober: Prober, admission: Admission, engine: Engine, warnings: list[
             "engine": engine.name,
             "reasons": found.reasons,
         }
-        if told := [*warnings, *engine.warnings]:
-            body["warnings"] = told
+        if all_warnings := [*warnings, *engine.warnings]:
+            body["warnings"] = all_warnings
         return json_response(body, 200 if found.is_ready else 503, None if found.is_ready else {"Retry-After": "5"})
 
     return routes

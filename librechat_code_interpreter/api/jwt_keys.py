@@ -27,7 +27,7 @@ PEM_VARIABLE = "CODEAPI_JWT_PUBLIC_KEY"
 JWKS_VARIABLE = "CODEAPI_JWT_JWKS_JSON"
 DIRECTORY_VARIABLE = "CODEAPI_JWT_PUBLIC_KEYS_DIR"
 _MIN_RSA_BITS = 2048  # NIST SP 800-131A; RFC 7518 section 3.3 demands it of RS256
-_PRIVATE = "holds a private key; only LibreChat may have that one, give the public key here"
+_PRIVATE = "contains a private key; only LibreChat may have it, set the public key here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _verify_key(key: object, kid: str | None, source: str) -> VerifyKey:
     if not isinstance(key, RSAPublicKey):
         raise SettingsError(f"{source}: neither an Ed25519 nor an RSA key")
     if key.key_size < _MIN_RSA_BITS:
-        raise SettingsError(f"{source}: an RSA key of {key.key_size} bits; {_MIN_RSA_BITS} is the least")
+        raise SettingsError(f"{source}: an RSA key of {key.key_size} bits; the minimum is {_MIN_RSA_BITS}")
     return VerifyKey(kid, "RS256", key)
 
 
@@ -125,7 +125,7 @@ def _from_jwk(jwk: Any, source: str) -> VerifyKey:
     if "d" in jwk:
         raise SettingsError(f"{source}: {_PRIVATE}")
     if "k" in jwk:
-        raise SettingsError(f"{source}: a shared secret; only public keys are taken")
+        raise SettingsError(f"{source}: a shared secret; set a public key")
     verify_key = _verify_key(_jwk_material(jwk, source), jwk.get("kid") or None, source)
     if jwk.get("use", "sig") != "sig" or jwk.get("alg", verify_key.alg) != verify_key.alg:
         raise SettingsError(f"{source}: not meant for signatures with {verify_key.alg}")
@@ -139,4 +139,4 @@ def _jwk_material(jwk: dict[str, Any], source: str) -> object:
     try:
         return reader(jwk)
     except (jwt.InvalidKeyError, ValueError, TypeError, AttributeError):  # PyJWT passes odd members on
-        raise SettingsError(f"{source}: its members make no key") from None
+        raise SettingsError(f"{source}: its members form no key") from None

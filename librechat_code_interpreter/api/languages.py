@@ -17,7 +17,7 @@ def router(toolchains: Toolchains) -> APIRouter:
         "/languages",
         response_model=LanguagesResponse,
         responses=ERRORS,
-        summary="List the languages, and tell which of them can run here",
+        summary="List languages, and whether each is available",
     )
     async def languages() -> Response:
         answer = LanguagesResponse(languages=[_info_of(toolchain) for toolchain in await toolchains.look()])
@@ -27,10 +27,10 @@ def router(toolchains: Toolchains) -> APIRouter:
 
 
 def _info_of(toolchain: Toolchain) -> LanguageInfo:
-    language, is_there = toolchain.language, toolchain.path is not None
+    language, is_available = toolchain.language, toolchain.path is not None
     return LanguageInfo(
         lang=language.name,
         aliases=list(language.aliases),
-        available=is_there,
-        packages=None if is_there else list(language.packages),
+        available=is_available,
+        packages=None if is_available else list(language.packages),
     )

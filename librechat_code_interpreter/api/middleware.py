@@ -6,14 +6,14 @@ Plain ASGI, so that uploads and downloads are streamed unchanged.
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from librechat_code_interpreter.api.auth import Credentials, form_of
+from librechat_code_interpreter.api import routes
+from librechat_code_interpreter.api.auth import Credentials, credential_form
 from librechat_code_interpreter.api.client_fingerprint import LIBRECHAT, signs_of_call
 from librechat_code_interpreter.api.errors import error_response
 from librechat_code_interpreter.api.in_flight import InFlightRequests
@@ -32,34 +32,19 @@ PROFILE = "default"
 TOO_LARGE = 413
 PROFILE_HEADER = "X-CodeAPI-Execution-Profile"
 _KNOWN_PROFILES = frozenset({"default", "stateful"})
-_STREAMED = frozenset({"/upload", "/upload/batch"})
-PUBLIC = frozenset({"/", "/health", "/healthz", "/readyz", "/openapi.json", "/metrics", "/console"})
-"""Routes without a credential check here; those that need one check it themselves."""
-
-_PUBLIC_BELOW = ("/docs", "/swagger/", "/console/page/")
-_TOLD = frozenset({"/exec", "/exec/programmatic", "/upload", "/upload/batch"})
-_TOLD_CHARS = 80
-_DISCARDED_BYTES = 128 * 1024 * 1024
-_DISCARDED_SECONDS = 5.0
-_SLASHES = re.compile("/+")
-
-
-def plain_path(path: str) -> str:
-    """Return the route's path: one slash between names, without the ``/v1`` prefix (K1)."""
-    path = _SLASHES.sub("/", path)
-    if path == "/v1" or path.startswith("/v1/"):
-        path = path[3:]
-    return path or "/"
+_MAX_USER_AGENT_CHARS = 80
+_MAX_DISCARDED_BYTES = 128 * 1024 * 1024
+_MAX_DISCARD_SECONDS = 5.0
 
 
 class AccessMiddleware:
     """Passes requests to the application, or responds with an error."""
 
     def __init__(
-        self, app: ASGIApp, credentials: Credentials, body_max_bytes: int, traffic: InFlightRequests, events: Events
+        self, app: ASGIApp, credentials: Credentials, body_max_bytes: int, in_flight: InFlightRequests, events: Events
     ) -> None:
         self.app = app
-        self._traffic = traffic
+        self._in_flight = in_flight
         self._events = events
         self._credentials = credentials
         self._body_max_bytes = body_max_bytes
@@ -69,41 +54,41 @@ class AccessMiddleware:
             await self.app(scope, receive, send)
             return
         sent_path: str = scope["path"]
-        path = plain_path(sent_path)
+        path = routes.plain_path(sent_path)
         scope = {**scope, "path": path, "raw_path": path.encode(), "root_path": ""}
-        body = _Body(receive, None if path in _STREAMED else self._body_max_bytes)
-        answer = _Answer(send, body)
-        self._traffic.enter()
+        body = _Body(receive, None if routes.is_streamed(path) else self._body_max_bytes)
+        sender = _ResponseSender(send, body)
+        self._in_flight.enter()
         try:
-            self._admit(scope, Headers(scope=scope), body, sent_path)
-            await self.app(scope, body, answer)
+            self._check(scope, Headers(scope=scope), body, sent_path)
+            await self.app(scope, body, sender)
         except ServiceError as error:  # raised above, before any response began
-            await error_response(error)(scope, receive, answer)
+            await error_response(error)(scope, receive, sender)
         except asyncio.CancelledError:
-            if answer.has_begun or not self._traffic.is_broken_off:
+            if sender.has_started or not self._in_flight.is_broken_off:
                 raise
-            await error_response(Draining("The service is stopping."))(scope, receive, answer.stamped)
+            await error_response(Draining("The service is stopping."))(scope, receive, sender.stamped)
         finally:
-            self._traffic.leave()
+            self._in_flight.leave()
 
-    def _admit(self, scope: Scope, headers: Headers, body: _Body, sent_path: str) -> None:
+    def _check(self, scope: Scope, headers: Headers, body: _Body, sent_path: str) -> None:
         path: str = scope["path"]
-        if path not in PUBLIC and not path.startswith(_PUBLIC_BELOW):
+        if not routes.is_public(path):
             scope.setdefault("state", {})["principal"] = self._identify(sent_path, path, headers)
         _check_profile(headers.get("x-codeapi-expected-profile"))
         body.check_announced(headers.get("content-length"))
 
     def _identify(self, sent_path: str, path: str, headers: Headers) -> Principal:
-        user_agent = headers.get("user-agent", "")
+        user_agent = headers.get("user-agent", "")[:_MAX_USER_AGENT_CHARS]
         try:
             principal = self._credentials.identify(headers)
         except Unauthorized as error:
-            route = path if path in _TOLD else "other"
-            self._events.tell(Refused(time.time(), error.message, form_of(headers), route, user_agent[:_TOLD_CHARS]))
+            route = routes.fixed_path_of(path)
+            self._events.tell(Refused(time.time(), error.message, credential_form(headers), route, user_agent))
             raise
         if user_agent.startswith(LIBRECHAT):
             signs = signs_of_call(sent_path, path, headers, principal)
-            self._events.tell(LibreChatSpoke(time.time(), user_agent[:_TOLD_CHARS], signs))
+            self._events.tell(LibreChatSpoke(time.time(), user_agent, signs))
         return principal
 
 
@@ -113,7 +98,7 @@ class _Body:
     def __init__(self, receive: Receive, max_bytes: int | None) -> None:
         self._receive = receive
         self._max_bytes = max_bytes
-        self._seen = 0
+        self._received_bytes = 0
         self._is_complete = False
 
     def check_announced(self, length: str | None) -> None:
@@ -123,18 +108,18 @@ class _Body:
     @property
     def excess(self) -> TooLarge | None:
         """Error for a body that exceeded the limit, else ``None``."""
-        is_over = self._max_bytes is not None and self._seen > self._max_bytes
+        is_over = self._max_bytes is not None and self._received_bytes > self._max_bytes
         return self._too_large() if is_over else None
 
     async def __call__(self) -> Message:
         message = await self._next()
-        if self.excess:  # the application sees a disconnect; ``_Answer`` sends the real error
+        if self.excess:  # the application sees a disconnect; ``_ResponseSender`` sends the real error
             return {"type": "http.disconnect"}
         return message
 
     async def _next(self) -> Message:
         message = await self._receive()
-        self._seen += len(message.get("body", b""))
+        self._received_bytes += len(message.get("body", b""))
         self._is_complete = not message.get("more_body", False)
         return message
 
@@ -143,10 +128,10 @@ class _Body:
 
         A client that is still sending when the connection closes sees a reset instead of the response.
         """
-        allowed = self._seen + _DISCARDED_BYTES
+        allowed = self._received_bytes + _MAX_DISCARDED_BYTES
         try:
-            async with asyncio.timeout(_DISCARDED_SECONDS):
-                while not self._is_complete and self._seen < allowed:
+            async with asyncio.timeout(_MAX_DISCARD_SECONDS):
+                while not self._is_complete and self._received_bytes < allowed:
                     await self._next()
         except TimeoutError:
             return
@@ -160,20 +145,20 @@ def _check_profile(expected: str | None) -> None:
     if expected in (None, "", PROFILE):
         return
     if expected not in _KNOWN_PROFILES:
-        raise UnknownProfile("X-CodeAPI-Expected-Profile names no known profile.")
+        raise UnknownProfile("X-CodeAPI-Expected-Profile: unknown profile.")
     raise ProfileMismatch(
         f"This deployment serves the profile '{PROFILE}' only.", expected=expected or "", actual=PROFILE
     )
 
 
-class _Answer:
+class _ResponseSender:
     """Sends the application's response with our header, or an error in its place if the body was too large."""
 
     def __init__(self, send: Send, body: _Body) -> None:
         self._send = send
         self._body = body
         self._is_replaced = False
-        self.has_begun = False
+        self.has_started = False
 
     async def __call__(self, message: Message) -> None:
         if self._is_replaced:
@@ -188,7 +173,7 @@ class _Answer:
 
     async def stamped(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.has_begun = True
+            self.has_started = True
             MutableHeaders(scope=message)[PROFILE_HEADER] = PROFILE
         await self._send(message)
 

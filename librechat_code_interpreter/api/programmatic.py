@@ -98,7 +98,7 @@ def router(runs: RunService, paused_runs: ToolPauses) -> APIRouter:
         "/exec/programmatic/cancel",
         response_model=Cancelled,
         responses=ERRORS,
-        summary="Cancel a program by the name of the request that waits for it",
+        summary="Cancel a request in flight by its id",
     )
     async def cancel(body: CancelRequest, request: Request) -> Response:
         if not in_flight.cancel((*owner_of(principal_of(request)), body.request_id)):

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from librechat_code_interpreter.api import routes
 from librechat_code_interpreter.api.client_fingerprint import LIBRECHAT
 from librechat_code_interpreter.core import request_context
 from librechat_code_interpreter.core.events import Answered, Events
@@ -47,15 +48,8 @@ LibreChat v0.7.7 to v0.8.3 sets a five-second timer that destroys a liveness pro
 uses that socket by then (K2).
 """
 
-_OURS = frozenset(name for name, _ in (*_PAGE, *_DATA, _CLOSE))
+_NAMES = frozenset(name for name, _ in (*_PAGE, *_DATA, _CLOSE))
 _LIBRECHAT = LIBRECHAT.encode("ascii")
-_FIRST_NAME = re.compile(r"/*(?:v1/+)?([a-z.]*)")
-_PAGES = frozenset({"docs", "swagger", "console"})
-ROUTES = _PAGES | {
-    "exec", "upload", "files", "sessions", "download", "languages", "health", "healthz", "readyz", "metrics",
-    "openapi.json", "console",
-}  # fmt: skip
-"""First path segments that are reported by name; every other one is reported as ``other``."""
 
 
 class RequestIdMiddleware:
@@ -69,22 +63,21 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began = time.perf_counter()
-        request_id = _asked_id(scope["headers"]) or new_number()
-        headers = _PAGE if (route := first_name(scope["path"])) in _PAGES else _DATA
+        started = time.perf_counter()
+        request_id = _client_id(scope["headers"]) or new_number()
+        route = routes.name_of(routes.plain_path(scope["path"]))
+        headers = _PAGE if route in routes.PAGE_NAMES else _DATA
         if is_librechat(scope["headers"]):
             headers = (*headers, _CLOSE)
         request_context.begin(request_id)
-        answer = _Answer(send, request_id, headers)
+        sender = _ResponseSender(send, request_id, headers)
         try:
-            await self.app(scope, receive, answer)
+            await self.app(scope, receive, sender)
         finally:
-            self._events.tell(
-                Answered(route if route in ROUTES else "other", answer.status, time.perf_counter() - began)
-            )
+            self._events.tell(Answered(route, sender.status, time.perf_counter() - started))
 
 
-class _Answer:
+class _ResponseSender:
     """Forwards a response and adds missing headers."""
 
     __slots__ = ("_headers", "_request_id", "_send", "status")
@@ -98,10 +91,10 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            there = message["headers"]
-            names = [name for name, _ in there if name in _OURS]
-            ours = [header for header in self._headers if header[0] not in names] if names else self._headers
-            message["headers"] = [*there, *ours, (REQUEST_ID, self._request_id.encode("ascii"))]
+            headers = message["headers"]
+            names = [name for name, _ in headers if name in _NAMES]
+            added = [header for header in self._headers if header[0] not in names] if names else self._headers
+            message["headers"] = [*headers, *added, (REQUEST_ID, self._request_id.encode("ascii"))]
         await self._send(message)
 
 
@@ -110,15 +103,9 @@ def is_librechat(headers: Iterable[Header]) -> bool:
     return any(name == b"user-agent" and value.startswith(_LIBRECHAT) for name, value in headers)
 
 
-def _asked_id(headers: Iterable[Header]) -> str:
+def _client_id(headers: Iterable[Header]) -> str:
     """Return the id that the client or a proxy set, if it is safe to log; else an empty string."""
     for name, value in headers:
         if name == REQUEST_ID:
             return value.decode("ascii") if _ACCEPTED_ID.fullmatch(value) else ""
     return ""
-
-
-def first_name(path: str) -> str:
-    """Return the first segment of a path without ``/v1``."""
-    found = _FIRST_NAME.match(path)
-    return found[1] if found else ""

@@ -37,15 +37,17 @@ class ExecRequest(_Lenient):
 
     lang: str = Field(description="Language: py, js, ts, bash, ... or an alias of it.", examples=["python"])
     code: str = Field(description="The program.", examples=["print(2+2)"])
-    args: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=[], description="Its command line arguments.")
+    args: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=[], description="Command line arguments.")
     files: Annotated[list[WireRef], BeforeValidator(_as_list)] = Field(
         default=[], description="Stored files to place in the workspace."
     )
     session_id: Text | None = Field(
-        default=None, description="Session to continue; any other than a live one starts anew."
+        default=None, description="Session to continue; if it does not exist, a new one is created."
     )
-    user_id: Text | None = Field(default=None, description="Who asks, where no token proves it.")
-    runtime_session_hint: Text | None = Field(default=None, description="The conversation; its runs share a session.")
+    user_id: Text | None = Field(default=None, description="User, if no token proves one.")
+    runtime_session_hint: Text | None = Field(
+        default=None, description="Id of the conversation, whose runs share a session."
+    )
     timeout: Annotated[float | None, Field(default=None, gt=0, description="Time limit in milliseconds.")]
 
 
@@ -88,7 +90,9 @@ class ExecResponse(BaseModel):
     code: int | None = None
     signal: str | None = None
     message: str | None = None
-    status: str | None = Field(default=None, description="TO time, OL output, SG signal or memory.")
+    status: str | None = Field(
+        default=None, description="TO: time limit; OL: output limit; SG: signal or memory limit."
+    )
     deleted_files: list[str] | None = None
     artifact_delivery: ArtifactDelivery | None = None
 
@@ -113,19 +117,19 @@ class WireResult(_Lenient):
 class ProgrammaticRequest(_Lenient):
     """Request to run a program that may call tools, or to resume one (K27-K33)."""
 
-    code: str | None = Field(default=None, description="The program; with the first request.")
-    tools: list[WireTool] | None = Field(default=None, description="The tools it may call.")
+    code: str | None = Field(default=None, description="The program; in the first request.")
+    tools: list[WireTool] | None = Field(default=None, description="Tools that the program may call.")
     lang: str | None = Field(default=None, description="python (default) or bash.")
-    language: str | None = Field(default=None, description="The same.")
+    language: str | None = Field(default=None, description="Synonym of lang.")
     timeout: Annotated[
-        float | None, Field(default=None, gt=0, description="Limit of computing between two replies, in milliseconds.")
+        float | None, Field(default=None, gt=0, description="Time limit between two responses in milliseconds.")
     ]
     files: Annotated[list[WireRef], BeforeValidator(_as_list)] = Field(default=[], description="As for /exec.")
     session_id: Text | None = None
     user_id: Text | None = None
     runtime_session_hint: Text | None = None
-    continuation_token: str | None = Field(default=None, description="From the last reply; with all later requests.")
-    tool_results: list[WireResult] | None = Field(default=None, description="A result for each of its tool calls.")
+    continuation_token: str | None = Field(default=None, description="From the last response; in each later request.")
+    tool_results: list[WireResult] | None = Field(default=None, description="One result for each pending tool call.")
 
 
 class ToolCall(BaseModel):
@@ -228,14 +232,14 @@ class ErrorBody(BaseModel):
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody, "description": words}
-    for status, words in {
+    status: {"model": ErrorBody, "description": description}
+    for status, description in {
         400: "Malformed request; the message names the field",
-        401: "No credential, or a wrong one",
-        404: "Absent, expired, or somebody else's",
-        413: "Larger than a limit allows",
-        429: "Capacity is taken; come again after Retry-After seconds",
-        503: "A part of the service cannot serve; come again after Retry-After seconds",
+        401: "Missing or invalid credential",
+        404: "Not found, expired, or not visible to the caller",
+        413: "A size limit is exceeded",
+        429: "No capacity is free; retry after Retry-After seconds",
+        503: "A part of the service is unavailable; retry after Retry-After seconds",
     }.items()
 }
 """Error responses that every route can return, for the OpenAPI page."""

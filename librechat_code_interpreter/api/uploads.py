@@ -26,7 +26,10 @@ _FORM = {
                     "type": "object",
                     "required": ["file"],
                     "properties": {
-                        "session_id": {"type": "string", "description": "Live session to add to; before the files."},
+                        "session_id": {
+                            "type": "string",
+                            "description": "Existing session to add to; must precede the files.",
+                        },
                         "entity_id": {"type": "string"},
                         "kind": {"type": "string", "enum": ["user", "agent", "skill"]},
                         "id": {"type": "string"},
@@ -49,10 +52,12 @@ def router(files: Files) -> APIRouter:
         "/upload", response_model=UploadResponse, responses=ERRORS, openapi_extra=_FORM, summary="Upload files"
     )
     async def upload(request: Request) -> Response:
-        taking = UploadReceiver(files, principal_of(request))
-        done = await taking.take_all(request)
+        receiver = UploadReceiver(files, principal_of(request))
+        received = await receiver.receive(request)
         answer = UploadResponse(
-            session_id=done.record.id, storage_session_id=done.record.id, files=[_uploaded(file) for file in done.files]
+            session_id=received.record.id,
+            storage_session_id=received.record.id,
+            files=[_uploaded(file) for file in received.files],
         )
         return json_response(answer.model_dump(exclude_none=True))
 
@@ -61,17 +66,17 @@ def router(files: Files) -> APIRouter:
         response_model=BatchResponse,
         responses=ERRORS,
         openapi_extra=_FORM,
-        summary="Upload files, each by itself",
+        summary="Upload files, with a result for each",
     )
     async def batch(request: Request) -> Response:
-        taking = UploadReceiver(files, principal_of(request), one_by_one=True)
-        done = await taking.take_all(request)
-        failed = [item for item in taking.items if item["status"] == "error"]
-        succeeded = len(taking.items) - len(failed)
+        receiver = UploadReceiver(files, principal_of(request), results_per_file=True)
+        received = await receiver.receive(request)
+        failed = [item for item in receiver.items if item["status"] == "error"]
+        succeeded = len(receiver.items) - len(failed)
         answer = BatchResponse(
             message="error" if not succeeded else "partial_success" if failed else "success",
-            session_id=done.record.id, storage_session_id=done.record.id,
-            files=taking.items, succeeded=succeeded, failed=len(failed),
+            session_id=received.record.id, storage_session_id=received.record.id,
+            files=receiver.items, succeeded=succeeded, failed=len(failed),
         )  # fmt: skip
         body = answer.model_dump(exclude_none=True)
         return json_response(
@@ -84,21 +89,21 @@ def router(files: Files) -> APIRouter:
 class UploadReceiver:
     """Stores the files of one multipart body; on any failure none of them is kept."""
 
-    def __init__(self, files: Files, principal: Principal, *, one_by_one: bool = False) -> None:
+    def __init__(self, files: Files, principal: Principal, *, results_per_file: bool = False) -> None:
         self._files = files
         self._principal = principal
-        self._one_by_one = one_by_one
+        self._results_per_file = results_per_file
         self._fields: dict[str, str] = {}
         self._upload: Upload | None = None
         self.items: list[dict[str, Any]] = []
 
-    async def take_all(self, request: Request) -> Upload:
+    async def receive(self, request: Request) -> Upload:
         """Read the complete body and make its files visible. Raises ``BadRequest``, ``TooLarge``, ``NotFound``."""
         try:
             async for part in parts_of(request):
-                await self._take(part)
+                await self._receive_part(part)
             if self._upload is None:
-                raise BadRequest("file: the form holds no file.")
+                raise BadRequest("file: missing; send at least one file.")
             purpose = self._purpose()
             if self._upload.files:
                 await self._upload.commit(purpose, self._principal)
@@ -110,7 +115,7 @@ class UploadReceiver:
                 raise ClientLeft("The client closed the connection.") from error
             raise
 
-    async def _take(self, part: Part) -> None:
+    async def _receive_part(self, part: Part) -> None:
         if part.filename is None:
             if part.name == "session_id" and self._upload is not None:
                 raise BadRequest("session_id: must come before the files.")
@@ -118,12 +123,12 @@ class UploadReceiver:
             return
         if self._upload is None:
             self._upload = await self._files.begin(self._principal, self._fields.get("session_id"))
-        if self._one_by_one:
-            await self._take_tolerantly(self._upload, part, part.filename)
+        if self._results_per_file:
+            await self._store_or_report(self._upload, part, part.filename)
         else:
             await self._upload.add(part.filename, part.content_type, part.chunks())
 
-    async def _take_tolerantly(self, upload: Upload, part: Part, name: str) -> None:
+    async def _store_or_report(self, upload: Upload, part: Part, name: str) -> None:
         try:
             file = await upload.add(name, part.content_type, part.chunks())
         except (BadRequest, TooLarge) as error:

@@ -13,7 +13,7 @@ from librechat_code_interpreter.core.run_timeline import PAUSED
 MINUTES = 60
 LAST_RUNS = 100
 
-_SHORTEST_SECONDS = 0.0005
+_MIN_SECONDS = 0.0005
 _STEPS_PER_E = 20
 """Times are counted in steps of five per cent: at most about 270 counters, from half a millisecond to five minutes."""
 
@@ -65,7 +65,7 @@ class Hour:
 
 
 def _step_of(seconds: float) -> int:
-    return max(0, round(_STEPS_PER_E * math.log(max(seconds, _SHORTEST_SECONDS) / _SHORTEST_SECONDS)))
+    return max(0, round(_STEPS_PER_E * math.log(max(seconds, _MIN_SECONDS) / _MIN_SECONDS)))
 
 
 def quantile(share: float, minutes: Iterable[Minute]) -> float | None:
@@ -77,5 +77,5 @@ def quantile(share: float, minutes: Iterable[Minute]) -> float | None:
     for step in sorted(times):
         rank -= times[step]
         if rank <= 0:
-            return _SHORTEST_SECONDS * math.exp(step / _STEPS_PER_E)
+            return _MIN_SECONDS * math.exp(step / _STEPS_PER_E)
     return None

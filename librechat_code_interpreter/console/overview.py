@@ -52,19 +52,19 @@ class Overview:
         self._bounds = bounds
         self._warnings = warnings
         self._hour = Hour(events)
-        self._callers = Clients(events)
+        self._clients = Clients(events)
         self._pools = Pools(events)
         self._started_at = time.time()
 
-    async def look(self, *, names_sessions: bool) -> ConsoleData:
-        """Return all data as of now. Ids of sessions open their files, so only some callers may see them."""
+    async def snapshot(self, *, with_session_ids: bool) -> ConsoleData:
+        """Return all data as of now. Ids of sessions open their files, so only some clients may see them."""
         now = time.time()
         minutes = self._hour.minutes(now)
         return ConsoleData(
             now=await self._now(now),
             hour=_hour_of(minutes),
             runs=[
-                _run_of(run, run.session_id if names_sessions else "")
+                _run_of(run, run.session_id if with_session_ids else "")
                 for run in list(self._hour.last_runs)[: -SHOWN_RUNS - 1 : -1]
             ],
             librechat=self._librechat(minutes),
@@ -102,17 +102,17 @@ class Overview:
         return len(leases), paused
 
     def _librechat(self, minutes: Sequence[Minute]) -> LibreChatSeen:
-        callers = self._callers
+        clients = self._clients
         refused: Counter[str] = Counter()
         for minute in minutes:
             refused.update(minute.refusals)
         return LibreChatSeen(
-            at=callers.spoke_at,
-            user_agent=callers.user_agent,
-            release=callers.release(),
-            signs=dict(callers.signs),
+            at=clients.spoke_at,
+            user_agent=clients.user_agent,
+            release=clients.release(),
+            signs=dict(clients.signs),
             refused_last_hour=dict(refused.most_common()),
-            refusals=[Refusal(**refusal._asdict()) for refusal in reversed(callers.refusals)],
+            refusals=[Refusal(**refusal._asdict()) for refusal in reversed(clients.refusals)],
         )
 
 

@@ -43,28 +43,33 @@ _HEADERS = {
 def router(overview: Overview, sessions: Sessions, lock: Lock) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(tags=["console"])
-    page = _read(lock)
+    page = _read_page(lock)
 
     @routes.get("/console", include_in_schema=False)
     async def console() -> Response:
-        return _part(page, "index.html")
+        return _file_response(page, "index.html")
 
     @routes.get("/console/page/{name}", include_in_schema=False)
     async def part(name: str) -> Response:
-        return _part(page, name)
-
-    @routes.get("/console/data", response_model=ConsoleData, responses=ERRORS, summary="Tell what the service does")
-    async def data(request: Request) -> Response:
-        has_key = _is_operator(request, lock)
-        return json_response((await overview.look(names_sessions=has_key)).model_dump())
+        return _file_response(page, name)
 
     @routes.get(
-        "/console/sessions", response_model=ConsoleSessions, responses=ERRORS, summary="List the sessions used last"
+        "/console/data",
+        response_model=ConsoleData,
+        responses=ERRORS,
+        summary="Return the current state and recent activity",
+    )
+    async def data(request: Request) -> Response:
+        has_key = _is_operator(request, lock)
+        return json_response((await overview.snapshot(with_session_ids=has_key)).model_dump())
+
+    @routes.get(
+        "/console/sessions", response_model=ConsoleSessions, responses=ERRORS, summary="List recently used sessions"
     )
     async def listing(request: Request) -> Response:
         if not _is_operator(request, lock):
-            raise Unauthorized("listing sessions needs the API key: their ids give access to their files")
-        return json_response((await sessions.look(principal_of(request))).model_dump())
+            raise Unauthorized("sessions: send the API key; session ids give access to files")
+        return json_response((await sessions.recent(principal_of(request))).model_dump())
 
     return routes
 
@@ -85,11 +90,11 @@ def _is_operator(request: Request, lock: Lock) -> bool:
     if principal.method == "jwt":
         raise NotFound("There is no such route.")
     if principal.method == "none" and lock != "none":
-        raise Unauthorized("the console wants the API key")
+        raise Unauthorized("console: send the API key")
     return principal.method == "key"
 
 
-def _read(lock: Lock) -> dict[str, bytes]:
+def _read_page(lock: Lock) -> dict[str, bytes]:
     """Read the page's files once, and set ``data-lock`` in ``index.html``."""
     page = {
         file.name: file.read_bytes()
@@ -99,7 +104,7 @@ def _read(lock: Lock) -> dict[str, bytes]:
     return page
 
 
-def _part(page: dict[str, bytes], name: str) -> Response:
+def _file_response(page: dict[str, bytes], name: str) -> Response:
     if name not in page:
         raise NotFound("There is no such file.")
     return Response(page[name], headers=_HEADERS, media_type=_TYPES[name[name.rindex(".") :]])

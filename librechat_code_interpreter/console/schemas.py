@@ -27,9 +27,9 @@ class Now(BaseModel):
     most_running: int
     waiting: int
     most_waiting: int
-    sandboxes: int | None = Field(description="Of sessions, of all replicas that share leases.")
+    sandboxes: int | None = Field(description="Sandboxes with a lease, of all replicas that share leases.")
     most_sandboxes: int
-    paused: int | None = Field(description="Programs that wait for tools; each has a sandbox.")
+    paused: int | None = Field(description="Programs paused for tool calls; each has a sandbox.")
     most_paused: int
     pools: list[PoolFigures]
     warnings: list[str]
@@ -38,7 +38,7 @@ class Now(BaseModel):
 class MinuteFigures(BaseModel):
     """One minute with at least one run."""
 
-    at: float = Field(description="Its beginning.")
+    at: float = Field(description="Start of the minute.")
     runs: int
     p50_seconds: float | None
     p95_seconds: float | None
@@ -60,7 +60,7 @@ class LastRun(BaseModel):
 
     at: float
     run_id: str
-    session_id: str = Field(description="Empty without a key: an id gives access to what it names.")
+    session_id: str = Field(description="Empty without the API key, because an id gives access to files.")
     language: str
     ending: str
     exit_code: int | None
@@ -91,8 +91,8 @@ class LibreChatSeen(BaseModel):
     at: float | None
     user_agent: str
     release: str | None
-    signs: dict[str, float] = Field(description="When each sign was seen last.")
-    refused_last_hour: dict[str, int] = Field(description="How often, by the reason; whoever was refused.")
+    signs: dict[str, float] = Field(description="Time at which each sign was last seen.")
+    refused_last_hour: dict[str, int] = Field(description="Number of refused requests by reason, from any client.")
     refusals: list[Refusal]
 
 

@@ -24,7 +24,7 @@ class Sessions:
         self._retention = retention
         self._leases = leases
 
-    async def look(self, operator: Principal) -> ConsoleSessions:
+    async def recent(self, operator: Principal) -> ConsoleSessions:
         """List sessions, most recently used first.
 
         Sessions of users with a token are included; their bytes stay private (K9). Raises ``StoreUnavailable``.
@@ -32,8 +32,8 @@ class Sessions:
         ids, total = await self._retention.recent(SHOWN_SESSIONS)
         records = await asyncio.gather(*(self._files.load(session_id) for session_id in ids))
         leased = await self._leased()
-        seen = [_session_of(record, leased, operator) for record in records if record is not None]
-        return ConsoleSessions(total=total, sessions=seen)
+        sessions = [_session_of(record, leased, operator) for record in records if record is not None]
+        return ConsoleSessions(total=total, sessions=sessions)
 
     async def _leased(self) -> Collection[str]:
         try:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from librechat_code_interpreter.core.events import Events, FinishedRun
 from librechat_code_interpreter.telemetry.logs import Line
 
-_MOST_CHARS = 128
+_MAX_NAME_CHARS = 128
 
 
 class AuditLog:
@@ -22,14 +22,14 @@ class AuditLog:
         events.on(FinishedRun, self._run)
 
     def _run(self, run: FinishedRun) -> None:
-        who, seconds = run.principal, run.seconds
+        principal, seconds = run.principal, run.seconds
         fields = {
             "request_id": run.request_id,
             "session_id": run.session_id,
             "run_id": run.run_id,
-            "tenant": _short(who.tenant),
-            "user": _short(who.user),
-            "credential": who.method,
+            "tenant": _truncate(principal.tenant),
+            "user": _truncate(principal.user),
+            "credential": principal.method,
             "language": run.language,
             "ending": run.ending,
             "exit_code": run.exit_code,
@@ -48,6 +48,6 @@ class AuditLog:
         self._write(self._line(run.at, "INFO", "librechat_code_interpreter.audit", "run", fields) + "\n")
 
 
-def _short(name: str | None) -> str | None:
+def _truncate(name: str | None) -> str | None:
     """Truncate a name that is not proved and may contain anything."""
-    return name[:_MOST_CHARS] if name else None
+    return name[:_MAX_NAME_CHARS] if name else None

@@ -23,10 +23,10 @@ Line = Callable[[float, str, str, str, Mapping[str, Any]], str]
 """Time (seconds since the epoch), level, logger, message, fields -> a line without its newline."""
 
 _UVICORN = ("uvicorn", "uvicorn.error", "uvicorn.access")
-_ENDS = (*range(32), *range(127, 160), 0x2028, 0x2029)
+_LINE_ENDS = (*range(32), *range(127, 160), 0x2028, 0x2029)
 """Control characters, and other characters that some readers take for the end of a line."""
 
-_ESCAPES = {code: f"\\u{code:04x}" for code in _ENDS} | {10: "\\n", 13: "\\r", 9: "\\t"}
+_ESCAPES = {code: f"\\u{code:04x}" for code in _LINE_ENDS} | {10: "\\n", 13: "\\r", 9: "\\t"}
 
 
 def json_line(moment: float, level: str, logger: str, message: str, fields: Mapping[str, Any]) -> str:
@@ -40,8 +40,8 @@ def json_line(moment: float, level: str, logger: str, message: str, fields: Mapp
 
 def readable_line(moment: float, level: str, logger: str, message: str, fields: Mapping[str, Any]) -> str:
     """Return a readable log line; a value from a client cannot start another line."""
-    told = "".join([f" {name}={_plain(value)}" for name, value in fields.items() if value])
-    line = f"{_when(moment)} {level} {logger}: {message}{told}"
+    text = "".join([f" {name}={_plain(value)}" for name, value in fields.items() if value])
+    line = f"{_when(moment)} {level} {logger}: {message}{text}"
     return line if line.isprintable() else line.translate(_ESCAPES)
 
 
@@ -92,8 +92,8 @@ class LineFormatter(logging.Formatter):
 def _access(args: tuple[Any, ...]) -> tuple[str, dict[str, Any]]:
     """Split uvicorn's access record into message and fields, without the query string."""
     client, method, path, _, status = args
-    plain = str(path).partition("?")[0]
-    return f"{method} {plain} {status}", {"client": client}
+    path_only = str(path).partition("?")[0]
+    return f"{method} {path_only} {status}", {"client": client}
 
 
 def set_up(level: str, form: Format) -> None:
@@ -108,10 +108,10 @@ def set_up(level: str, form: Format) -> None:
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(handler)
-    wanted: int = logging.getLevelNamesMapping()[level.upper()]
-    root.setLevel(max(wanted, logging.INFO))
+    minimum: int = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(max(minimum, logging.INFO))
     for name in ("librechat_code_interpreter", *_UVICORN):
-        logging.getLogger(name).setLevel(wanted)
+        logging.getLogger(name).setLevel(minimum)
     for name in _UVICORN:
         logger = logging.getLogger(name)
         if any(isinstance(known.formatter, ColourizedFormatter) for known in logger.handlers):

@@ -5,11 +5,21 @@ No label contains a session, a user, a tenant or a file: the number of series is
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import Metric
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from librechat_code_interpreter import __version__
 from librechat_code_interpreter.core.admission import Admission
@@ -27,7 +37,8 @@ from librechat_code_interpreter.core.events import (
 from librechat_code_interpreter.core.ids import is_paused_run
 from librechat_code_interpreter.core.protocols import Leases
 from librechat_code_interpreter.core.run_timeline import PAUSED
-from librechat_code_interpreter.telemetry.figures import Counter, Figure, Gauge, Histogram
+
+NAMESPACE = "code_interpreter"
 
 RUN_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """From the time of a print in a warm interpreter to the longest run that a request may ask for by default."""
@@ -38,20 +49,25 @@ STEP_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 AGE_BOUNDS = (0.1, 1.0, 10.0, 60.0, 600.0, 3600.0, 21600.0)
 """A low age means that the jail or sandbox was ready just in time; an age of hours means that it was not needed."""
 
+M = TypeVar("M", Counter, Gauge, Histogram)
 
-class Metrics:
-    """Counts events and renders the page."""
+disable_created_metrics()  # type: ignore[no-untyped-call]  # no `_created` series: as many again, of little use
+
+
+class Metrics(Collector):
+    """Counts events and renders the page; each instance has a registry of its own."""
 
     def __init__(self, events: Events, admission: Admission, leases: Leases, engine: str) -> None:
         self._admission = admission
         self._leases = leases
+        self._leased: tuple[int, int] | None = None
+        self._registry = CollectorRegistry()
         self._define_runs()
         self._define_engine()
         self._define_store()
-        self._requests = Counter("http_requests", "Requests of any kind.", "route", "status")
-        self._answer_time = Histogram("http_request_seconds", "Requests of any kind.", RUN_BOUNDS, "route")
-        self._info = Gauge("info", "Version and engine of the service; always 1.", "version", "engine")
-        self._info.set(1, __version__, engine)
+        self._define_service(engine)
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
         events.on(FinishedRun, self._run)
         events.on(Answered, self._answered)
         events.on(PoolTaken, self._taken)
@@ -59,120 +75,133 @@ class Metrics:
         events.on(PoolWhole, self._whole)
         events.on(EngineCalled, self._called)
         events.on(StoreCalled, self._stored)
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
-        ProcessCollector(registry=self._registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Callable[..., Counter]:
+        return _series_of(Counter(name, text, labels, NAMESPACE, registry=self._registry), labels)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Callable[..., Gauge]:
+        return _series_of(Gauge(name, text, labels, NAMESPACE, registry=self._registry), labels)
+
+    def _histogram(self, name: str, text: str, bounds: tuple[float, ...], *labels: str) -> Callable[..., Histogram]:
+        return _series_of(Histogram(name, text, labels, NAMESPACE, registry=self._registry, buckets=bounds), labels)
 
     def _define_runs(self) -> None:
-        self._runs = Counter("runs", "Runs that ended, by language and ending.", "language", "ending")
-        self._request = Histogram("run_request_seconds", "A run's request, from its arrival to its answer.", RUN_BOUNDS)
-        self._program = Histogram("run_seconds", "The program itself, as the service sees it.", RUN_BOUNDS, "language")
-        self._cpu = Counter("run_cpu_seconds", "Processor time of programs.", "language")
-        self._queue = Histogram("queue_seconds", "Wait for the session and a place to run.", STEP_BOUNDS)
-        self._sandbox = Histogram("sandbox_seconds", "Getting the sandbox.", STEP_BOUNDS, "sandbox")
-        self._stage = Histogram("stage_seconds", "Bringing files into it, where any were missing.", STEP_BOUNDS)
-        self._collect = Histogram("collect_seconds", "Storing what the program wrote, where it did.", STEP_BOUNDS)
-        self._files = Counter("files", "Files staged, delivered, and not delivered for a limit.", "what")
-        self._bytes = Counter("file_bytes", "Their sizes.", "what")
-        self._follow_ups = Counter("follow_up_runs", "Runs that follow another, by what had to be staged.", "staged")
-        self._rounds = Counter("tool_rounds", "Pauses of programs that wait for tools.", "language")
-        self._in_flight = Gauge("runs_in_flight", "Requests to run: running, or waiting.", "state")
-        self._paused = Gauge("paused_runs", "Programs that wait for tools.")
-        self._sandboxes = Gauge("sandboxes", "Sandboxes of sessions, of all replicas that share leases.")
+        counter, histogram = self._counter, self._histogram
+        self._runs = counter("runs", "Finished runs.", "language", "ending")
+        self._request = histogram("run_request_seconds", "Time from a run's request to its response.", RUN_BOUNDS)
+        self._program = histogram("run_seconds", "Duration of programs.", RUN_BOUNDS, "language")
+        self._cpu = counter("run_cpu_seconds", "Processor time of programs.", "language")
+        self._queue = histogram("queue_seconds", "Wait for the session and for a slot.", STEP_BOUNDS)
+        self._sandbox = histogram("sandbox_seconds", "Time to acquire the sandbox.", STEP_BOUNDS, "sandbox")
+        self._stage = histogram("stage_seconds", "Time to stage files, for runs that needed any.", STEP_BOUNDS)
+        self._collect = histogram("collect_seconds", "Time to collect files, for runs that wrote any.", STEP_BOUNDS)
+        self._files = counter("files", "Files staged, delivered, and not delivered.", "what")
+        self._bytes = counter("file_bytes", "Bytes of files staged and delivered.", "what")
+        self._follow_ups = counter("follow_up_runs", "Follow-up runs by what was staged for them.", "staged")
+        self._rounds = counter("tool_rounds", "Pauses of programs for tool calls.", "language")
+        self._in_flight = self._gauge("runs_in_flight", "Run requests in flight.", "state")
 
     def _define_engine(self) -> None:
-        self._takes = Counter("pool_takes", "Takes from a pool of spares.", "pool", "kind", "outcome")
-        self._age = Histogram("pool_age_seconds", "Age of a spare when it is taken.", AGE_BOUNDS, "pool", "kind")
-        self._made = Counter("pool_made", "Spares made.", "pool", "kind")
-        self._ready = Gauge("pool_ready", "Spares that wait.", "pool", "kind")
-        self._short = Histogram("pool_short_seconds", "Time until a pool is whole again.", STEP_BOUNDS, "pool")
-        self._calls = Counter("engine_calls", "Calls to Daytona.", "operation", "outcome")
-        self._call_time = Histogram("engine_call_seconds", "Calls to Daytona.", RUN_BOUNDS, "operation")
+        counter, histogram = self._counter, self._histogram
+        self._takes = counter("pool_takes", "Takes from a warm pool.", "pool", "kind", "outcome")
+        self._age = histogram("pool_age_seconds", "Age of the jail or sandbox taken.", AGE_BOUNDS, "pool", "kind")
+        self._made = counter("pool_made", "Prepared jails and sandboxes created.", "pool", "kind")
+        self._ready = self._gauge("pool_ready", "Prepared jails and sandboxes available.", "pool", "kind")
+        self._short = histogram("pool_short_seconds", "Time until a warm pool is full again.", STEP_BOUNDS, "pool")
+        self._calls = counter("engine_calls", "Calls to Daytona.", "operation", "outcome")
+        self._call_time = histogram("engine_call_seconds", "Duration of calls to Daytona.", RUN_BOUNDS, "operation")
 
     def _define_store(self) -> None:
-        self._store_calls = Counter("store_calls", "Calls to the file store.", "operation", "outcome")
-        self._store_time = Histogram("store_call_seconds", "Calls to the file store.", STEP_BOUNDS, "operation")
-        self._store_bytes = Counter("store_bytes", "Bytes of files written to the store and read from it.", "operation")
+        counter, histogram = self._counter, self._histogram
+        self._store_calls = counter("store_calls", "Calls to the file store.", "operation", "outcome")
+        self._store_time = histogram("store_call_seconds", "Duration of store calls.", STEP_BOUNDS, "operation")
+        self._store_bytes = counter("store_bytes", "Bytes of files written and read.", "operation")
+
+    def _define_service(self, engine: str) -> None:
+        self._requests = self._counter("http_requests", "HTTP requests.", "route", "status")
+        self._response_time = self._histogram("http_request_seconds", "Duration of HTTP requests.", RUN_BOUNDS, "route")
+        info = self._gauge("info", "Version and engine of the service; always 1.", "version", "engine")
+        info(__version__, engine).set(1)
 
     def _run(self, run: FinishedRun) -> None:
         if run.ending == PAUSED:
-            self._rounds.add(1, run.language)
+            self._rounds(run.language).inc()
         else:
-            self._runs.add(1, run.language, run.ending)
-        self._request.note(run.total_seconds)
+            self._runs(run.language, run.ending).inc()
+        self._request().observe(run.total_seconds)
         seconds = run.seconds
-        self._queue.note(seconds.queue)
+        self._queue().observe(seconds.queue)
         if not run.sandbox:
             return
-        self._sandbox.note(seconds.sandbox, run.sandbox)
-        self._program.note(seconds.run, run.language)
-        self._cpu.add(run.cpu_seconds, run.language)
+        self._sandbox(run.sandbox).observe(seconds.sandbox)
+        self._program(run.language).observe(seconds.run)
+        self._cpu(run.language).inc(max(0, run.cpu_seconds))  # a forged reply may contain a negative time
         if run.staged_files:
-            self._stage.note(seconds.stage)
-            self._files.add(run.staged_files, "staged")
-            self._bytes.add(run.staged_bytes, "staged")
+            self._stage().observe(seconds.stage)
+            self._files("staged").inc(run.staged_files)
+            self._bytes("staged").inc(run.staged_bytes)
         if run.delivered_files:
-            self._collect.note(seconds.collect)
-            self._files.add(run.delivered_files, "delivered")
-            self._bytes.add(run.delivered_bytes, "delivered")
+            self._collect().observe(seconds.collect)
+            self._files("delivered").inc(run.delivered_files)
+            self._bytes("delivered").inc(run.delivered_bytes)
         if run.failed_files:
-            self._files.add(run.failed_files, "failed")
+            self._files("failed").inc(run.failed_files)
         if run.is_follow_up:
-            self._follow_ups.add(1, _staged(run))
+            self._follow_ups(_staged(run)).inc()
 
     def _answered(self, answered: Answered) -> None:
-        self._requests.add(1, answered.route, str(answered.status))
-        self._answer_time.note(answered.seconds, answered.route)
+        self._requests(answered.route, answered.status).inc()
+        self._response_time(answered.route).observe(answered.seconds)
 
     def _taken(self, taken: PoolTaken) -> None:
-        self._takes.add(1, taken.pool, taken.kind, "hit" if taken.is_hit else "miss")
-        self._ready.set(taken.ready, taken.pool, taken.kind)
+        self._takes(taken.pool, taken.kind, "hit" if taken.is_hit else "miss").inc()
+        self._ready(taken.pool, taken.kind).set(taken.ready)
         if taken.age_seconds is not None:
-            self._age.note(taken.age_seconds, taken.pool, taken.kind)
+            self._age(taken.pool, taken.kind).observe(taken.age_seconds)
 
     def _filled(self, filled: PoolFilled) -> None:
-        self._made.add(1, filled.pool, filled.kind)
-        self._ready.set(filled.ready, filled.pool, filled.kind)
+        self._made(filled.pool, filled.kind).inc()
+        self._ready(filled.pool, filled.kind).set(filled.ready)
 
     def _whole(self, whole: PoolWhole) -> None:
-        self._short.note(whole.short_seconds, whole.pool)
+        self._short(whole.pool).observe(whole.short_seconds)
 
     def _called(self, call: EngineCalled) -> None:
-        self._calls.add(1, call.operation, call.outcome)
-        self._call_time.note(call.seconds, call.operation)
+        self._calls(call.operation, call.outcome).inc()
+        self._call_time(call.operation).observe(call.seconds)
 
     def _stored(self, call: StoreCalled) -> None:
-        self._store_calls.add(1, call.operation, call.outcome)
-        self._store_time.note(call.seconds, call.operation)
+        self._store_calls(call.operation, call.outcome).inc()
+        self._store_time(call.operation).observe(call.seconds)
         if call.size:
-            self._store_bytes.add(call.size, call.operation)
+            self._store_bytes(call.operation).inc(call.size)
 
     async def page(self, accepts: str) -> tuple[bytes, str]:
         """Return the page and its content type, in a form that the scraper accepts."""
-        await self._look()
+        self._in_flight("running").set(self._admission.running)
+        self._in_flight("waiting").set(self._admission.present - self._admission.running)
+        self._leased = await self._count_leases()
         encode, content_type = choose_encoder(accepts)
         return encode(self._registry), content_type
 
-    async def _look(self) -> None:
-        self._in_flight.set(self._admission.running, "running")
-        self._in_flight.set(self._admission.present - self._admission.running, "waiting")
+    async def _count_leases(self) -> tuple[int, int] | None:
+        """Return the numbers of sandboxes and of paused runs, or ``None`` if they are unknown now."""
         try:
             leases = await self._leases.all()
         except LeasesUnavailable:
-            self._sandboxes.unset()
-            self._paused.unset()
-            return
-        paused = sum(is_paused_run(lease.session_id) for lease in leases)
-        self._sandboxes.set(len(leases))
-        self._paused.set(paused)
-
-    def figures(self) -> Iterator[Figure]:
-        """Iterate over all metrics of this class."""
-        return (figure for figure in vars(self).values() if isinstance(figure, Figure))
+            return None
+        return len(leases), sum(is_paused_run(lease.session_id) for lease in leases)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the metrics as families of ``prometheus_client``, whose registry calls this."""
-        return (figure.family() for figure in self.figures())
+        """Yield the gauges of the leases, without a sample if unknown. A ``Gauge`` without labels always has one."""
+        sandboxes, paused = self._leased or (None, None)
+        yield GaugeMetricFamily(f"{NAMESPACE}_paused_runs", "Programs paused for tool calls.", paused)
+        yield GaugeMetricFamily(f"{NAMESPACE}_sandboxes", "Sandboxes with a lease, of all replicas.", sandboxes)
+
+
+def _series_of(metric: M, labels: tuple[str, ...]) -> Callable[..., M]:
+    """Return a function from values of the labels to their series; it is cached, because ``labels`` takes 3 µs."""
+    return cache(metric.labels if labels else lambda: metric)
 
 
 def _staged(run: FinishedRun) -> str:

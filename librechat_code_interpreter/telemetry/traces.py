@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Self
 
 from opentelemetry.context import Context
@@ -27,12 +27,8 @@ from librechat_code_interpreter.core.events import EngineCalled, Events, Finishe
 EXPORT_SECONDS = 5
 """Time limit of one export to the collector; spans not delivered in time are lost."""
 
-_OURS = ("ok", "exit", "signal", "time", "memory", "output", "paused", "cancelled")
-_SHORT = "code_interpreter."
-
-_WORDS = frozenset(
-    {"exec", "programmatic", "cancel", "upload", "batch", "files", "sessions", "objects", "download", "languages"}
-)
+_ENDINGS_WITHOUT_ERROR = ("ok", "exit", "signal", "time", "memory", "output", "paused", "cancelled")
+_PREFIX = "code_interpreter."
 
 Attributes = Mapping[str, str | int | float]
 
@@ -50,12 +46,15 @@ class Traces:
         events.on(EngineCalled, self._engine_called)
         events.on(StoreCalled, self._store_called)
 
-    def around(self, app: ASGIApp) -> ASGIApp:
-        """Add a span around each request, below the caller's if the request has a ``traceparent``."""
+    def around(self, app: ASGIApp, words: Collection[str]) -> ASGIApp:
+        """Add a span around each request, below the caller's if the request has a ``traceparent``.
+
+        Its name consists of those parts of the path that are in ``words``; without any, there is no span.
+        """
 
         async def traced(scope: Scope, receive: Receive, send: Send) -> None:
-            name = _name_of(scope["path"]) if scope["type"] == "http" else "/"
-            if name == "/":  # health and metrics are requested every few seconds
+            name = _name_of(scope["path"], words) if scope["type"] == "http" else "/"
+            if name == "/":
                 await app(scope, receive, send)
                 return
             with self._tracer.start_as_current_span(
@@ -82,16 +81,16 @@ class Traces:
     def _run(self, run: FinishedRun) -> None:
         end = int(run.at * 1e9)
         begin = end - int(run.total_seconds * 1e9)
-        whole = self._tracer.start_span("run", start_time=begin, attributes=_attributes_of(run))
-        if run.ending not in _OURS:
-            whole.set_status(Status(StatusCode.ERROR, run.ending))
-        inside = set_span_in_context(whole)
+        run_span = self._tracer.start_span("run", start_time=begin, attributes=_attributes_of(run))
+        if run.ending not in _ENDINGS_WITHOUT_ERROR:
+            run_span.set_status(Status(StatusCode.ERROR, run.ending))
+        run_context = set_span_in_context(run_span)
         for step, seconds in zip(run.seconds._fields, run.seconds, strict=True):
             if seconds:
-                after = begin + int(seconds * 1e9)
-                self._tracer.start_span(step, inside, start_time=begin).end(after)
-                begin = after
-        whole.end(end)
+                step_end = begin + int(seconds * 1e9)
+                self._tracer.start_span(step, run_context, start_time=begin).end(step_end)
+                begin = step_end
+        run_span.end(end)
 
     def _engine_called(self, call: EngineCalled) -> None:
         self._call(f"daytona {call.operation}", call.outcome, call.seconds, {})
@@ -122,16 +121,15 @@ def _parent(scope: Scope) -> Context:
     return TraceContextTextMapPropagator().extract(headers, Context())
 
 
-def _name_of(path: str) -> str:
-    """Build the span's name from the known words of a path; ids and unknown parts are omitted."""
-    return "/" + "/".join(part for part in path.split("/") if part in _WORDS)
+def _name_of(path: str, words: Collection[str]) -> str:
+    return "/" + "/".join(part for part in path.split("/") if part in words)
 
 
 def _attributes_of(run: FinishedRun) -> Attributes:
-    told: dict[str, str | int | float] = {
+    attributes: dict[str, str | int | float] = {
         "run_id": run.run_id, "session_id": run.session_id, "language": run.language, "ending": run.ending,
         "sandbox": run.sandbox, "staged_files": run.staged_files, "staged_bytes": run.staged_bytes,
         "delivered_files": run.delivered_files, "delivered_bytes": run.delivered_bytes, "tool_rounds": run.tool_rounds,
         "cpu_seconds": run.cpu_seconds, "peak_memory_bytes": run.peak_memory_bytes,
     }  # fmt: skip
-    return {_SHORT + name: value for name, value in told.items()}
+    return {_PREFIX + name: value for name, value in attributes.items()}

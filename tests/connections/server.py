@@ -25,8 +25,8 @@ class Hasty(BoundedConnection):
     """Lose patience within a second."""
 
     head_seconds: ClassVar[float] = 0.4
-    silence_seconds: ClassVar[float] = 0.4
-    look_seconds: ClassVar[float] = 0.05
+    idle_seconds: ClassVar[float] = 0.4
+    check_seconds: ClassVar[float] = 0.05
 
 
 @dataclass(frozen=True)

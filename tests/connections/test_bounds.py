@@ -105,7 +105,7 @@ def test_a_body_that_comes_slowly_is_taken(echo: Echo) -> None:
     with echo.connected() as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\nx")
         for _ in range(12):
-            connection.settimeout(Hasty.silence_seconds / 4)
+            connection.settimeout(Hasty.idle_seconds / 4)
             with pytest.raises(TimeoutError):
                 connection.recv(1)
             connection.sendall(b"x")
@@ -181,7 +181,7 @@ def test_what_is_no_http_was_answered_in_plain_text(echo: Echo) -> None:
 
 def test_connections_took_the_descriptors_that_programs_need(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the most that there may be, a connection is closed at once, and those before it serve on."""
-    monkeypatch.setattr("librechat_code_interpreter.api.connection_limits.most_connections", lambda: 5)
+    monkeypatch.setattr("librechat_code_interpreter.api.connection_limits.max_connections", lambda: 5)
     with ExitStack() as held:
         kept = [held.enter_context(echo.connected()) for _ in range(5)]
         assert live.until(lambda: echo.open_connections() == 5)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from librechat_code_interpreter.api.connection_limits import most_connections
+from librechat_code_interpreter.api.connection_limits import max_connections
 from librechat_code_interpreter.units import KiB
 from tests.contract import live
 from tests.contract.test_memory import server_process
@@ -43,7 +43,7 @@ def many_descriptors() -> Iterator[int]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
-        yield min(WANTED, most_connections() - 50)
+        yield min(WANTED, max_connections() - 50)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

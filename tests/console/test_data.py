@@ -140,7 +140,7 @@ async def test_refusals_are_told_without_the_credential(tmp_path: Path) -> None:
     assert [(one["offered"], one["route"]) for one in told["refusals"]] == [
         ("nothing", "/upload/batch"), ("Basic", "other"), ("X-API-Key", "/exec"),
     ]  # fmt: skip
-    assert told["refused_last_hour"]["the credential is wrong"] == 2
+    assert told["refused_last_hour"]["invalid credential: send the API key or a token of LibreChat"] == 2
     assert sum(told["refused_last_hour"].values()) == 3
     assert "secret-word" not in str(told)
     assert told["at"] is None  # whoever was refused did not speak

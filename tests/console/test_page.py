@@ -259,7 +259,9 @@ async def test_it_tells_which_librechat_spoke_and_who_was_refused(
     page = console.page
     await expect(page.locator("#release")).to_contain_text("v0.8.5 or earlier")
     await expect(page.locator("#caller")).to_contain_text("its address ends in /v1")
-    await expect(page.locator("#refused")).to_contain_text("the credential is wrong")
+    await expect(page.locator("#refused")).to_contain_text(
+        "invalid credential: send the API key or a token of LibreChat"
+    )
     await expect(page.locator("#advice")).to_contain_text(f"LIBRECHAT_CODE_BASEURL=http://x:<key>@{service.host}/v1")
     assert "a-wrong-key" not in await page.content()
     assert service.api_key not in await page.content()

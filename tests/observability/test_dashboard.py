@@ -9,34 +9,28 @@ from typing import Any
 
 import pytest
 
-from librechat_code_interpreter.telemetry.figures import PREFIX, Counter, Figure, Histogram
-from tests.observability.test_metrics import metrics
+from tests.observability.page import OURS, families
 
 FILE = Path(__file__).parents[2] / "deploy" / "grafana" / "code-interpreter.json"
 DASHBOARD = json.loads(FILE.read_text())
 PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 QUERIES = [(panel["title"], target["expr"]) for panel in PANELS for target in panel["targets"]]
 OF_PROMETHEUS = {"job", "instance", "le"}
+ENDINGS = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_sum", "_count"]}
 
 
-def samples() -> dict[str, Figure]:
-    """Name every sample of a scrape, with what it is a sample of."""
-    found: dict[str, Figure] = {}
-    for figure in metrics().figures():
-        endings = ["_total"] if isinstance(figure, Counter) else [""]
-        if isinstance(figure, Histogram):
-            endings = ["_bucket", "_sum", "_count"]
-        found |= {PREFIX + figure.name + ending: figure for ending in endings}
-    return found
+def samples() -> dict[str, str]:
+    """Map the name of every sample of a scrape to its metric."""
+    return {OURS + name + ending: name for name, family in families().items() for ending in ENDINGS[family.type]}
 
 
 @pytest.mark.parametrize(("title", "query"), QUERIES)
 def test_a_query_names_samples_and_labels_that_exist(title: str, query: str) -> None:
     """Every metric of a query is one that /metrics has, every label one that it bears."""
-    names = set(re.findall(rf"\b{PREFIX}\w+", query))
+    names = set(re.findall(rf"\b{OURS}\w+", query))
     assert names <= samples().keys()
     assert names or re.search(r"\bprocess_(cpu_seconds_total|resident_memory_bytes)\b", query), title
-    labels = {label for name in names for label in samples()[name].labels} | OF_PROMETHEUS
+    labels = {label for name in names for label in families()[samples()[name]].labels} | OF_PROMETHEUS
     asked = {label.strip() for group in re.findall(r"(?:by|ignoring) \((.*?)\)", query) for label in group.split(",")}
     asked |= set(re.findall(r"(\w+)(?:=~|!=|=)\"", query))
     assert asked <= labels
@@ -57,8 +51,8 @@ def test_legends_name_labels_that_the_query_keeps() -> None:
 def test_every_metric_is_shown() -> None:
     """No metric is kept that the dashboard does not show."""
     text = " ".join(query for _, query in QUERIES)
-    shown = {figure.name for name, figure in samples().items() if re.search(rf"\b{name}\b", text)}
-    assert shown == {figure.name for figure in metrics().figures()}
+    shown = {metric for name, metric in samples().items() if re.search(rf"\b{name}\b", text)}
+    assert shown == families().keys()
 
 
 def test_panels_have_places_of_their_own() -> None:

@@ -10,24 +10,18 @@ from typing import Any
 import pytest
 
 from bench.scripted import ScriptedEngine
+from librechat_code_interpreter.core.errors import LeasesUnavailable
 from librechat_code_interpreter.core.events import Events, PoolWhole
 from librechat_code_interpreter.engines.local.engine import LocalEngine
-from librechat_code_interpreter.telemetry.figures import Histogram
 from librechat_code_interpreter.telemetry.metrics import Metrics
 from tests.contract.caller import Caller, refs_to
 from tests.contract.programs import begin, resume
 from tests.contract.service import API_KEY, Service, serving, until
 from tests.contract.tokens import KID, public_key, token
-from tests.observability.page import scrape
+from tests.observability.page import EVENTS, RUN, Idle, Page, families, scrape
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 SCRIPTED: Any = ScriptedEngine
-
-
-def metrics() -> Metrics:
-    """Give the metrics of a service in which nothing ever happens."""
-    nothing: Any = None
-    return Metrics(Events(), nothing, nothing, "none")
 
 
 # --- what they count -------------------------------------------------------------------------------------------------
@@ -217,14 +211,60 @@ async def test_they_name_nobody_and_do_not_grow(tmp_path: Path) -> None:
 def test_every_metric_has_its_line() -> None:
     """docs/metrics.md names every metric, with its labels, and none that there is not."""
     rows = re.findall(r"^\| (`[^|]*`) \|([^|]*)\| ", DOCS.read_text(), re.MULTILINE)
-    told = {name: re.findall(r"\w+", labels) for names, labels in rows for name in re.findall(r"\w+", names)}
-    there = {figure.name: list(figure.labels) for figure in metrics().figures()}
-    assert told == there
+    told = {name: set(re.findall(r"\w+", labels)) for names, labels in rows for name in re.findall(r"\w+", names)}
+    assert told == {name: family.labels for name, family in families().items()}
 
 
 def test_the_buckets_are_the_docs() -> None:
     """docs/metrics.md tells the bounds of every histogram."""
     text = DOCS.read_text()
-    for figure in metrics().figures():
-        if isinstance(figure, Histogram):
-            assert f": {', '.join(map(str, figure.bounds))}." in text, figure.name
+    for name, family in families().items():
+        if family.type == "histogram":
+            assert f": {', '.join(family.bounds)}." in text, name
+
+
+# --- odd cases -------------------------------------------------------------------------------------------------------
+
+
+async def test_without_leases_their_gauges_have_no_value() -> None:
+    """While Redis is away, nobody knows how many sandboxes there are; an old number would mislead."""
+
+    class Leases(Idle):
+        is_away = False
+
+        async def all(self) -> list[object]:
+            if self.is_away:
+                raise LeasesUnavailable("away")
+            return []
+
+    leases: Any = Leases()
+    page = Metrics(Events(), leases, leases, "none").page
+    gauges = re.compile(rb"^code_interpreter_(?:sandboxes|paused_runs) .*$", re.MULTILINE)
+    assert len(gauges.findall((await page(""))[0])) == 2
+    leases.is_away = True
+    assert gauges.findall((await page(""))[0]) == []
+    leases.is_away = False
+    assert len(gauges.findall((await page(""))[0])) == 2
+
+
+async def test_a_forged_processor_time_does_not_lower_the_counter() -> None:
+    """A program that took over its runner can report a negative time; its run is counted all the same."""
+    events = Events()
+    idle: Any = Idle()
+    metrics = Metrics(events, idle, idle, "none")
+    events.tell(RUN)
+    events.tell(RUN._replace(cpu_seconds=-5.0))
+    page = Page((await metrics.page(""))[0].decode())
+    assert page.value("run_cpu_seconds_total") == RUN.cpu_seconds
+    assert page.value("follow_up_runs_total") == 2
+
+
+async def test_no_series_tells_when_it_was_created() -> None:
+    """There are no ``_created`` series, in either format."""
+    events = Events()
+    idle: Any = Idle()
+    metrics = Metrics(events, idle, idle, "none")
+    for event in EVENTS:
+        events.tell(event)
+    for accepts in ("", "application/openmetrics-text; version=1.0.0"):
+        assert b"_created" not in (await metrics.page(accepts))[0]

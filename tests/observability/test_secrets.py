@@ -150,7 +150,7 @@ async def test_with_daytona_which_quotes_what_it_was_sent(tmp_path: Path) -> Non
             await _use(service, marks)
             await _quote(service, cloud, marks)
     assert marks.found_in(_log_of(service)) == ["user", "tenant"]
-    assert len(re.findall(r"librechat_code_interpreter\.audit: run ", _log_of(service))) >= 8
+    assert len(re.findall(r" librechat_code_interpreter\.audit: run ", _log_of(service))) >= 8
     assert "was not heard of again" in _log_of(service)
 
 
