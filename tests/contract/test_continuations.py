@@ -357,18 +357,15 @@ async def test_a_program_may_end_while_it_is_waited_for(caller: Caller) -> None:
 
 async def test_a_call_that_the_program_gave_up_is_no_trouble(caller: Caller) -> None:
     """K28, K29: its time-out may fire while the tool works; the result is dropped, the next call gets its own."""
-    seconds = f"40.{secrets.randbelow(10**9):09}"
-    code = f"""
-import subprocess
+    code = """
 try:
     async with asyncio.timeout(0.1):
         await echo(n=1)
 except TimeoutError:
-    subprocess.Popen(['sleep', '{seconds}'])
     print(await echo(n=2))
 """
     paused = await begin(caller, code)
-    assert await asyncio.to_thread(live.until, lambda: live.is_running("sleep", seconds))
+    await asyncio.sleep(1.0)  # longer than the program's own time-out
     second = await resume(caller, paused)
     assert second["tool_calls"] == [{"id": "call_002", "name": "echo", "input": {"n": 2}}]
     assert (await resume(caller, second))["stdout"] == "{'n': 2}\n"
