@@ -11,7 +11,7 @@ DAY_SECONDS = 86400.0
 
 
 class Machine:
-    """Be the machine's time: what passes, and what somebody sets."""
+    """The machine's time: what passes, and what somebody sets."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.running, self.time = 1000.0, 1.8e9

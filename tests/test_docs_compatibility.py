@@ -22,14 +22,14 @@ def rows() -> dict[str, tuple[str, str, list[tuple[str, str]]]]:
 
 
 def claims_in(file: str) -> dict[str, str]:
-    """Give the tests of a file with their docstrings."""
+    """Return the tests of a file with their docstrings."""
     tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     return {node.name: ast.get_docstring(node) or "" for node in functions if node.name.startswith("test_")}
 
 
 def contract_tests() -> Iterator[tuple[str, str, str]]:
-    """Give file, name and docstring of every contract test."""
+    """Return file, name and docstring of every contract test."""
     for path in sorted((TESTS / "contract").glob("test_*.py")):
         file = str(path.relative_to(TESTS))
         yield from ((file, name, claim) for name, claim in claims_in(file).items())

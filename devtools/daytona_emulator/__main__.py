@@ -19,7 +19,7 @@ _STOP_SECONDS = 60
 
 
 def main() -> int:
-    """Serve until told to stop."""
+    """Serve until a signal to stop."""
     options = _parser().parse_args()
     settings = Settings(**{name: getattr(options, name) for name, _ in names()})
     if not (options.runtime / "bin" / "python3").exists():

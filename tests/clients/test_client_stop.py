@@ -13,7 +13,7 @@ from tests.clients.client import Client
 
 
 def running(command: str) -> bool:
-    """Tell whether a process of this machine, in a sandbox or not, has this command line."""
+    """Return whether a process of this machine, in a sandbox or not, has this command line."""
     wanted = command.replace(" ", "\0").encode()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # it ended meanwhile

@@ -58,7 +58,7 @@ async def opened(minimum: Isolation) -> AsyncIterator[LocalEngine]:
 
 
 def is_there(path: Path | str) -> bool:
-    """Tell whether a path of the host exists."""
+    """Return whether a path of the host exists."""
     return Path(path).exists()
 
 

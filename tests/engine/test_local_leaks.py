@@ -36,7 +36,7 @@ async def _is_as_before(engine: LocalEngine, before: tuple[list[str], int, int])
 
 
 def _holdings(engine: LocalEngine) -> tuple[list[str], int, int]:
-    """Say what the engine holds: descriptors of this process, processes, control groups but for those that wait."""
+    """Return what the engine uses: this process's descriptors, processes, control groups except of warm jails."""
     groups = engine._cgroups
     held = sum(1 for parent in groups._parents for path in parent.glob("*") if path.is_dir()) if groups else 0
     held -= sum(len(group.directories) for group in groups._idle) if groups else 0

@@ -34,13 +34,13 @@ def new_name(size: int) -> str:
 
 
 def content_of(name: str) -> bytes:
-    """Give the bytes that belong to a name."""
+    """Return the bytes that belong to a name."""
     size = int(name.rpartition("-")[2])
     return (hashlib.sha256(name.encode()).digest() * (size // 32 + 1))[:size]
 
 
 class Ledger:
-    """Hold (session, file) -> name of all that was acknowledged and not deleted since."""
+    """(session, file) -> name of all that was acknowledged and not deleted since."""
 
     def __init__(self) -> None:
         self.files: dict[tuple[str, str], str] = {}

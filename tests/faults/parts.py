@@ -118,7 +118,7 @@ async def clock_set(directory: Path, times: int) -> Count:
 
 
 def _clock(directory: Path) -> Path:
-    """Give the file that says how wrong the clock is; at first it is right."""
+    """Return the file that says how wrong the clock is; at first it is right."""
     directory.mkdir(parents=True)
     clock = directory / "clock"
     clock.write_text("+0")
@@ -184,7 +184,7 @@ def _is_gone(pid: int) -> bool:
 
 
 def zygotes(service: int) -> list[int]:
-    """Give the zygotes of a service, the bare one first: the loaded one is its child."""
+    """Return the zygotes of a service, the bare one first: the loaded one is its child."""
     found = [pid for pid in descendants(service) if _namespaces(pid) == 2 and _is_python(pid)]
     return sorted(found, key=lambda pid: _parent(pid) in found)
 

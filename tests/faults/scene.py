@@ -27,7 +27,7 @@ _LOOKS, _LOOK_SECONDS = 30, 0.05
 
 @dataclass
 class Scene:
-    """Hold what a fault needs to know."""
+    """What a fault needs to know."""
 
     process: Process
     client: httpx.AsyncClient
@@ -110,7 +110,7 @@ async def _at_rest(found: Scene) -> None:
 
 
 async def _usually_held(found: Scene) -> Holdings:
-    """Give the most that is held at rest, over some rounds of the clean-up: each takes a jail, and makes another."""
+    """Return the most that is held at rest, over some rounds of the clean-up: each takes a jail, and makes another."""
     looks = []
     for _ in range(_LOOKS):
         looks.append(found.holds())

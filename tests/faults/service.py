@@ -71,7 +71,7 @@ class Process:
         return self._process.pid
 
     def is_alive(self) -> bool:
-        """Tell whether it runs."""
+        """Return whether it runs."""
         return self._process is not None and self._process.poll() is None
 
     def wait_until_ready(self, path: str = "/readyz") -> None:
@@ -129,7 +129,7 @@ class Process:
         )  # fmt: skip
 
     def tail(self) -> str:
-        """Give the end of its log."""
+        """Return the end of its log."""
         return self.log.read_text(errors="replace")[-4000:]
 
 

@@ -59,7 +59,7 @@ async def running(
 
 
 async def drains(process: Process) -> None:
-    """Tell it to stop, and wait until it has heard."""
+    """Send SIGTERM, and wait until the service reports that it drains."""
     process.tell()
     await until(lambda: process.status("/readyz") == 503, "the service drains")
 

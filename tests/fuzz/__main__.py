@@ -29,7 +29,7 @@ _FORMS_PART = _FRAMES_PART = 0.1
 
 @dataclass(frozen=True)
 class Line:
-    """Tell how many were sent of one kind, and what failed."""
+    """Print how many were sent of one kind, and what failed."""
 
     name: str
     sent: int

@@ -1,4 +1,4 @@
-"""Answer for a runner with frames that are forged, changed or cut off, and look at what the service makes of them."""
+"""Send forged, changed or cut frames in a runner's place, and check what the service makes of them."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ TOKENS = (
 
 
 def reply() -> dict[str, Any]:
-    """Give a reply in which nothing is wrong."""
+    """Return a reply in which nothing is wrong."""
     changed = [ChangedFile("out/a.txt", 1, "eA=="), ChangedFile("b.txt", 3)]
     left = [LeftOut("big", "it is too large", is_limit=True)]
     return Reply(Ending.EXIT, 1, stdout="out", stderr="err", changed=changed, deleted=["c"], left_out=left).to_json()
 
 
 def pause() -> dict[str, Any]:
-    """Give a pause in which nothing is wrong."""
+    """Return a pause in which nothing is wrong."""
     return Pause(1, [Call("call_001", "get-it", {"a": [1, {"b": None}]})], "out", "err").to_json()
 
 
@@ -99,12 +99,12 @@ class _Jail:
         self.group = None
 
     def ran_out_of_memory(self) -> bool:
-        """Tell that it did not."""
+        """Report that no program was paused."""
         return False
 
 
 async def trouble(store: ObjectFiles, random: Random) -> str | None:
-    """Say one thing in a runner's place, to both engines; say what is wrong with the answer that a client would get."""
+    """Send one reply in a runner's place, to both engines; return what is wrong with the client's answer."""
     words = said(random)
     try:
         async with asyncio.timeout(WITHIN_SECONDS):

@@ -40,7 +40,7 @@ class TestRedisLeases(LeasesConformance):
 
 
 async def take(leases: Leases, session: str) -> None:
-    """Hold a session once, waiting as long as it takes."""
+    """Lock a session once, waiting as long as it takes."""
     async with leases.hold(session, PLENTY_SECONDS):
         pass
 

@@ -12,7 +12,7 @@ OURS = "code_interpreter_"
 
 @dataclass(frozen=True)
 class Page:
-    """Hold what one scrape gave."""
+    """What one scrape gave."""
 
     text: str
 

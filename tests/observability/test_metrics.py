@@ -24,7 +24,7 @@ SCRIPTED: Any = ScriptedEngine
 
 
 def metrics() -> Metrics:
-    """Give the metrics of a service in which nothing ever happens."""
+    """Return the metrics of a service in which nothing ever happens."""
     nothing: Any = None
     return Metrics(Events(), nothing, nothing, "none")
 

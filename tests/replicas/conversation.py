@@ -35,7 +35,7 @@ for path in inputs:
 
 
 class Fate(Enum):
-    """Tell what the client knows of a program that it sent."""
+    """What the client knows of a program that it sent."""
 
     ANSWERED = "it ran, and this is what came out"
     REFUSED = "it did not run"
@@ -44,7 +44,7 @@ class Fate(Enum):
 
 @dataclass
 class Memory:
-    """Hold what all conversations were promised, to be looked at when all is over."""
+    """What all conversations were promised, to be looked at when all is over."""
 
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """(session, file) -> bytes: what was uploaded, and what runs returned."""
@@ -71,7 +71,7 @@ class Conversation:
 
     @property
     def is_old(self) -> bool:
-        """Tell whether the client is LibreChat <= v0.8.5."""
+        """Return whether the client is LibreChat <= v0.8.5."""
         return self.number % 2 == 0
 
     async def hold(self) -> None:
@@ -176,7 +176,7 @@ class Conversation:
 
 
 async def hold_all(conversations: list[Conversation], at_once: int) -> None:
-    """Hold so many at a time."""
+    """Run at most this many at a time."""
     turn = asyncio.Semaphore(at_once)
 
     async def hold(conversation: Conversation) -> None:

@@ -49,7 +49,7 @@ class Replica:
             )  # fmt: skip
 
     def is_ready(self) -> bool:
-        """Tell whether it serves."""
+        """Return whether it serves."""
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()[-4000:]
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY_WITHIN_SECONDS)

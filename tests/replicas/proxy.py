@@ -22,7 +22,7 @@ class Backend:
 
 
 class Balancer:
-    """Give each connection to the replica whose turn it is; one that refuses is passed over, for it has heard nothing.
+    """Pass each connection to the next replica in turn; one that refuses is skipped, since it has received nothing.
 
     Clients make a connection for each request, as LibreChat does, so that requests go in turn.
     """

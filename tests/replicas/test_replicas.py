@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 3600
 
 @dataclass
 class Story:
-    """Hold what happened, for the claims to look at."""
+    """What happened, for the claims to look at."""
 
     deployment: Deployment
     balancer: Balancer
@@ -42,7 +42,7 @@ class Story:
     events: list[str] = field(default_factory=list)
 
     def is_after(self, turns: float) -> bool:
-        """Tell whether so many turns were answered."""
+        """Return whether so many turns were answered."""
         return self.memory.turns >= turns
 
     def note(self, event: str) -> None:
@@ -121,7 +121,7 @@ async def disturb(story: Story) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def story(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story]:
-    """Hold all conversations, while a replica is killed, Redis restarted, and others hang."""
+    """Run all conversations while a replica is killed, Redis restarted, and others hang."""
     deployment = Deployment(tmp_path_factory.mktemp("replicas"), replicas=3)
     with deployment.living():
         async with balancing([replica.port for replica in deployment.replicas]) as (balancer, address):

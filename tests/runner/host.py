@@ -1,4 +1,4 @@
-"""Hold a process that forks runners, and ask runners for runs."""
+"""A process that forks runners, and a client that sends requests to runners."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ WAYS = {
 
 @contextmanager
 def watched(bench: Bench) -> Iterator[int]:
-    """Give the reading end of the pipe of this bench."""
+    """Return the reading end of the pipe of this bench."""
     path = bench.workspace.parent / "alive"
     os.mkfifo(path)
     pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

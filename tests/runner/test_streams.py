@@ -87,7 +87,7 @@ def test_a_reader_that_left_ends_a_writer_as_in_a_shell(bench: Bench) -> None:
 
 
 def _ignored() -> int:
-    """Give the signals that this process ignores, as the kernel's bit mask."""
+    """Return the signals that this process ignores, as the kernel's bit mask."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("SigIgn")), 16)
 

@@ -25,18 +25,18 @@ ODD_NAMES = (
 
 
 async def pieces(size: int, piece: int = MiB) -> AsyncIterator[bytes]:
-    """Give so many bytes, no mebibyte like another."""
+    """Return so many bytes, no mebibyte like another."""
     for start in range(0, size, piece):
         yield bytes((start // piece + i) % 251 for i in range(min(64, size - start))).ljust(min(piece, size - start))
 
 
 async def text(content: bytes) -> AsyncIterator[bytes]:
-    """Give these bytes."""
+    """Return these bytes."""
     yield content
 
 
 async def breaking(size: int) -> AsyncIterator[bytes]:
-    """Give so many bytes, then break."""
+    """Return so many bytes, then break."""
     async for piece in pieces(size):
         yield piece
     raise ZeroDivisionError

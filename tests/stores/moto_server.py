@@ -72,7 +72,7 @@ class MotoServer:
 
 
 def environment(port: int) -> dict[str, str]:
-    """Say where the bucket is and who asks, in the variables that S3's clients read."""
+    """Return the bucket's place and credentials, in the variables that S3's clients read."""
     return {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "of-these-tests", "AWS_SECRET_ACCESS_KEY": "of-these-tests",

@@ -26,7 +26,7 @@ async def _pieces() -> AsyncIterator[bytes]:
 
 
 def _most_bytes() -> int:
-    """Give the most memory that this process ever had (``getrusage`` would count its parent's too)."""
+    """Return the most memory that this process ever had (``getrusage`` would count its parent's too)."""
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) * 1024
 

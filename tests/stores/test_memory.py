@@ -18,5 +18,5 @@ class TestMemory(SharedConformance):
 
     @pytest.fixture
     def replica(self, files: ObjectFiles) -> ObjectFiles:
-        """Give a second view."""
+        """Return a second view."""
         return ObjectFiles(files._store)

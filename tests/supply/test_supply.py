@@ -43,7 +43,7 @@ def test_a_package_that_is_not_the_locked_one_is_not_installed(tmp_path: Path) -
 
 
 def installs(directory: Path, text: str) -> bool:
-    """Tell whether the installer would take what a lock names, from files in a directory."""
+    """Return whether the installer would take what a lock names, from files in a directory."""
     (directory / "a.lock").write_text(text)
     from_here = ("--dry-run", "--no-index", "--find-links", str(directory))
     command = [str(ROOT / "tools" / "make_venv.sh"), str(ROOT / ".venv"), "-r", str(directory / "a.lock"), *from_here]
