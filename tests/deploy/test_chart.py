@@ -121,7 +121,7 @@ def test_on_daytona_the_pod_meets_the_restricted_standard(name: str, cases: dict
 
 
 def test_the_embedded_engine_gets_namespaces_and_nothing_more(cases: dict[str, Any]) -> None:
-    """User namespaces, an unmasked /proc, no seccomp profile of the runtime; still no root, capability or new privilege."""
+    """User namespaces, an unmasked /proc, no runtime seccomp profile; still no root, capability or new privilege."""
     spec = pod(cases["local"])
     (container,) = spec["containers"]
     assert spec["hostUsers"] is False

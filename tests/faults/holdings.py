@@ -1,4 +1,4 @@
-"""Count what a service holds of the machine, and what it left there when it was killed."""
+"""Count a service's resources on the machine, and what it left there when it was killed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Holdings:
 
 
 def held_by(pid: int, temporary: Path, pool_port: int | None = None) -> Holdings:
-    """Look at a process and what it started, but for connections to ``pool_port``: a pool keeps them as it likes."""
+    """Sample a process and its children, without connections to ``pool_port``: a pool opens those at will."""
     pooled = _connections(pid, pool_port) if pool_port is not None else set()
     return Holdings(
         processes=len(descendants(pid)),

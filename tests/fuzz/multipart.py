@@ -1,4 +1,4 @@
-"""Send broken multipart bodies to the application, and look at what it keeps of them."""
+"""Send broken multipart bodies to the application, and check what it stores."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ TOKENS = (
 
 
 class NoEngine:
-    """Stand for an engine: uploads need none (K37)."""
+    """An engine that is never used: uploads need none (K37)."""
 
     name = "none"
     warnings: tuple[str, ...] = ()
 
     async def open(self) -> None:
-        """Have nothing to open."""
+        """Do nothing."""
 
     async def close(self) -> None:
-        """Have nothing to close."""
+        """Do nothing."""
 
     async def sweep(self, leased: set[str], *, leads: bool = True) -> int:
         return 0
@@ -47,7 +47,7 @@ def no_engine() -> Engine:
 
 
 def whole(random: Random) -> bytes:
-    """Write a body in which nothing is wrong: text fields, then one to three files."""
+    """Write a valid body: text fields, then one to three files."""
     files = [
         (f"{name}.txt", random.randbytes(random.choice((0, 1, 40, 3000)))) for name in "abc"[: random.randint(1, 3)]
     ]
