@@ -1,4 +1,4 @@
-"""The compatibility page misses no statement of the contract, and every test that it names is there."""
+"""The compatibility page covers every statement of the contract, and every test that it names exists."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TEST = re.compile(r"`([\w/]+\.py)::(\w+)`")
 
 
 def rows() -> dict[str, tuple[str, str, list[tuple[str, str]]]]:
-    """Read the table: the statement, what we do, and the (file, name) of each test, by the statement's number."""
+    """Parse the table: statement, implementation, and the (file, name) of each test, by the statement's number."""
     return {number: (said, done, _TEST.findall(shown)) for number, said, done, shown in _ROW.findall(PAGE)}
 
 
@@ -36,14 +36,14 @@ def contract_tests() -> Iterator[tuple[str, str, str]]:
 
 
 def test_every_statement_has_one_row_in_order() -> None:
-    """K1 to K42, each once, each with its words and at least one test."""
+    """K1 to K42, each once, each with its text and at least one test."""
     assert [number for number, *_ in _ROW.findall(PAGE)] == STATEMENTS
     assert all(said and done and tests for said, done, tests in rows().values())
 
 
 @pytest.mark.parametrize("number", STATEMENTS)
 def test_every_named_test_exists(number: str) -> None:
-    """No row names a file or a test that is gone."""
+    """Every file and test in a row exists."""
     for file, name in rows()[number][2]:
         assert (TESTS / file).is_file(), file
         assert name in claims_in(file), f"{file}::{name}"

@@ -1,7 +1,7 @@
 """Look up known vulnerabilities of all locked packages: ``make audit``.
 
 Exit codes: 0 nothing known of any package, 1 a hole, 3 nobody could tell. pip-audit itself ends with 0 when an index
-knows no package and so no hole either; that is not good news, and is told as what it is.
+knows no package; here that is an error.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from bench.measure import median, percentile
 from bench.scale.model import Limits, Users
 
 _REFUSED_AFTER_SECONDS = 30.0
-"""``QUEUE_WAIT_SECONDS``: then a client hears 429."""
+"""``QUEUE_WAIT_SECONDS``: then a client receives 429."""
 
 
 @dataclass(frozen=True, slots=True)

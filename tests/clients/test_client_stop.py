@@ -23,7 +23,7 @@ def running(command: str) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Poll until the condition holds; fail after so many seconds."""
+    """Poll until the condition holds; fail after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came about"

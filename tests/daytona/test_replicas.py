@@ -205,7 +205,7 @@ async def test_a_place_is_free_again_when_no_sandbox_could_be_made(cloud: Cloud,
 
 
 async def test_the_sandbox_that_readiness_uses_is_not_swept(cloud: Cloud) -> None:
-    """A sandbox that no lease names is not searched for; a lookup would cost a call each time."""
+    """Cleanup keeps it although no lease names it; otherwise each readiness check would cost a sandbox."""
     stock, store = MemoryPool(), ObjectFiles(open_store("memory://"))
     async with cloud.engine(stock, app="readiness") as engine:
         assert (await Prober(engine, store, stock).look()).is_ready

@@ -55,7 +55,7 @@ async def test_a_built_snapshot_saves_the_preparation(
     assert await asyncio.to_thread(main, ["snapshot", "build"]) == 0
     assert capsys.readouterr().out == f"DAYTONA_SNAPSHOT={snapshot.name()}\n"
     assert await asyncio.to_thread(main, ["snapshot", "build"]) == 0
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     async with cloud.engine(snapshot=snapshot.name(), app="baked") as engine:
         with cloud.counting() as calls:
             await engine.create()

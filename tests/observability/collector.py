@@ -1,4 +1,4 @@
-"""Receive traces as an OpenTelemetry collector does: OTLP over HTTP."""
+"""A collector of OpenTelemetry traces: OTLP over HTTP."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 @dataclass
 class Collected:
-    """The spans that came, and who sent them."""
+    """The received spans, and their senders."""
 
     address: str = ""
     spans: list[Any] = field(default_factory=list)
     services: set[str] = field(default_factory=set)
 
     def take(self, body: bytes) -> None:
-        """Unpack one delivery."""
+        """Decode one request."""
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             told = {item.key: item.value.string_value for item in resource.resource.attributes}
             self.services.add(told["service.name"])

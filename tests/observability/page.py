@@ -1,4 +1,4 @@
-"""Read the metrics page as Prometheus does."""
+"""Parser of the metrics page, as Prometheus reads it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OURS = "code_interpreter_"
 
 @dataclass(frozen=True)
 class Page:
-    """What one scrape gave."""
+    """The samples of one scrape."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""Stream a file into a store and out again, and tell how many bytes of memory that took.
+"""Stream a file into a store and out again, and print the peak of memory in bytes.
 
 ``python -m tests.stores.streamer URL``: in a process of its own, whose memory is nobody else's.
 """
