@@ -81,7 +81,7 @@ class Filter:
         return NUMBERS[name][self.column]
 
     def verdict(self, name: str, *arguments: int) -> int:
-        """Return whether this architecture has the call."""
+        """Return the verdict on a call, which must exist on this architecture."""
         number = self.number(name)
         assert number is not None
         return self.of_number(number, *arguments)

@@ -99,7 +99,7 @@ class _Jail:
         self.group = None
 
     def ran_out_of_memory(self) -> bool:
-        """Report that no program was paused."""
+        """Return ``False``: no run exceeds its memory here."""
         return False
 
 
