@@ -1,13 +1,13 @@
 # docker build .                               both engines, with compilers and tools for all thirteen languages
-# docker build --build-arg TOOLCHAINS=small .  both engines, with Python, JavaScript, TypeScript, Node and bash alone
-# docker build --target daytona .              the Daytona engine alone: nothing in this image runs programs
+# docker build --build-arg TOOLCHAINS=small .  both engines, with only Python, JavaScript, TypeScript, Node and bash
+# docker build --target daytona .              only the Daytona engine: this image runs no programs
 #
-# For amd64 and arm64. docs/docker.md tells their sizes, and what the embedded engine needs of the container.
+# For amd64 and arm64. docs/docker.md lists their sizes, and the options that the embedded engine needs.
 
 ARG TOOLCHAINS=full
 
-# What all images have: the user, bytecode, which python:slim leaves out and nobody could write later, and how the service
-# is started and examined. The mode of the bytecode is for copies, which change the times of files.
+# Common to all images: the user, the start command, the health check, and bytecode, which python:slim lacks and which
+# cannot be written later. Unchecked hashes keep the bytecode valid when a copy changes the times of files.
 FROM python:3.12-slim AS base
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 WORKDIR /srv/adapter
@@ -46,7 +46,7 @@ COPY --from=tree /srv/adapter/librechat_code_interpreter /srv/adapter/librechat_
 COPY --from=tree /srv/adapter/sandbox /srv/adapter/sandbox
 USER 10001
 
-# What Debian gives to programs
+# Debian packages for programs
 FROM base AS toolchains-small
 COPY sandbox/apt-small.txt /build/
 # Debian keeps only the newest version of a release, so a pinned one breaks the next build; pipefail is set in base

@@ -24,48 +24,48 @@ help:  ## Show this
 install: .venv/.installed  ## Install the service and the sandbox runtime, if anything changed
 	@.venv/bin/python -I sandbox/install.py .sandbox
 
-run: install  ## Start the service, with a key of its own if ADAPTER_API_KEY is not set
+run: install  ## Start the service; creates an API key if ADAPTER_API_KEY is not set
 	@exec .venv/bin/python -m app serve
 
 test: .venv/.installed-dev  ## Check style, types and imports, and run all tests
 	@tools/test_install.sh
 	@tools/check.sh $(ARGS)
 
-test-replicas: install .venv/.installed-dev  ## Three replicas, 200 conversations, and parts that die
+test-replicas: install .venv/.installed-dev  ## Test three replicas with 200 conversations while parts of them fail
 	@tools/test_tools.sh
 	@REPLICA_TEST_CONVERSATIONS=$(CONVERSATIONS) .venv/bin/pytest -q -s tests/replicas
 
-test-clients: install .venv/.installed-dev  ## Play the same checks with every client on npm (4 min, the first time 7; ARGS='--only 3.9.2,1.8.8')
+test-clients: install .venv/.installed-dev  ## Run the same checks with every client on npm (4 min, the first time 7; ARGS='--only 3.9.2,1.8.8')
 	@.venv/bin/python -m tests.clients $(ARGS)
 
 test-librechat: install .venv/.installed-dev  ## Run LibreChat's own server code, release by release (LIBRECHAT=../LibreChat TAGS='v0.8.6 v0.8.7')
 	@.venv/bin/python -m tests.librechat --checkout "$(LIBRECHAT)" --tags "$(TAGS)" $(ARGS)
 
-faults: install .venv/.installed-dev  ## Break every part many times, count what is lost: nothing (half an hour; ARGS='--kills 20 --most 2')
+faults: install .venv/.installed-dev  ## Inject every fault many times and check that nothing is lost (half an hour; ARGS='--kills 20 --most 2')
 	@tools/test_tools.sh
 	@.venv/bin/python -m tests.faults --write docs/reliability.md $(ARGS)
 
-soak: install .venv/.installed-dev  ## Let a service work for half an hour; it must not grow (ARGS='--minutes 1')
+soak: install .venv/.installed-dev  ## Run a service for half an hour and check that it does not grow (ARGS='--minutes 1')
 	@.venv/bin/python -m tests.faults.soak --write docs/reliability.md $(ARGS)
 
 bench: install .venv/.installed-dev .cache/bench/.installed  ## Measure beside the rivals: table, JSON, chart (20 min; ARGS=--short: 5)
 	@.venv/bin/python -m bench $(ARGS)
 
-bench-quick: install .venv/.installed-dev  ## Measure the targets alone, met or not (under a minute on a quiet machine)
+bench-quick: install .venv/.installed-dev  ## Measure only the performance targets (under a minute on a quiet machine)
 	@.venv/bin/python -m bench --quick
 
-screenshots: install .venv/.installed-dev  ## Take the pictures of the operator's page for the documents anew
+screenshots: install .venv/.installed-dev  ## Update the screenshots of the operator's page
 	@tools/test_tools.sh
 	@CONSOLE_PICTURES=docs/images .venv/bin/pytest -q tests/console/test_pictures.py
 
 bench-docs:  ## Write docs/performance.md from the last `make bench`
 	@.venv/bin/python -m bench --document full
 
-languages: install  ## Install all thirteen languages from Debian
+languages: install  ## Install the toolchains of all thirteen languages from Debian
 	@tools/debian.sh languages
 	@.venv/bin/python -I sandbox/install.py .sandbox
 
-tools: install  ## Install the programs that programs call: poppler, ImageMagick, tesseract and more, from Debian
+tools: install  ## Install the command-line tools of the sandbox: poppler, ImageMagick, tesseract and more, from Debian
 	@tools/debian.sh tools
 
 office: install  ## Install LibreOffice without a display from Debian (300 MB)
@@ -75,26 +75,26 @@ scaling: install .venv/.installed-dev  ## Measure what a run costs, simulate man
 	@tools/test_tools.sh
 	@.venv/bin/python -m bench.scale
 
-lock:  ## Pin all dependencies again (UPGRADE=1: at their newest releases)
+lock:  ## Update the lock files (UPGRADE=1: to the newest releases)
 	@tools/lock.sh
 
 run-daytona-emulator: install .venv/.installed-dev  ## Start an emulator of Daytona, and the service on it
 	@exec .venv/bin/python -m devtools.daytona_emulator --with-service
 
-attack: install  ## Try to get out of the sandbox in every known way (ARGS='--quick', ARGS='--url URL --key KEY')
+attack: install  ## Run the attack suite against the sandbox (ARGS='--quick', ARGS='--url URL --key KEY')
 	@.venv/bin/python -m attack $(ARGS)
 
-fuzz: install .venv/.installed-dev  ## Make up requests, forms and runner frames (MINUTES=20), and write docs/security.md
+fuzz: install .venv/.installed-dev  ## Fuzz requests, forms and runner frames (MINUTES=20), and write docs/security.md
 	@tools/test_tools.sh
 	@.venv/bin/python -m tests.fuzz --minutes $(MINUTES) --write docs/security.md
 
-audit: .cache/supply/.installed  ## Ask for known holes in all that is locked (needs pypi.org)
+audit: .cache/supply/.installed  ## Look up known vulnerabilities of all locked packages (needs pypi.org)
 	@.venv/bin/python tools/audit.py
 
 sbom: .cache/supply/.installed  ## Write sbom.json: all packages of the service and the sandboxes, CycloneDX
 	@.venv/bin/python tools/sbom.py
 
-doctor: install  ## Say what this machine can do and what it lacks
+doctor: install  ## Check this machine and print what is missing
 	@.venv/bin/python -m app doctor
 
 clean:  ## Remove what was installed; .env and data stay

@@ -1,4 +1,4 @@
-"""Attack a service as strangers' programs and callers would, and tell what was contained, and with what.
+"""Attacks on a service by hostile programs and callers; reports what was contained, and by what.
 
 Each attack is a small program in ``programs/*.toml`` (or, for the HTTP side, a request in ``requests.toml``) with the
 claim that it tries to break. ``python -m attack`` runs them all; the table in ``docs/security.md`` is its output.

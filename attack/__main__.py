@@ -29,14 +29,14 @@ def argument_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m attack",
-        description="Try to get out of the sandbox in every known way. The exit code is 1 if an attack works.",
+        description="Try to get out of the sandbox in every known way. The exit code is 1 if an attack succeeds.",
     )
     parser.add_argument("--url", help="the service to attack (default: one of its own, on the local engine)")
     parser.add_argument("--key", default="", help="its API key")
     parser.add_argument("--only", default="", help="only attacks whose group or name matches this regular expression")
     parser.add_argument("--quick", action="store_true", help="small limits and few rounds: a minute instead of five")
     parser.add_argument("--list", action="store_true", help="only list the attacks and their claims")
-    parser.add_argument("--write", type=Path, help="a Markdown file whose table of attacks is brought up to date")
+    parser.add_argument("--write", type=Path, help="a Markdown file whose table of attacks is updated")
     return parser
 
 

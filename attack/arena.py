@@ -45,7 +45,7 @@ class Arena:
 
 
 class Decoys:
-    """Listen on the host where a program must never get to."""
+    """A TCP port of the host that a program must never reach."""
 
     def __init__(self, mark: str) -> None:
         self.abstract = f"attack-{mark}"
@@ -82,7 +82,7 @@ class Decoys:
 
 @contextlib.contextmanager
 def prepared(settings: Settings, target: Target | None = None, *, quick: bool = True) -> Iterator[Arena]:
-    """Get everything ready, against a service of our own unless another is named, and clear it away.
+    """Set up everything, against a service of our own unless another is named, and remove it afterwards.
 
     Raises ``ServiceFailed`` and ``OSError``.
     """
@@ -111,7 +111,7 @@ def prepared(settings: Settings, target: Target | None = None, *, quick: bool = 
 
 
 def _settle_in(arena: Arena) -> None:
-    """Bring the service to where it holds as much as it ever will, so that more means a leak."""
+    """Warm the service up to its full resource use, so that any growth means a leak."""
     for _ in range(10 if arena.own else 1):
         arena.target.exec("py", "print(1)")
     arena.target.exec("py", "import numpy")

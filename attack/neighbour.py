@@ -42,7 +42,7 @@ if all(open(place).read() == secret for place in places):
 
 
 class Neighbour:
-    """Live beside the attacks."""
+    """A user whose programs and files exist beside the attacks."""
 
     def __init__(self, target: Target, secret: str) -> None:
         self._target = target
@@ -75,7 +75,7 @@ class Neighbour:
                 self.harm.append(f"the neighbour's program was disturbed: {answer['stdout']!r} {answer['stderr']!r}")
 
     def latency(self) -> float:
-        """Run a short program; give the seconds it took, end to end. Raises ``OSError``."""
+        """Run a short program; return the seconds it took, end to end. Raises ``OSError``."""
         started = time.monotonic()
         answer = self._target.exec("py", "print(2 + 2)", session_id=self._timed_session)
         took = time.monotonic() - started
@@ -89,7 +89,7 @@ class Neighbour:
         return max(FLOOR_SECONDS, _RATIO * self.usual_seconds)
 
     def complaint(self) -> str | None:
-        """List what is wrong after an attack. The best of several tries counts: a pause of the machine is no harm."""
+        """List what is wrong after an attack. The best of several tries counts: one pause of the machine is ignored."""
         if self.harm:
             return self.harm.pop(0)
         took: list[float] = []

@@ -24,7 +24,7 @@ _LONG = 5000
 
 @dataclass(frozen=True, slots=True)
 class RequestAttack:
-    """Send requests; ``send`` gives each answer with a word on what was tried."""
+    """Send requests; ``send`` yields each answer with a description of what was tried."""
 
     name: str
     claim: str
@@ -57,7 +57,7 @@ def filled(arena: Arena, words: Iterable[str]) -> list[str]:
 
 
 def judged(arena: Arena, attack: RequestAttack) -> tuple[str, str]:
-    """Send everything; give what it was answered with, and what was wrong."""
+    """Send everything; return the answers, and what was wrong."""
     seen: dict[int, int] = {}
     wrong: list[str] = []
     for tried, answer in attack.send(arena):

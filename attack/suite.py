@@ -1,4 +1,4 @@
-"""Make the attacks one by one and judge each; after each one, look whether everything is as it was."""
+"""Make the attacks one by one and judge each; after each one, check that the service is unchanged."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def aftermath(arena: Arena) -> str:
 
 
 def _judged(arena: Arena, attack: Attack) -> tuple[str, str]:
-    """Run the program; give what held it and, when something did not, what."""
+    """Run the program; return what contained it and, if something did not, what escaped."""
     answer = _performed(arena, attack)
     said = answer["stdout"] + answer["stderr"]
     escaped = _ESCAPED.findall(answer["stdout"])
@@ -116,7 +116,7 @@ def _performed(arena: Arena, attack: Attack) -> Json:
 
 
 def _sized(argument: str) -> str:
-    """Write out an argument that says how long it wants to be: ``x*100000``."""
+    """Expand an argument that states its length: ``x*100000``."""
     match = re.fullmatch(r"(.)\*(\d+)", argument)
     return match[1] * int(match[2]) if match else argument
 
@@ -150,7 +150,7 @@ def _short(words: list[str]) -> str:
 
 
 class _Watched:
-    """Run the neighbour's short programs while a bomb goes off: it may be slowed, not starved."""
+    """Run the neighbour's short programs during a resource bomb: it may be slowed, but not starved."""
 
     def __init__(self, arena: Arena) -> None:
         self._arena = arena
@@ -169,7 +169,7 @@ class _Watched:
                 return
 
     def end(self) -> str:
-        """Stop; tell what was wrong. The best moment counts: one that is starved has none."""
+        """Stop; return what was wrong. The best time counts: a starved neighbour has none."""
         self._is_over.set()
         self._thread.join()
         best = min(self._took, default=0.0)

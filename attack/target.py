@@ -82,7 +82,7 @@ class Target:
             connection.close()
 
     def raw(self, data: bytes, seconds: float = 5.0) -> bytes:
-        """Send bytes as they are; give all that comes back until the service closes or is silent."""
+        """Send bytes as they are; return everything received until the service closes or is silent."""
         parts = urlsplit(self.url)
         got = bytearray()
         try:

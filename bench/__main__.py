@@ -23,7 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the targets alone, in under a minute")
     parser.add_argument("--short", action="store_true", help="the whole table with fewer calls, in some five minutes")
-    parser.add_argument("--again", metavar="PART", help="measure one part of the last full run anew, such as growth")
+    parser.add_argument("--again", metavar="PART", help="measure one part of the last full run again, such as growth")
     parser.add_argument("--document", metavar="RUN", help="write docs/performance.md from the last run of this name")
     options = parser.parse_args()
     if options.document:
@@ -48,7 +48,7 @@ def _keep(found: dict[str, Any]) -> None:
     (RESULTS / f"{name}.txt").write_text(text + "\n")
     _draw(name)
     print(text)
-    print(f"\nText, JSON and chart: {RESULTS}/{name}.*; `make bench-docs` makes the page of the full run.")
+    print(f"\nText, JSON and chart: {RESULTS}/{name}.*; `make bench-docs` writes the page of the full run.")
 
 
 def _draw(name: str) -> None:

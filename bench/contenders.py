@@ -24,7 +24,7 @@ Contender = Callable[["Place", Case, int], "contextlib.AbstractContextManager[Ca
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Say where things are: the sandbox runtime, bubblewrap, and the service."""
+    """Paths of the sandbox runtime, bubblewrap and the service."""
 
     runtime: str
     bwrap: str
@@ -33,7 +33,7 @@ class Place:
 
     @property
     def env(self) -> dict[str, str]:
-        """Give the environment of programs: what the service's programs have, too."""
+        """Return the environment of programs: what the service's programs have, too."""
         return {
             "PATH": f"{self.runtime}/bin:/usr/bin:/bin", "MPLBACKEND": "Agg", "HOME": "/tmp", "LC_ALL": "C.UTF-8",
             "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
@@ -66,7 +66,7 @@ def _run(command: list[str], env: dict[str, str], directory: str, case: Case) ->
 
 @contextlib.contextmanager
 def _directories(at_once: int) -> Iterator[list[str]]:
-    """Give each caller a directory of its own."""
+    """Return each caller a directory of its own."""
     with tempfile.TemporaryDirectory() as root:
         places = [Path(root, str(number)) for number in range(at_once)]
         for path in places:
@@ -106,7 +106,7 @@ CANNOT: dict[tuple[str, str], str] = {
 
 
 def found(name: str) -> Any:
-    """Give a contender by name; the rivals are imported where they are installed only."""
+    """Return a contender by name; the rivals are imported where they are installed only."""
     if name not in CONTENDERS:
         from bench import rivals
 

@@ -26,7 +26,7 @@ _LOOK_SECONDS = 0.3
 
 @dataclass(slots=True)
 class Result:
-    """Hold what one contender did at one case and level; ``cannot`` is the reason when it did nothing."""
+    """What one contender did at one case and level; ``cannot`` is the reason when it did nothing."""
 
     sample: Sample = field(default_factory=Sample)
     cpu_seconds: float = 0.0
@@ -35,17 +35,17 @@ class Result:
 
     @property
     def cpu_ms(self) -> float:
-        """Give processor time for each good call (milliseconds)."""
+        """Return processor time for each good call (milliseconds)."""
         return 1000 * self.cpu_seconds / len(self.sample.times) if self.sample.times else float("nan")
 
     @property
     def per_second(self) -> float:
-        """Give good calls a second."""
+        """Return good calls a second."""
         return len(self.sample.times) / self.sample.elapsed if self.sample.elapsed else float("nan")
 
 
 class Member:
-    """Talk to one worker. ``watched`` is whose memory and processor time count: the service's, for its client."""
+    """Talk to one worker. Memory and processor time of process ``watched`` count: for the client, the service."""
 
     def __init__(self, process: subprocess.Popen[str], watched: Account, counts_itself: bool) -> None:
         self._process = process
@@ -53,7 +53,7 @@ class Member:
         self._counts_itself = counts_itself
 
     def tell(self, verb: str, **arguments: Any) -> dict[str, Any]:
-        """Give an order and wait for the answer. Raises ``RuntimeError``."""
+        """Return an order and wait for the answer. Raises ``RuntimeError``."""
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101  both are pipes
         self._process.stdin.write(json.dumps({verb: arguments}) + "\n")
         self._process.stdin.flush()
@@ -77,7 +77,7 @@ class Member:
 
 @contextmanager
 def _peak(look: Callable[[], int]) -> Iterator[list[int]]:
-    """Look now and then; how much is held at the most is in the list when the block ends."""
+    """Sample the memory; the peak is in the list when the block ends."""
     seen, over = [look()], threading.Event()
 
     def watch() -> None:

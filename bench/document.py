@@ -64,13 +64,13 @@ def text_of(run: Run) -> str:
 
 
 def _again(run: Run) -> Iterator[str]:
-    """Say what does not come from the run itself."""
+    """Return the parts that are not figures of the run."""
     for part, when in run.get("again", {}).items():
         yield f"The figures of *{part}* were measured again, by themselves, on {when[:10]} at {when[11:16]} UTC.\n"
 
 
 def _caution(run: Run) -> str:
-    """Say so when other work ran beside the run: then even ratios are rough."""
+    """Return a warning if other work ran beside the run: then even ratios are rough."""
     noise = run["noise"]
     if noise["spin_p95_over_p50"] <= _STEADY and noise["load_at_start"] <= run["machine"]["cores"] / 2:
         return ""
@@ -88,7 +88,7 @@ def _targets(run: Run) -> Iterator[str]:
 
 
 def _throughput(run: Run) -> Iterator[str]:
-    """Say what the two targets of throughput have to do with each other."""
+    """Describe how the two throughput targets relate."""
     try:
         busy = cell(run, "print", "service", "cpu_ms") * cell(run, "print", "service", "per_second") / 1000
         load, cores = run["measured"]["load"], run["machine"]["cores"]

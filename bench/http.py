@@ -1,4 +1,4 @@
-"""Be the client: one connection for each request, as LibreChat's clients make them. Standard library only."""
+"""HTTP client: one connection for each request, as LibreChat's clients make them. Standard library only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECONDS = 300
 
 
 def ask(port: int, key: str, method: str, path: str, body: object = None) -> tuple[int, bytes]:
-    """Send one request and give status and body. Raises ``OSError``."""
+    """Send one request and return status and body. Raises ``OSError``."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
     headers = {"X-API-Key": key, "Content-Type": "application/json"}
     try:
@@ -28,7 +28,7 @@ def ask(port: int, key: str, method: str, path: str, body: object = None) -> tup
 
 
 def execute(port: int, key: str, lang: str, code: str, **more: Any) -> dict[str, Any]:
-    """Run a program and give the answer. Raises ``Refused`` for a 429 and ``Failed`` for all else but success."""
+    """Run a program and return the answer. Raises ``Refused`` for a 429 and ``Failed`` for all else but success."""
     status, content = ask(port, key, "POST", "/exec", {"lang": lang, "code": code, **more})
     if status == _BUSY:
         raise Refused
@@ -41,7 +41,7 @@ def execute(port: int, key: str, lang: str, code: str, **more: Any) -> dict[str,
 
 
 def run_case(port: int, key: str, case: Case) -> None:
-    """Run a case and insist on what it prints and leaves. Raises ``Failed`` and ``Refused``."""
+    """Run a case and check its output and files. Raises ``Failed`` and ``Refused``."""
     answer = execute(port, key, case.lang, case.code)
     if answer["stdout"].strip() != case.prints:
         raise Failed(f"printed {answer['stdout'][:100]!r}")

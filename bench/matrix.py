@@ -1,4 +1,4 @@
-"""Measure every contender at every case and level, in interleaved rounds, so that the machine's moods hit all alike."""
+"""Measure every contender at every case and level, in interleaved rounds, so that drift affects all alike."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Results = dict[tuple[str, int, str], Result]
 
 
 def measure(plan: Plan, service: Service, noise: Noise) -> Results:
-    """Do the whole matrix, the single calls first: they tell who can be waited for at higher levels."""
+    """Do the whole matrix, the single calls first: their times decide which contenders run at higher levels."""
     results: Results = {}
     for level in plan.levels:
         for case in plan.contenders:
@@ -61,7 +61,7 @@ def _opened(
 
 @contextlib.contextmanager
 def _noting(result: Result) -> Iterator[None]:
-    """Let a contender that cannot, or that broke, be a line in the table."""
+    """Report a contender that cannot run a case, or failed, as a line in the table."""
     try:
         yield
     except RuntimeError as error:
@@ -69,7 +69,7 @@ def _noting(result: Result) -> Iterator[None]:
 
 
 def take_turns(level: Level, case: str, members: dict[str, Member], results: Results, noise: Noise) -> None:
-    """Let each take its turn, another one first in each round."""
+    """Run each contender in turn; the first one rotates from round to round."""
     names = [name for name in members if results[(case, level.at_once, name)].cannot is None]
     for number in range(level.rounds):
         noise.look()
@@ -80,7 +80,7 @@ def take_turns(level: Level, case: str, members: dict[str, Member], results: Res
 
 
 def _too_slow(results: Results, case: str, level: Level, name: str) -> str | None:
-    """Tell why a contender is not asked for so many at once: a wave of them alone would take too long."""
+    """Return why a contender skips a level: one wave of calls would take too long."""
     single = results.get((case, 1, name))
     if single is None or level.at_once == 1:
         return None

@@ -13,16 +13,16 @@ from typing import Any
 
 
 class Refused(Exception):
-    """Tell that the other side said it has no room (HTTP 429)."""
+    """The other side has no capacity (HTTP 429)."""
 
 
 class Failed(Exception):
-    """Tell that an answer did not come, or was wrong."""
+    """An answer is missing or wrong."""
 
 
 @dataclass(slots=True)
 class Sample:
-    """Hold the times of good calls (milliseconds), the failures by kind, and how long it all took (seconds)."""
+    """The times of good calls (milliseconds), the failures by kind, and how long it all took (seconds)."""
 
     times: list[float] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
@@ -35,7 +35,7 @@ class Sample:
         self.elapsed += other.elapsed
 
     def to_json(self) -> dict[str, Any]:
-        """Give plain data."""
+        """Return plain data."""
         return {"times": self.times, "failures": dict(self.failures), "elapsed": self.elapsed}
 
     @classmethod
@@ -76,11 +76,11 @@ def sample(call: Callable[[int], None], count: int, at_once: int, cap_seconds: f
 
 
 def percentile(times: list[float], share: float) -> float:
-    """Give the time that ``share`` of the calls stay below; the nearest rank, so no time is made up."""
+    """Return the percentile ``share`` of the calls by nearest rank, without interpolation."""
     ordered = sorted(times)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
 def median(times: list[float]) -> float:
-    """Give the median, NaN of nothing."""
+    """Return the median, NaN of nothing."""
     return statistics.median(times) if times else float("nan")

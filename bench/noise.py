@@ -35,7 +35,7 @@ class Noise:
             self.times.append((time.perf_counter() - start) * 1000)
 
     def summary(self) -> dict[str, Any]:
-        """Tell the spread: 1.0 is a machine on which the same work always takes the same time."""
+        """Return the spread: 1.0 means that the same work always takes the same time."""
         typical = median(self.times)
         seconds = (time.monotonic() - self.began) * (os.cpu_count() or 1)
         return {

@@ -1,4 +1,4 @@
-"""Say how much is measured: which levels, how many rounds, how many calls, for how long."""
+"""Size of a measurement: levels, rounds, calls, and time limits."""
 
 from __future__ import annotations
 

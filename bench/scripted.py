@@ -32,7 +32,7 @@ class ScriptedSandbox:
         return {}
 
     async def get(self, path: str) -> AsyncIterator[bytes]:
-        """Give nothing: no program leaves a file."""
+        """Return nothing: no program leaves a file."""
         nothing: tuple[bytes, ...] = ()
         for chunk in nothing:
             yield chunk
@@ -46,7 +46,7 @@ class ScriptedSandbox:
 
 
 class ScriptedEngine:
-    """Give such sandboxes."""
+    """An engine whose sandboxes answer at once."""
 
     name = "scripted"
     isolation = "none"
@@ -68,7 +68,7 @@ class ScriptedEngine:
         return sandbox
 
     async def find(self, sandbox_id: str) -> ScriptedSandbox | None:
-        """Give one again."""
+        """Return one again."""
         return self._sandboxes.get(sandbox_id)
 
     async def destroy(self, sandbox_id: str) -> None:
@@ -76,7 +76,7 @@ class ScriptedEngine:
         self._sandboxes.pop(sandbox_id, None)
 
     async def sweep(self, leased: set[str], *, leads: bool = True) -> int:
-        """Find nothing to sweep."""
+        """Return no orphans."""
         return 0
 
 

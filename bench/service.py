@@ -28,7 +28,7 @@ _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Know a running service."""
+    """A running service."""
 
     port: int
     key: str
@@ -39,7 +39,7 @@ class Service:
 
     @property
     def place(self) -> Place:
-        """Say where it is, for its client."""
+        """Return its address and key, for its client."""
         return Place(str(RUNTIME), str(bwrap_program()), self.port, self.key)
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
@@ -69,7 +69,7 @@ def free_port() -> int:
 def running(
     name: str = "service", module: tuple[str, ...] = ("app", "serve"), ready: str = "/readyz", **settings: str
 ) -> Iterator[Service]:
-    """Start a service and wait until it can serve. Raises ``RuntimeError`` with what it said."""
+    """Start a service and wait until it is ready. Raises ``RuntimeError`` with its log."""
     port, key = free_port(), secrets.token_urlsafe(16)
     with contextlib.ExitStack() as stack:
         group = stack.enter_context(account(name))

@@ -21,7 +21,7 @@ def text_of(run: Run) -> str:
 
 
 def squares(run: Run) -> Iterator[tuple[str, int, list[dict[str, Any]]]]:
-    """Give the rows that belong together: one case at one level."""
+    """Return the rows that belong together: one case at one level."""
     keys = dict.fromkeys((row["case"], row["at_once"]) for row in run["rows"])
     for case, at_once in keys:
         yield case, at_once, [row for row in run["rows"] if (row["case"], row["at_once"]) == (case, at_once)]
@@ -50,14 +50,14 @@ def rows_of(run: Run) -> Iterator[str]:
 
 
 def errors_of(run: Run) -> Iterator[str]:
-    """Write why a figure could not be had."""
+    """Write why a figure is missing."""
     for name, figures in run["measured"].items():
         if "error" in figures:
             yield f"{name}: {figures['error']}"
 
 
 def figure(value: float | None, unit: str) -> str:
-    """Write a figure with what precision it deserves."""
+    """Write a figure with suitable precision."""
     return "not measured" if value is None else f"{value:.3g} {unit}".strip()
 
 

@@ -18,13 +18,13 @@ KiB = 1024
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Hold a group's directory, or none: then processor time is the whole machine's, and it is said so."""
+    """A group's directory, or none: then processor time is the whole machine's, and it is said so."""
 
     directory: Path | None
 
     @property
     def how(self) -> str:
-        """Say where the figures come from."""
+        """Return where the figures come from."""
         return "control group" if self.directory else "whole machine"
 
     def into(self, command: list[str]) -> list[str]:
@@ -34,7 +34,7 @@ class Account:
         return ["sh", "-c", f'echo $$ > "{self.directory}/cgroup.procs" && exec "$@"', "sh", *command]
 
     def cpu_seconds(self) -> float:
-        """Give the processor time used so far, user and system, of processes that ended too."""
+        """Return the processor time used so far, user and system, of processes that ended too."""
         if self.directory is None:
             return busy_seconds()
         nanoseconds = self.directory / "cpuacct.usage"
@@ -88,7 +88,7 @@ def _remove(directory: Path) -> None:
 
 
 def pss_bytes(pid: int) -> int:
-    """Give one process's share of memory; 0 when it is gone or not ours to look at."""
+    """Return one process's share of memory; 0 when it is gone or not ours to look at."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
@@ -102,18 +102,18 @@ def _cpu_line() -> list[int]:
 
 
 def busy_seconds() -> float:
-    """Give the time that the machine's processors have been busy with anything."""
+    """Return the time that the machine's processors have been busy with anything."""
     ticks = _cpu_line()
     return (sum(ticks[:3]) + sum(ticks[5:8])) / _TICKS
 
 
 def steal_seconds() -> float:
-    """Give the time that the host took away from this machine's processors."""
+    """Return the time that the host took away from this machine's processors."""
     return _cpu_line()[7] / _TICKS
 
 
 def kernel_bytes() -> int:
-    """Give what the kernel itself holds: slabs, stacks, page tables, per-processor data, and tmpfs pages."""
+    """Return what the kernel itself holds: slabs, stacks, page tables, per-processor data, and tmpfs pages."""
     wanted = {"Slab", "KernelStack", "PageTables", "Percpu", "Shmem"}
     lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
     return sum(int(words[1]) * KiB for words in lines if words[0].rstrip(":") in wanted)

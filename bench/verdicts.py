@@ -1,4 +1,4 @@
-"""Hold the targets, each as a ratio or a bound, and tell which of them a run met."""
+"""The targets, each as a ratio or a bound, and which of them a run met."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Target:
         return f"{'>=' if self.at_least else '<='} {self.bound:.4g} {self.unit}".strip()
 
     def judge(self, run: Run) -> dict[str, Any]:
-        """Tell how a run did; a figure that the run lacks is neither met nor missed."""
+        """Return how a run did; a figure that the run lacks is neither met nor missed."""
         try:
             got = float(self.of(run))
         except (KeyError, StopIteration, ZeroDivisionError, TypeError):
@@ -35,7 +35,7 @@ class Target:
 
 
 def cell(run: Run, case: str, contender: str, figure: str = "p50", at_once: int = 1) -> float:
-    """Give one figure of the table. Raises ``StopIteration`` and ``TypeError`` when it is not there."""
+    """Return one figure of the table. Raises ``StopIteration`` and ``TypeError`` when it is not there."""
     wanted = (case, at_once, contender)
     row = next(row for row in run["rows"] if (row["case"], row["at_once"], row["contender"]) == wanted)
     return float(row[figure])

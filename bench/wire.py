@@ -1,4 +1,4 @@
-"""Be a lean HTTP client on bare sockets, so that the client's own work does not show in what is measured."""
+"""Minimal HTTP client on bare sockets, so that the client's own work does not show in the measurements."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Wire:
         self._socket: socket.socket | None = None
 
     def ask(self, text: bytes, expects: bytes = b"") -> bytes:
-        """Send a request and give the body. Raises ``Failed`` unless it is a 200 that holds what is expected.
+        """Send a request and return the body. Raises ``Failed`` unless it is a 200 that contains what is expected.
 
         Raises ``Refused`` for a 429.
         """

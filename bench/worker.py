@@ -1,4 +1,4 @@
-"""Be one contender in a process of its own: orders as JSON lines on stdin, answers on stdout.
+"""One contender in a process of its own: requests as JSON lines on stdin, answers on stdout.
 
     {"open": {"place": {…}, "case": "print", "at_once": 8}}   -> {"ok": true} or {"cannot": "why"}
     {"sample": {"count": 20, "cap_seconds": 3}}               -> {"sample": {…}, "self_seconds": CPU of this process}
@@ -21,7 +21,7 @@ from bench.programs import BY_NAME
 
 
 class Worker:
-    """Do orders, one after the other."""
+    """Process requests, one after the other."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -47,7 +47,7 @@ class Worker:
         return {"sample": taken.to_json(), "self_seconds": time.process_time() - before}
 
     def close(self) -> dict[str, Any]:
-        """Let go of sessions and kernels."""
+        """Close sessions and kernels."""
         self._stack.close()
         return {"ok": True}
 

@@ -1,1 +1,1 @@
-"""Tools for whoever develops or tries the service; nothing in ``app`` needs them."""
+"""Tools for development and for trying the service; the service does not need them."""

@@ -55,7 +55,7 @@ class Environment:
         self.matplotlib_cache = self.share / "matplotlib"
 
     def is_current(self) -> bool:
-        """Tell whether a finished build of exactly these inputs is there, and its Python too."""
+        """Return whether a finished build of exactly these inputs is there, and its Python too."""
         try:
             return self.stamp.read_text() == fingerprint() and self.python.exists()
         except FileNotFoundError:
@@ -173,7 +173,7 @@ def relink(link: Path, target: Path) -> None:
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Tell what is being done and how long it took."""
+    """Print what is being done and how long it took."""
     print(f"  {title} …", flush=True)
     start = time.monotonic()
     yield

@@ -1,1 +1,1 @@
-"""All tests; what several of them share is imported from here."""
+"""All tests; shared helpers are imported from here."""

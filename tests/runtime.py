@@ -1,4 +1,4 @@
-"""Where the sandbox runtime is that the tests use: `SANDBOX_RUNTIME`, else the one that `make install` builds."""
+"""The sandbox runtime that the tests use: `SANDBOX_RUNTIME`, else the one that `make install` builds."""
 
 from __future__ import annotations
 

@@ -24,12 +24,12 @@ INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SANDBOX_RUNTIME")
 
 
 class ServiceFailed(Exception):
-    """The service did not get ready, or did not stop; the message ends with its log."""
+    """The service did not start, or did not stop; the message ends with its log."""
 
 
 @dataclass(frozen=True)
 class LiveService:
-    """Where a running service listens, the key it takes, and the file it logs to."""
+    """Address, key and log file of a running service."""
 
     host: str
     api_key: str
@@ -88,7 +88,7 @@ def _command(service: LiveService) -> list[str]:
 
 
 def _environment(service: LiveService, workdir: Path, settings: dict[str, str]) -> dict[str, str]:
-    """Make an environment in which neither the machine's settings nor the tree's `.env` count."""
+    """Make an environment without the machine's settings and the tree's `.env`."""
     return {
         "SANDBOX_RUNTIME": str(ROOT / ".sandbox"),
         **{name: os.environ[name] for name in INHERITED if name in os.environ},

@@ -32,7 +32,7 @@ def command(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProce
 
 
 def test_exec_runs_a_program_by_the_services_path(tmp_path: Path) -> None:
-    """`python -m app exec` prints what the program prints and gives its exit code, without a server or a key."""
+    """`python -m app exec` prints what the program prints and returns its exit code, without a server or a key."""
     done = command("exec", "print(6*7); import sys; print('oh', file=sys.stderr); sys.exit(3)", cwd=tmp_path)
     assert (done.stdout, done.returncode) == ("42\n", 3)
     assert "oh\n" in done.stderr
@@ -57,7 +57,7 @@ def test_exec_leaves_no_files_behind(tmp_path: Path) -> None:
 
 
 def test_doctor_finds_this_machine_fit(tmp_path: Path) -> None:
-    """The doctor names each part in a line, runs a real program, and gives 0 where the service can work."""
+    """The doctor prints a line for each part, runs a real program, and returns 0 where the service can work."""
     done = command("doctor", cwd=tmp_path, FILE_STORE_URL=str(tmp_path / "store"))
     assert done.returncode == 0, done.stdout
     for part in (
@@ -75,7 +75,7 @@ def test_doctor_finds_this_machine_fit(tmp_path: Path) -> None:
 
 
 def test_doctor_names_what_is_missing_and_the_cure(tmp_path: Path) -> None:
-    """Without a sandbox runtime the doctor fails, says where it looked and what to run."""
+    """Without a sandbox runtime the doctor fails, and prints where it looked and what to run."""
     done = command("doctor", cwd=tmp_path, SANDBOX_RUNTIME="/nowhere", FILE_STORE_URL=str(tmp_path / "store"))
     assert done.returncode == 1
     assert "FAIL  sandbox runtime" in done.stdout
@@ -93,7 +93,7 @@ def test_a_bad_setting_stops_the_start_with_one_line(name: str, tmp_path: Path) 
 
 
 def test_a_machine_that_cannot_isolate_is_refused(tmp_path: Path) -> None:
-    """Where the engine cannot start, uvicorn ends with code 78 and says why, instead of serving."""
+    """Where the engine cannot start, uvicorn ends with code 78 and the reason, instead of serving."""
     done = subprocess.run(
         [sys.executable, "-m", "uvicorn", "app.main:app", "--port", "0"],
         cwd=tmp_path,
@@ -132,7 +132,7 @@ def test_the_first_start_makes_a_key_and_keeps_it_private(tmp_path: Path) -> Non
 
 
 def test_welcome_says_what_librechat_needs() -> None:
-    """The lines to paste hold the key once for releases before v0.8.6 and once in the address for those from it."""
+    """The lines to paste contain the key once for releases before v0.8.6 and once in the address for later ones."""
     from librechat_code_interpreter.cli.serve import welcome
     from librechat_code_interpreter.settings import Settings
 
@@ -191,7 +191,7 @@ def test_no_key_is_made_where_it_could_not_be_kept(tmp_path: Path) -> None:
 
 
 def test_a_key_of_the_settings_is_not_written_into_a_log(tmp_path: Path) -> None:
-    """`serve` shows a configured key on a terminal only: what a container prints is kept by others."""
+    """`serve` prints a configured key on a terminal only, since a container's output is kept in logs."""
     log = tmp_path / "log"
     with log.open("wb") as stream, subprocess.Popen(
         [sys.executable, "-m", "app", "serve"], cwd=tmp_path, stdout=stream, stderr=stream,

@@ -11,7 +11,7 @@ DAY_SECONDS = 86400.0
 
 
 class Machine:
-    """Be the machine's time: what passes, and what somebody sets."""
+    """The machine's clock: what passes, and what somebody sets."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.running, self.time = 1000.0, 1.8e9
@@ -34,7 +34,7 @@ def is_old(used_at: float, clock: Clock) -> bool:
 
 
 def test_what_is_not_used_grows_old(machine: Machine) -> None:
-    """In its time, and no sooner."""
+    """A session expires after its time, and no sooner."""
     watch, used_at = Clock(), machine.time
     machine.passes(6 * DAY_SECONDS)
     assert not is_old(used_at, watch)
@@ -44,7 +44,7 @@ def test_what_is_not_used_grows_old(machine: Machine) -> None:
 
 @pytest.mark.parametrize("steps", [[400.0], [-400.0], [400.0, -400.0], [-400.0, 1130.0], [-400.0, 400.0, 730.0]])
 def test_nothing_grows_old_by_a_clock_that_is_set(machine: Machine, steps: list[float]) -> None:
-    """Whenever it was used; once its whole time has passed on the new clock it is old, unless its date is to come."""
+    """A clock set forward or back expires no session early; after a whole lifetime on the new clock it is old."""
     watch, dates = Clock(), [machine.time]
     for days in steps:
         machine.passes(60)
@@ -56,7 +56,7 @@ def test_nothing_grows_old_by_a_clock_that_is_set(machine: Machine, steps: list[
 
 
 def test_a_clock_that_is_kept_right_is_not_set(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
-    """Some seconds more or less change nothing and are not told."""
+    """A step of some seconds changes nothing and is not logged."""
     watch = Clock()
     machine.time += 3
     assert watch.ago(60) == machine.time - 60

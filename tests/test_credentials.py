@@ -1,4 +1,4 @@
-"""Prove K5-K9 by forging: each test states which credential is accepted or refused, and as whom."""
+"""Tests of K5-K9 by forgery: which credential is accepted or refused, and as whom."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ def test_wrong_claims(change: dict[str, Any], reason: str) -> None:
 
 @pytest.mark.parametrize("name", ["iss", "aud", "sub", "iat", "nbf", "exp"])
 def test_missing_claims(name: str) -> None:
-    """K7: each of these claims has to be there."""
+    """K7: each of these claims is required."""
     without: dict[str, Any] = {name: None}
     assert "a claim is missing" in refusal(signed(), bearer(token(**without)))
 
@@ -328,7 +328,7 @@ def test_issuer_and_audience_are_settings() -> None:
 
 
 def test_kid_chooses_the_key(tmp_path: Path) -> None:
-    """K7: a token is checked with the key its kid names and no other; an unknown or no kid is refused."""
+    """K7: a token is checked with the key of its kid alone; an unknown or missing kid is refused."""
     for name in ("a", "b"):
         (tmp_path / f"{name}.pem").write_text(public_pem(ed_key(name)))
     credentials = Credentials(settings(codeapi_jwt_public_keys_dir=tmp_path))
@@ -345,7 +345,7 @@ def test_wrong_kid_of_the_one_configured_key() -> None:
 
 
 def test_key_without_kid_serves_any(tmp_path: Path) -> None:
-    """K7: the one key without a kid serves tokens of no or unknown kid, and still has to fit."""
+    """K7: the one key without a kid serves tokens of no or unknown kid, whose signature still has to match."""
     (tmp_path / "a.pem").write_text(public_pem(ed_key("a")))
     credentials = Credentials(
         settings(codeapi_jwt_public_key=public_pem(ed_key()), codeapi_jwt_public_keys_dir=tmp_path)
@@ -391,7 +391,7 @@ def test_odd_token_headers(header: dict[str, Any]) -> None:
     ids=["empty", "letters", "latin", "surrogate", "deep", "long", "bare"],
 )
 def test_broken_tokens(broken: str) -> None:
-    """K7: whatever looks like a token and is none is a 401, never a crash."""
+    """K7: a malformed token is a 401, never a crash."""
     assert "invalid token" in refusal(signed(), bearer(broken))
 
 
@@ -408,7 +408,7 @@ def test_characters_no_header_has() -> None:
 
 
 def test_token_without_a_key_to_check_it() -> None:
-    """K7: a service without token keys says so, instead of leaving the operator to guess."""
+    """K7: a service without token keys says so in the 401."""
     assert "CODEAPI_JWT_*" in refusal(keyed(), bearer(token()))
 
 
@@ -543,7 +543,7 @@ def test_odd_files_in_the_directory(tmp_path: Path) -> None:
 
 
 def test_none_accepts_requests_without_credential() -> None:
-    """K8: with ADAPTER_AUTH=none anybody may call; a User-Id is taken, wrong keys do not matter."""
+    """K8: with ADAPTER_AUTH=none every caller is accepted; a User-Id is used, wrong keys are ignored."""
     credentials = Credentials(settings(adapter_auth="none"))
     assert credentials.identify({}) == Principal("none")
     assert credentials.identify({"user-id": "u1", "x-api-key": "any"}) == Principal("none", user="u1")
@@ -564,7 +564,7 @@ def test_none_still_knows_the_key() -> None:
 
 
 def test_nothing_configured_admits_nobody() -> None:
-    """Section 2: settings without any credential (which no service starts with) refuse everything."""
+    """Section 2: settings without any credential (which no service starts with) refuse every request."""
     for headers in ({}, {"x-api-key": ""}, {"x-api-key": "x"}, bearer(token()), bearer(""), basic(":")):
         refusal(Credentials(settings()), headers)
 

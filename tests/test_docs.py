@@ -1,4 +1,4 @@
-"""The documents name every endpoint, error, command and exit code that there is."""
+"""The documents name every endpoint, error, command and exit code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 class _NoEngine:
-    """Stand for an engine that is never opened."""
+    """An engine that is never opened."""
 
     name = "none"
     warnings: tuple[str, ...] = ()
@@ -77,14 +77,14 @@ def test_every_make_target_has_its_line() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    """Every relative link in the documents names a file that is there."""
+    """Every relative link in the documents leads to an existing file."""
     for page in [*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_the_names_to_move_to_are_settings() -> None:
-    """Every name that `docs/migrating.md` gives in the column of this service is one that something reads."""
+    """Every name of this service in `docs/migrating.md` is one that something reads."""
     known = {name.upper() for name in Settings.model_fields}
     known |= set(re.findall(r"`((?:AWS|AZURE|GOOGLE)_[A-Z_]+)[`=]", (DOCS / "operations.md").read_text()))
     rows = re.findall(r"^\|.*\|(.*)\|$", (DOCS / "migrating.md").read_text(), re.MULTILINE)
@@ -94,7 +94,7 @@ def test_the_names_to_move_to_are_settings() -> None:
 
 
 def test_troubleshooting_names_real_settings() -> None:
-    """A setting that a symptom points to exists, here or in LibreChat."""
+    """Every setting in the troubleshooting page exists, here or in LibreChat."""
     known = {name.upper() for name in Settings.model_fields} | {"LIBRECHAT_CODE_BASEURL", "ECONNREFUSED", "RTM_NEWADDR"}
     named = set(re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z]{8,})\b", (DOCS / "troubleshooting.md").read_text()))
     assert "SANDBOX_MEMORY_BYTES" in named

@@ -1,4 +1,4 @@
-"""The compatibility page misses no statement of the contract, and every test that it names is there."""
+"""The compatibility page covers every statement of the contract, and every test that it names exists."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ _TEST = re.compile(r"`([\w/]+\.py)::(\w+)`")
 
 
 def rows() -> dict[str, tuple[str, str, list[tuple[str, str]]]]:
-    """Read the table: the statement, what we do, and the (file, name) of each test, by the statement's number."""
+    """Parse the table: statement, implementation, and the (file, name) of each test, by the statement's number."""
     return {number: (said, done, _TEST.findall(shown)) for number, said, done, shown in _ROW.findall(PAGE)}
 
 
 def claims_in(file: str) -> dict[str, str]:
-    """Give the tests of a file with their docstrings."""
+    """Return the tests of a file with their docstrings."""
     tree = ast.parse((TESTS / file).read_text(encoding="utf-8"))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     return {node.name: ast.get_docstring(node) or "" for node in functions if node.name.startswith("test_")}
 
 
 def contract_tests() -> Iterator[tuple[str, str, str]]:
-    """Give file, name and docstring of every contract test."""
+    """Return file, name and docstring of every contract test."""
     for path in sorted((TESTS / "contract").glob("test_*.py")):
         file = str(path.relative_to(TESTS))
         yield from ((file, name, claim) for name, claim in claims_in(file).items())
 
 
 def test_every_statement_has_one_row_in_order() -> None:
-    """K1 to K42, each once, each with its words and at least one test."""
+    """K1 to K42, each once, each with its text and at least one test."""
     assert [number for number, *_ in _ROW.findall(PAGE)] == STATEMENTS
     assert all(said and done and tests for said, done, tests in rows().values())
 
 
 @pytest.mark.parametrize("number", STATEMENTS)
 def test_every_named_test_exists(number: str) -> None:
-    """No row names a file or a test that is gone."""
+    """Every file and test in a row exists."""
     for file, name in rows()[number][2]:
         assert (TESTS / file).is_file(), file
         assert name in claims_in(file), f"{file}::{name}"

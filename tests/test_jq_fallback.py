@@ -1,4 +1,4 @@
-"""Our jq, for machines that have none, answers as the real one does: same output, same exit code."""
+"""The jq fallback answers as the real jq does: same output, same exit code."""
 
 import subprocess
 from pathlib import Path
@@ -138,7 +138,7 @@ SINCE_1_7: list[tuple[list[str], str, int, str]] = [
 
 
 def run(command: list[str], stdin: str, folder: Path) -> tuple[int, str, str]:
-    """Run one jq; also return its messages, for those that belong to a filter's own output."""
+    """Run one jq; also return stderr, for messages that belong to a filter's own output."""
     environment = {"GREETING": "hi", "HOME": str(folder), "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(
         command, input=stdin, cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=30
@@ -148,7 +148,7 @@ def run(command: list[str], stdin: str, folder: Path) -> tuple[int, str, str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Lay out the files that the invocations name."""
+    """Write the files that the invocations name."""
     folder = tmp_path_factory.mktemp("jq")
     for name, text in FILES.items():
         (folder / name).parent.mkdir(exist_ok=True)
@@ -172,7 +172,7 @@ def test_jq_fallback_answers_like_the_real_jq(arguments: list[str], stdin: str, 
 def test_jq_fallback_answers_like_a_newer_jq(
     arguments: list[str], stdin: str, code: int, output: str, folder: Path
 ) -> None:
-    """Known differences between jq's versions are settled the way of the newer ones."""
+    """Known differences between jq's versions follow the newer ones."""
     assert run([*OURS, *arguments], stdin, folder)[:2] == (code, output)
 
 

@@ -12,8 +12,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PHRASES = ("for who ", "so many ", "as good as new", "Tell that", "hears 4", "hears 5", "hear 4", "hear 5")
 MISUSED_VERBS = ("Tell", "Hold", "Know", "Be", "Say", "Give")
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / ".env.example"])
-MODULES = sorted((ROOT / "librechat_code_interpreter").rglob("*.py"))
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        ROOT / ".env.example",
+        ROOT / "Makefile",
+        *(path for path in (ROOT / "deploy").rglob("*") if path.is_file()),
+    ]
+)
+CODE = ("librechat_code_interpreter", "attack", "bench", "devtools", "tools", "sandbox", "tests")
+MODULES = sorted(path for directory in CODE for path in (ROOT / directory).rglob("*.py") if path != Path(__file__))
 _MISUSE = re.compile(rf"({'|'.join(MISUSED_VERBS)})\b")
 
 

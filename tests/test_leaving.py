@@ -1,4 +1,4 @@
-"""A client that leaves, and what its run makes of that."""
+"""A client that disconnects, and the effect on its run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from librechat_code_interpreter.core.errors import ClientLeft, LeasesUnavailable
 
 
 async def test_an_error_of_a_run_whose_client_has_left_was_logged_as_never_retrieved() -> None:
-    """A run that meets an error while it is cancelled used to leave a traceback in the log that told of no fault."""
+    """A run that met an error during its cancellation used to log a traceback."""
     told: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
     leaves = asyncio.Event()
@@ -37,7 +37,7 @@ async def test_an_error_of_a_run_whose_client_has_left_was_logged_as_never_retri
 
 
 async def test_a_client_that_leaves_hides_no_other_cancellation() -> None:
-    """A service that stops at the same moment ends the request as it ends all others."""
+    """A shutdown at the same moment ends the request as it ends all others."""
     left = asyncio.Event()
 
     async def receive() -> dict[str, str]:
@@ -54,7 +54,7 @@ async def test_a_client_that_leaves_hides_no_other_cancellation() -> None:
 
 
 async def test_work_that_is_done_leaves_nobody_watching() -> None:
-    """Whoever watched the connection is gone soon after the answer."""
+    """The watcher of a connection ends soon after the answer."""
     before = asyncio.all_tasks()
 
     async def work() -> int:

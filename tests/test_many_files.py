@@ -1,4 +1,4 @@
-"""Sessions with very many files: the work grows with their number, and not with its square."""
+"""Sessions with very many files: the work is linear in their number."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def path_of(number: int) -> str:
 
 
 def record_of(count: int) -> Record:
-    """Make a session with so many files."""
+    """Make a session with this many files."""
     files = [file_at(path_of(number)) for number in range(count)]
     return Record(id=new_id(), files={item.id: item for item in files})
 
 
 def steps_of(work: Callable[[], object]) -> int:
-    """Count the lines of Python that it takes."""
+    """Count the lines of Python that are executed."""
     lines = 0
 
     def count(_frame: FrameType, _event: str, _argument: Any) -> Any:
@@ -68,7 +68,7 @@ def steps_of(work: Callable[[], object]) -> int:
 
 
 def follow_up(count: int) -> Callable[[], object]:
-    """Do what a run in a session does with its files, where the sandbox holds none of them."""
+    """Do a run's work on its session's files, with an empty sandbox."""
     record, lease = record_of(count), Lease("session", "box")
 
     def work() -> None:
@@ -82,13 +82,13 @@ def follow_up(count: int) -> Callable[[], object]:
 
 
 def delivering(count: int) -> Callable[[], object]:
-    """Note so many outputs in a session's record, each of them new."""
+    """Record this many new outputs in a session."""
     delivery = Delivery(outputs=[Output(file_at(path_of(number))) for number in range(count)])
     return lambda: note_in_record(Record(id=new_id()), delivery)
 
 
 def overtaken(count: int) -> Callable[[], object]:
-    """Note as many outputs of a run that another one overtook."""
+    """Record as many outputs of a run that was overtaken by another."""
     delivery = Delivery(outputs=[Output(file_at(path_of(number))) for number in range(count)])
     record = record_of(count)
     return lambda: note_in_record(record, delivery, is_overtaken=True)
@@ -96,7 +96,7 @@ def overtaken(count: int) -> Callable[[], object]:
 
 @pytest.mark.parametrize("kind", [follow_up, delivering, overtaken])
 def test_ten_thousand_files_made_each_run_take_sixteen_seconds(kind: Callable[[int], Callable[[], object]]) -> None:
-    """Each file was compared with each other; ten times as many must be ten times the work."""
+    """Ten times as many files must be ten times the work, not a hundred times."""
     assert steps_of(kind(MANY)) < steps_of(kind(FEW)) * MANY / FEW * ROOM
 
 
@@ -105,7 +105,7 @@ NAMES = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
 
 @given(st.lists(st.tuples(NAMES, st.integers(0, 3)), max_size=12))
 def test_what_is_placed_is_what_a_comparison_of_all_finds(files: list[tuple[str, int]]) -> None:
-    """A file is placed unless a newer one that is placed is the same path, above or below; of one time the later."""
+    """A file is placed unless a newer one conflicts with its path; of one time the later in order wins."""
     found = [Input(name, "s", file_at(name, minutes)) for name, minutes in files]
     newest_first = sorted(range(len(files)), key=lambda index: (files[index][1], index), reverse=True)
     expected = list[int]()
@@ -121,7 +121,7 @@ def test_what_is_placed_is_what_a_comparison_of_all_finds(files: list[tuple[str,
 
 @given(st.lists(NAMES, max_size=12))
 def test_what_is_in_the_way_is_what_a_comparison_of_all_finds(names: list[str]) -> None:
-    """A path is in the way if it is the same, above or below."""
+    """Paths conflict if they are equal or one is a directory of the other."""
     there = set(names)
     assert sorted(Occupied(there).in_the_way_of("a")) == sorted(name for name in there if _conflicts("a", name))
 

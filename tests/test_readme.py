@@ -1,4 +1,4 @@
-"""What the README tells a newcomer to type works as it stands there."""
+"""The README's commands for a first start work as printed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def said(script: str, cwd: Path) -> str:
 
 
 def test_the_curl_commands_work_in_their_order(live_service: LiveService, tmp_path: Path) -> None:
-    """Each command under "Try it with curl" answers, with nothing at hand but what the lines before it made."""
+    """Each command under "Try it with curl" answers, with nothing but the results of the lines before it."""
     (tmp_path / ".env").write_text(f"HOST=127.0.0.1\nADAPTER_API_KEY={live_service.api_key}\n")
     key, execute, upload, listing, download, delete, health = (
         block("Try it with curl").replace(NEWCOMERS_ADDRESS, live_service.host).strip().split("\n\n")
@@ -59,7 +59,7 @@ def test_the_curl_commands_work_in_their_order(live_service: LiveService, tmp_pa
 
 
 def test_no_command_needs_a_python_that_debian_lacks() -> None:
-    """Outside an environment there is `python3` alone: Debian has no `python`."""
+    """Outside an environment only `python3` exists: Debian has no `python`."""
     setup, activated, _ = block("Without make").partition(". .venv/bin/activate\n")
     assert activated
     program = setup.split()[0]
@@ -75,7 +75,7 @@ def test_no_command_needs_a_python_that_debian_lacks() -> None:
     ],
 )
 def test_the_line_for_a_missing_package_needs_no_sudo(found: Sequence[str], line: str, tmp_path: Path) -> None:
-    """Who may not install a package is told the line that does it: on a Debian without sudo one that works there."""
+    """Without permission to install a package, the line to run is printed; on a Debian without sudo one for root."""
     for name, does in {"id": "echo 1000", "apt-get": "exit 9", "sudo": "exit 1"}.items():
         if name in ("id", "apt-get", *found):
             (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")

@@ -1,4 +1,4 @@
-"""Prove what `settings` promises: the seed's names, one line for a bad value, no secret in any text."""
+"""Promises of `settings`: the seed's names, one line for a bad value, no secret in any text."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
 
 
 def complaint(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
-    """Return the one line that refuses these variables."""
+    """Return the one-line error for these variables."""
     with pytest.raises(SettingsError) as refusal:
         load(monkeypatch, **environment)
     shown = refusal.value.__context__ is not None and not refusal.value.__suppress_context__
@@ -57,7 +57,7 @@ def complaint(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
 
 
 def test_generated_docs_equal_the_class() -> None:
-    """`.env.example` and `docs/settings.md` are what the class says; else run the tool with --write."""
+    """`.env.example` and `docs/settings.md` match the class; else run the tool with --write."""
     assert settings_docs.stale() == []
 
 
@@ -140,7 +140,7 @@ def test_defaults_keep_the_contract(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_programs_can_reach_their_package_index(
     monkeypatch: pytest.MonkeyPatch, hosts: str, index: str, is_good: bool
 ) -> None:
-    """An index that the proxy would refuse is told at the start, not by pip in a program."""
+    """An index that the proxy would refuse is an error at the start, not in pip in a program."""
     values = {"SANDBOX_EGRESS_HOSTS": hosts, "PIP_INDEX_URL": index}
     if is_good:
         assert load(monkeypatch, **values).pip_index_url == index
@@ -150,12 +150,12 @@ def test_programs_can_reach_their_package_index(
 
 
 def test_the_builders_own_index_is_nobodys_business(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`PIP_INDEX_URL` is in many environments for other reasons; without hosts it means nothing here."""
+    """`PIP_INDEX_URL` is in many environments for other reasons; without hosts it has no effect here."""
     assert load(monkeypatch, PIP_INDEX_URL="http://mirror/simple").egress_hosts == ()
 
 
 def test_more_programs_wait_for_daytona_than_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice the cores used to be the limit on Daytona too, where a run takes no core of ours."""
+    """Twice the cores used to be the limit on Daytona too, where a run takes no local core."""
     assert load(monkeypatch, DAYTONA_API_KEY="key").concurrent_runs == 64
     assert load(monkeypatch, DAYTONA_API_KEY="key", MAX_CONCURRENT_RUNS="3").concurrent_runs == 3
 
@@ -199,7 +199,7 @@ def test_sizes_in_human_form(monkeypatch: pytest.MonkeyPatch, text: str, size: i
 
 @pytest.mark.parametrize("text", ["20M", "20,000", "1-2", "20 MiB more", "-1", "٣", "1e6", "MiB"])
 def test_sizes_that_are_none(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """A size that could mean two things, or nothing, is refused."""
+    """An ambiguous or empty size is refused."""
     assert complaint(monkeypatch, UPLOAD_MAX_BYTES=text).startswith("UPLOAD_MAX_BYTES: not a size")
 
 
@@ -243,14 +243,14 @@ def test_bad_value_is_one_line_that_names_it(monkeypatch: pytest.MonkeyPatch, na
 
 
 def test_all_bad_values_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two bad values are two complaints in the one line."""
+    """Two bad values are two errors in the one line."""
     line = complaint(monkeypatch, PORT="eighty", LOG_LEVEL="loud")
     assert "PORT: " in line and "; LOG_LEVEL: " in line and "\n" not in line
 
 
 @pytest.mark.parametrize("name", ["ADAPTER_API_KEY", "DAYTONA_API_KEY", "REDIS_URL", "DAYTONA_API_URL"])
 def test_refusals_never_show_the_value(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """A value in the wrong place may be a secret: no complaint quotes it."""
+    """A value in the wrong place may be a secret: no error quotes it."""
     assert SECRET not in complaint(monkeypatch, **{"PORT": SECRET, "UPLOAD_MAX_BYTES": SECRET, name: SECRET})
 
 
@@ -279,13 +279,13 @@ def test_daytona_needs_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_file_ttl_may_be_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """K12: 0 keeps files for ever, a day is the least else."""
+    """K12: 0 keeps files for ever; the least other value is a day."""
     assert load(monkeypatch, FILE_TTL_SECONDS="0").file_ttl_seconds == 0
     assert load(monkeypatch, FILE_TTL_SECONDS="86400").file_ttl_seconds == 86400
 
 
 def test_no_isolation_needs_the_long_opt_in_and_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Running strangers' code without isolation takes two settings and a loopback address."""
+    """Running hostile code without isolation takes two settings and a loopback address."""
     assert NONE_OPT_IN in complaint(monkeypatch, SANDBOX_MIN_ISOLATION="none")
     monkeypatch.setenv(NONE_OPT_IN, "true")
     for host in ("0.0.0.0", "::", "10.1.2.3", "example.org"):

@@ -1,4 +1,4 @@
-"""Run slots: who starts, who waits, and what counts as computing (K24, K42)."""
+"""Run slots: which run starts, which waits, and what counts as computing (K24, K42)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def running(slots: RunSlots, *names: str, owner: str | None = None) -> Asy
 
 
 async def starts(slots: RunSlots, owner: str | None = None, wait_seconds: float = SOON_SECONDS) -> bool:
-    """Whether one more program gets a slot in time."""
+    """Return whether one more program gets a slot in time."""
     try:
         async with slots.slot(owner, wait_seconds):
             return True
@@ -67,7 +67,7 @@ async def test_programs_that_compute_keep_others_waiting() -> None:
 
 
 async def test_a_program_that_wakes_up_counts_again() -> None:
-    """K24: that it slept once is no licence: the measurement is soon out of date."""
+    """K24: an idle measurement expires soon."""
     meter = Meter(idle={"a", "b"})
     slots = RunSlots(SlotLimits(max_runs=40, max_computing=2), meter)
     async with running(slots, "a", "b"):
@@ -87,7 +87,7 @@ async def test_without_a_meter_every_program_counts() -> None:
 
 
 async def test_memory_bounds_programs_beyond_the_computing_slots() -> None:
-    """K24: a sleeping program takes memory; where that is short, no more than may compute are started."""
+    """K24: a sleeping program takes memory; if memory is short, no more than may compute are started."""
     has_memory = False
     slots = RunSlots(SlotLimits(max_runs=40, max_computing=2), Meter(idle={"a", "b"}), lambda: has_memory)
     async with running(slots, "a", "b"):
@@ -97,7 +97,7 @@ async def test_memory_bounds_programs_beyond_the_computing_slots() -> None:
 
 
 async def test_nobody_takes_all_slots() -> None:
-    """K24: one user's sleepers leave the reserved slots to others, of whom each gets one."""
+    """K24: one user's sleeping programs leave the reserved slots to others, of whom each gets one."""
     slots = RunSlots(SlotLimits(max_runs=8, max_computing=8, reserved=2))
     async with running(slots, *"abcdef", owner="one"):
         assert not await starts(slots, "one", wait_seconds=0.2)
@@ -116,7 +116,7 @@ async def test_a_short_program_starts_beside_anothers_computing() -> None:
 
 
 async def test_who_may_not_start_keeps_nobody_back() -> None:
-    """K24: a queue of one user's programs does not stand before another's."""
+    """K24: a queue of one user's programs does not delay another user's."""
     slots = RunSlots(SlotLimits(max_runs=4, max_computing=4, reserved=1))
     async with running(slots, "a", "b", "c", owner="one"):
         queued = [asyncio.ensure_future(starts(slots, "one")) for _ in range(20)]
@@ -126,7 +126,7 @@ async def test_who_may_not_start_keeps_nobody_back() -> None:
 
 
 async def test_waiting_programs_start_in_the_order_of_their_arrival() -> None:
-    """K42: first come, first served among those whose turn it can be."""
+    """K42: first come, first served among those that are eligible."""
     slots = RunSlots(SlotLimits(max_runs=1, max_computing=1))
     order: list[int] = []
 
@@ -145,7 +145,7 @@ async def test_waiting_programs_start_in_the_order_of_their_arrival() -> None:
 
 @pytest.mark.parametrize("when", ["waiting", "running"])
 async def test_a_cancelled_program_leaves_no_slot_taken(when: str) -> None:
-    """K26: whether it waited or ran, its slot is free and the next in line starts."""
+    """K26: a cancelled run, waiting or running, frees its slot for the next in line."""
     slots = RunSlots(SlotLimits(max_runs=1, max_computing=1))
     entered, forever = asyncio.Event(), asyncio.Event()
 

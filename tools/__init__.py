@@ -1,1 +1,1 @@
-"""Whatever of the Makefile takes more than a line."""
+"""Scripts behind the Makefile's targets."""

@@ -1,7 +1,7 @@
-"""Ask for known holes in all that is locked: ``make audit``.
+"""Look up known vulnerabilities of all locked packages: ``make audit``.
 
 Exit codes: 0 nothing known of any package, 1 a hole, 3 nobody could tell. pip-audit itself ends with 0 when an index
-knows no package and so no hole either; that is not good news, and is told as what it is.
+knows no package; here that is an error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOBODY_KNOWS = 3
 
 
 def answers(lock: Path) -> list[dict[str, Any]] | None:
-    """Give pip-audit's answer for each package of a lock; ``None`` when no advisory service can be reached."""
+    """Return pip-audit's answer for each package of a lock; ``None`` when no advisory service can be reached."""
     arguments = ("--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json", "-r", str(lock))
     done = subprocess.run([SUPPLY / "pip-audit", *arguments], capture_output=True, text=True, check=False)
     try:
@@ -32,7 +32,7 @@ def answers(lock: Path) -> list[dict[str, Any]] | None:
 
 
 def verdict(lock: Path, found: list[dict[str, Any]] | None) -> tuple[int, list[str]]:
-    """Give the exit code for one lock, and what to tell."""
+    """Return the exit code for one lock, and the lines to print."""
     wanted = locked(lock)
     name = lock.relative_to(ROOT) if lock.is_relative_to(ROOT) else lock
     known = [item for item in found or [] if "vulns" in item]
@@ -54,7 +54,7 @@ def verdict(lock: Path, found: list[dict[str, Any]] | None) -> tuple[int, list[s
 
 
 def main() -> int:
-    """Look at every lock; give the gravest exit code."""
+    """Audit every lock; return the worst exit code."""
     codes = []
     for lock in LOCKS:
         code, told = verdict(lock, answers(lock))

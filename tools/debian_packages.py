@@ -14,7 +14,7 @@ from librechat_code_interpreter.core.languages import LANGUAGES  # noqa: E402  f
 
 
 def packages(kind: str) -> set[str]:
-    """Give the packages of one kind."""
+    """Return the packages of one kind."""
     languages = {name for language in LANGUAGES for name in language.packages}
     if kind == "languages":
         return languages
@@ -24,7 +24,7 @@ def packages(kind: str) -> set[str]:
 
 
 def listed(name: str) -> set[str]:
-    """Give the packages of one list."""
+    """Return the packages of one list."""
     lines = (ROOT / "sandbox" / name).read_text(encoding="utf-8").splitlines()
     return {package for line in lines if (package := line.partition("#")[0].strip())}
 

@@ -1,4 +1,4 @@
-"""Write ``docs/licences.md`` from what installed packages say of themselves; look for licences we do not accept.
+"""Write ``docs/licences.md`` from the metadata of installed packages; report licences that are not accepted.
 
 Usage:
     python tools/licences.py --write    write it
@@ -57,7 +57,7 @@ is not on the list of accepted ones in that file. `make sbom` writes the same pa
 
 
 def licences(lock: Path, python: Path) -> dict[str, str]:
-    """Give the licence of each locked package that is installed; some are for other systems, or older Pythons."""
+    """Return the licence of each locked package that is installed; some are for other systems, or older Pythons."""
     command = [str(SUPPLY / "pip-licenses"), "--python", str(python), "--format", "json", "--from", "mixed"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     said = {plain(item["Name"]): item["License"] for item in json.loads(done.stdout)}
@@ -98,7 +98,7 @@ def page(parts: dict[str, dict[str, str]]) -> str:
 
 
 def complaints(here: dict[str, str], lines: dict[str, str]) -> list[str]:
-    """Say what is wrong with one part: a line that is missing or another, a licence that is not accepted."""
+    """Return what is wrong with one part: a line that is missing or another, a licence that is not accepted."""
     stale = [
         f"{name}: {licence}: run tools/licences.py --write"
         for name, licence in here.items()

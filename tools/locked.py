@@ -15,7 +15,7 @@ _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
 
 
 def locked(lock: Path) -> set[tuple[str, str]]:
-    """Give each package, by its normalised name (PEP 503), and its release; some have two, by Python's version."""
+    """Return each package, by its normalised name (PEP 503), and its release; some have two, by Python's version."""
     return {(plain(name), release) for name, release in _PIN.findall(lock.read_text(encoding="utf-8"))}
 
 

@@ -22,14 +22,14 @@ from librechat_code_interpreter.settings import Settings  # noqa: E402  # as abo
 
 
 class _NoEngine:
-    """Stand for an engine that is never opened."""
+    """An engine that is never opened."""
 
     name = "none"
     warnings: tuple[str, ...] = ()
 
 
 def text() -> str:
-    """Give the description as it should be."""
+    """Return the description as it should be."""
     engine: Any = _NoEngine()
     with tempfile.TemporaryDirectory() as store:
         service: Any = create_app(Settings(adapter_api_key="k", file_store_url=store), engine)

@@ -1,4 +1,4 @@
-"""Tell tools/pick_python.sh whether the Python that runs this fits: print its real path and exit with a code.
+"""Check whether the Python that runs this suits tools/pick_python.sh: print its real path and exit with a code.
 
 0: it fits. 3: its version does not. 4: it fits, but only root can reach its files, and the local engine runs
 programs as an unprivileged user. Kept to what old Pythons understand, too.

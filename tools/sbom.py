@@ -16,7 +16,7 @@ LOCKS = {"service": SERVICE, "sandbox": SANDBOX}
 
 
 def bill(lock: Path) -> dict[str, Any]:
-    """Give the bill of one lock file."""
+    """Return the bill of one lock file."""
     command = [
         str(SUPPLY / "cyclonedx-py"),
         "requirements",
@@ -32,7 +32,7 @@ def bill(lock: Path) -> dict[str, Any]:
 
 
 def whole() -> dict[str, Any]:
-    """Give one bill for all locks; each part says in a property where it is installed."""
+    """Return one bill for all locks; each part says in a property where it is installed."""
     bills = {part: bill(lock) for part, lock in LOCKS.items()}
     document = bills["service"] | {"components": [], "dependencies": []}
     for part, one in bills.items():

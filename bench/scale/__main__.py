@@ -14,7 +14,7 @@ _CONVERSATIONS = 40
 def main() -> None:
     """Do all of it; with ``--again`` from the costs that were measured last."""
     parser = argparse.ArgumentParser("python -m bench.scale", description=__doc__)
-    parser.add_argument("--again", action="store_true", help="keep the measured costs, calculate and simulate anew")
+    parser.add_argument("--again", action="store_true", help="keep the measured costs; only simulate again")
     options = parser.parse_args()
     data = ROOT / "docs" / "scaling.json"
     measured = json.loads(data.read_text())["costs"] if options.again else costs.measure(_CONVERSATIONS)

@@ -32,7 +32,7 @@ class _Usual(Deployment):
 
 
 def measure(conversations: int) -> dict[str, Any]:
-    """Hold so many conversations of one replica, kind by kind; give each kind's cost for one run."""
+    """Run this many conversations on one replica, kind by kind; return each kind's cost for one run."""
     with tempfile.TemporaryDirectory(prefix="scale-") as place:
         directory = Path(place)
         deployment = _Usual(directory, 1)
@@ -58,7 +58,7 @@ def _measured(deployment: Deployment, directory: Path, conversations: int) -> di
 
 
 def _idle(client: httpx.Client, deployment: Deployment, directory: Path) -> dict[str, float]:
-    """Give what a second costs in which nobody runs anything: clean-up, looking after spares and locks."""
+    """Return the cost of a second without runs: cleanup, and upkeep of warm sandboxes and locks."""
     before = _counts(client, deployment, directory)
     time.sleep(_IDLE_SECONDS)
     after = _counts(client, deployment, directory)

@@ -32,23 +32,23 @@ class Users:
 
     @property
     def conversation_seconds(self) -> float:
-        """Give the time from a conversation's first run to its last, and until the next one begins."""
+        """Return the time from a conversation's first run to its last, and until the next one begins."""
         return self.runs_per_conversation * self.seconds_between_runs + self.seconds_between_conversations
 
     @property
     def runs_per_second(self) -> float:
-        """Give the rate of all of them together."""
+        """Return the rate of all of them together."""
         return self.count * self.runs_per_conversation / self.conversation_seconds
 
     def live_sandboxes(self, idle_seconds: float) -> float:
-        """Give the sandboxes that are alive: a conversation has one from its first run until so long after its last."""
+        """Return the sandboxes alive: each from a conversation's first run until the idle limit after its last."""
         active = (self.runs_per_conversation - 1) * self.seconds_between_runs + idle_seconds
         return self.count * active / self.conversation_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Hold what each part can take, in its own unit a second or at one time. Where from: docs/scaling.md."""
+    """What each part can take, in its own unit a second or at one time. Where from: docs/scaling.md."""
 
     replicas: int = 1
     runs_at_once: int = 64
@@ -77,7 +77,7 @@ def of_kind(costs: Costs, users: Users, what: str) -> float:
 
 
 def use(costs: Costs, users: Users, limits: Limits) -> dict[str, float]:
-    """Give the share of each part that is used; above 1 it is what gives way first."""
+    """Return the share of each part that is used; above 1 it is what gives way first."""
     rate = users.runs_per_second
     busy_seconds = users.program_seconds + of_kind(costs, users, "service_cpu_ms") / 1000
     return {
@@ -99,13 +99,13 @@ def first_to_give_way(costs: Costs, users: Users, limits: Limits) -> tuple[str, 
 
 
 def dollars_per_hour(users: Users, idle_seconds: float, vcpus: float = 1, gib: float = 1) -> float:
-    """Give what Daytona charges for the sandboxes that are alive."""
+    """Return what Daytona charges for the sandboxes that are alive."""
     each = vcpus * VCPU_HOUR_DOLLARS + gib * GIB_HOUR_DOLLARS
     return users.live_sandboxes(idle_seconds) * each
 
 
 def seconds_until_evicted(users: Users, sandboxes: int) -> float:
-    """Give how long a conversation may rest before its sandbox gives way to others; its files come back by staging.
+    """Return how long a conversation may rest before its sandbox gives way to others; its files come back by staging.
 
     At the limit as many go as are made, the longest idle first (Little's law).
     """

@@ -34,7 +34,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
 
 
 def _number(value: float) -> str:
-    """Write three figures of a number, and thousands whole."""
+    """Write a number with three significant figures, and thousands without decimals."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

@@ -1,10 +1,10 @@
-"""Know the waiting of a queue with several servers by formula, to hold the simulation against it."""
+"""Mean waits of queues with several servers by formula, to check the simulation."""
 
 from __future__ import annotations
 
 
 def erlang_c(rate: float, service_seconds: float, servers: int) -> float:
-    """Give the mean wait (seconds) of Poisson arrivals at ``servers`` equal servers with exponential service (M/M/c).
+    """Return the mean wait (seconds) of Poisson arrivals at ``servers`` equal servers with exponential service (M/M/c).
 
     Raises ``ValueError`` where the queue would grow for ever.
     """

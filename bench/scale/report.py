@@ -33,7 +33,7 @@ _CHECKED_SECONDS = 6000.0
 
 
 def run(costs: Costs) -> dict[str, Any]:
-    """Give everything that the page says, as plain data."""
+    """Return everything that the page says, as plain data."""
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),

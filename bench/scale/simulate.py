@@ -17,12 +17,12 @@ from bench.measure import median, percentile
 from bench.scale.model import Limits, Users
 
 _REFUSED_AFTER_SECONDS = 30.0
-"""``QUEUE_WAIT_SECONDS``: then a client hears 429."""
+"""``QUEUE_WAIT_SECONDS``: then a client receives 429."""
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Hold service times in seconds."""
+    """Service times in seconds."""
 
     service: float
     """A replica's own processor time for a run; it has one thread of Python."""
@@ -39,7 +39,7 @@ class Times:
 
 @dataclass(slots=True)
 class Seen:
-    """Hold what happened after the warm-up."""
+    """What happened after the warm-up."""
 
     over: list[float] = field(default_factory=list)
     """Seconds of each run beyond the program's own, the call's and the processor's: waiting."""
@@ -50,7 +50,7 @@ class Seen:
     most_sandboxes: int = 0
 
     def summary(self) -> dict[str, float]:
-        """Give the figures of the table."""
+        """Return the figures of the table."""
         runs = len(self.over)
         return {
             "runs": runs,
@@ -81,7 +81,7 @@ class Simulation:
         self.seen = Seen()
 
     def run(self, seconds: float, warm_up: float) -> dict[str, float]:
-        """Simulate so many seconds after a warm-up; give what was seen in them."""
+        """Simulate this many seconds after a warm-up; return what was observed in them."""
         for _ in range(self._users.count):
             self._env.process(self._work())
         self._env.run(until=warm_up)
@@ -129,7 +129,7 @@ class Simulation:
             yield self._env.timeout(seconds)
 
     def _take_sandbox(self, conversation: int) -> bool:
-        """Use the conversation's sandbox; tell whether it is new. At the limit the longest idle one gives way."""
+        """Use the conversation's sandbox; return whether it is new. At the limit the longest idle one is evicted."""
         now, oldest = self._env.now, self._env.now - self._limits.idle_seconds
         while self._sandboxes and next(iter(self._sandboxes.values())) < oldest:
             self._sandboxes.popitem(last=False)

@@ -1,1 +1,1 @@
-"""Measure what the performance targets speak of, beyond the table of programs."""
+"""Measurements for the performance targets that the table of programs does not cover."""

@@ -30,7 +30,7 @@ _PROGRAM = "print(2+2)"
 
 
 def measure(turns: int, call_seconds: float) -> dict[str, Any]:
-    """Hold a conversation, and after each turn make the same call with the SDK itself: what is above it is ours."""
+    """Run a conversation, and repeat each turn's call with the SDK itself: the difference is the service's share."""
     with (
         _emulator(call_seconds) as address,
         service.running(
@@ -68,7 +68,7 @@ def measure(turns: int, call_seconds: float) -> dict[str, Any]:
 
 
 class _Direct:
-    """Be who calls the SDK without us: the same order to the same sandbox, in one ``process.exec``."""
+    """A client of the SDK without the service: the same request to the same sandbox, in one ``process.exec``."""
 
     def __init__(self, client: AsyncDaytona, pipe: Pipe) -> None:
         self._client = client
@@ -86,7 +86,7 @@ class _Direct:
         return cls(client, Pipe(sandbox, bootstrap.runner_path(is_baked=False), Calls(Events())))
 
     async def call(self) -> float:
-        """Run the program; give the seconds."""
+        """Run the program; return the seconds."""
         start = time.perf_counter()
         answer = await self._pipe.order("run", 60, request=self._request)
         if answer["reply"]["stdout"] != "4\n":

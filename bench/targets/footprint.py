@@ -1,4 +1,4 @@
-"""Measure what the service takes: time to start, memory at rest, memory of an idle session."""
+"""Measure the service's start time, memory at rest, and memory of an idle session."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SETTLE_SECONDS = 1.0
 
 
 class Watching:
-    """Look at a service's memory now and then, and know by how much it grew at the most (bytes)."""
+    """Sample a service's memory, and report by how much it grew at most (bytes)."""
 
     def __init__(self, account: Account) -> None:
         self._account = account

@@ -18,7 +18,7 @@ for number in range({0}):
 
 
 def measure(live: tuple[int, ...], files: tuple[int, ...]) -> dict[str, Any]:
-    """Give curves: medians in milliseconds by number."""
+    """Return curves: medians in milliseconds by number."""
     most = str(max(live) + 2 * _CALLS * len(live) + 8)
     with service.running("sessions", MAX_SANDBOXES=most) as running:
         sessions = _by_sessions(running, live)

@@ -1,4 +1,4 @@
-"""Measure throughput beside the engine alone, many callers at once, and how fast spares are back after a burst."""
+"""Measure throughput beside the engine alone, many callers at once, and how fast the warm pool refills."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RATES = ("single", "eight", "single_bare", "eight_bare", "engine_alone")
 
 
 def measure(burst: int, seconds: float, waves: int) -> dict[str, Any]:
-    """Give throughput one at a time, at eight and of the engine alone; the larger crowds; the burst.
+    """Return throughput one at a time, at eight and of the engine alone; the larger crowds; the burst.
 
     Spares are made while one caller waits for its answers, so one at a time is measured without them, too: then a
     second processor has nothing to do for a caller who is alone.
@@ -68,7 +68,7 @@ class _Callers:
         self._wires = [wire.Wire(running.port, fresh=True) for _ in range(at_once)]
 
     def call(self, number: int) -> None:
-        """Be one of them. Raises ``Failed`` and ``Refused``."""
+        """Run one caller. Raises ``Failed`` and ``Refused``."""
         self._wires[number].ask(self._request, self._expects)
 
     def sample(self, count: int, cap_seconds: float = _PATIENCE_SECONDS) -> Sample:

@@ -12,7 +12,7 @@ _AT_ONCE = 8
 
 
 def measure(requests: int) -> dict[str, Any]:
-    """Give times one at a time, and requests a second of one processor at eight at once."""
+    """Return times one at a time, and requests a second of one processor at eight at once."""
     with service.running("scripted", ("bench.scripted",)) as running:
         exec_ = request(running.key, "POST", "/exec", {"lang": "py", "code": "print(2+2)"})
         probe = request(running.key, "GET", "/healthz")

@@ -33,7 +33,7 @@ _TURNS = 5
 
 
 def measure(mebibytes: int) -> dict[str, Any]:
-    """Give speeds in MiB a second, their ratios, and how much the service's memory grew meanwhile."""
+    """Return speeds in MiB a second, their ratios, and how much the service's memory grew meanwhile."""
     limit = str((mebibytes + 64) * MiB)
     with service.running("transfer", UPLOAD_MAX_BYTES=limit) as running:
         running.execute("py", IMPORTS)  # what the service starts in the background is there then

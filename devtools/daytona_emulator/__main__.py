@@ -19,7 +19,7 @@ _STOP_SECONDS = 60
 
 
 def main() -> int:
-    """Serve until told to stop."""
+    """Serve until a signal to stop."""
     options = _parser().parse_args()
     settings = Settings(**{name: getattr(options, name) for name, _ in names()})
     if not (options.runtime / "bin" / "python3").exists():
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m devtools.daytona_emulator", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=_PORT, help="0 takes a free one")
-    parser.add_argument("--runtime", type=Path, default=Path(".sandbox"), help="where sandboxes get their Python from")
+    parser.add_argument("--runtime", type=Path, default=Path(".sandbox"), help="sandbox runtime of the sandboxes")
     parser.add_argument("--with-service", action="store_true", help="start the service against the emulator, too")
     defaults = Settings()
     for name, kind in names():

@@ -28,7 +28,7 @@ async def _read(request: Request) -> dict[str, Any]:
 
 
 async def log(request: Request) -> Response:
-    """Give the calls since the last reset (``?method=`` and ``?path=`` filter), or reset."""
+    """Return the calls since the last reset (``?method=`` and ``?path=`` filter), or reset."""
     journal = request.app.state.journal
     if request.method == "DELETE":
         journal.reset()

@@ -116,7 +116,7 @@ def _entries(path: str, depth: int) -> Iterator[Message]:
 
 
 def describe(path: str, found: os.stat_result) -> Message:
-    """Give what a file's description is made of."""
+    """Return what a file's description is made of."""
     return {
         "path": path, "size": found.st_size, "mode": found.st_mode, "mtime": found.st_mtime,
         "uid": found.st_uid, "gid": found.st_gid,
@@ -131,7 +131,7 @@ def make_directory(request: Message) -> tuple[Message, list[int]]:
 
 
 def remove(request: Message) -> tuple[Message, list[int]]:
-    """Remove a file, or a directory with all in it when told ``recursive``."""
+    """Remove a file, or a directory with its contents if ``recursive``."""
     path = request["path"]
     if os.path.isdir(path) and not os.path.islink(path):
         if not request["recursive"]:

@@ -25,7 +25,7 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def create_app(settings: Settings, runtime: Path) -> ASGIApp:
-    """Give the whole emulator as an ASGI application; sandboxes get their Python from ``runtime``."""
+    """Return the whole emulator as an ASGI application; sandboxes get their Python from ``runtime``."""
     events = Events(settings)
     fleet = Fleet(settings, runtime, events)
 
@@ -50,5 +50,5 @@ def create_app(settings: Settings, runtime: Path) -> ASGIApp:
 
 
 async def _missing(request: Request) -> Response:
-    """Say that this is a part of Daytona that the emulator lacks."""
+    """Answer that the emulator lacks this part of Daytona."""
     raise Problem(501, f"the emulator does not know {request.method} {request.url.path}")

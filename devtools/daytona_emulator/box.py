@@ -27,7 +27,7 @@ _KEPT = ("networkAllowList", "domainAllowList", "outboundProxyUrl", "otelEndpoin
 
 @dataclass(slots=True)
 class Box:
-    """Hold a sandbox's record, its root directory, and while it is started its jail. Times are seconds of the epoch."""
+    """A sandbox's record, its root directory, and while it is started its jail. Times are seconds of the epoch."""
 
     wanted: dict[str, Any]
     """The body of the create request, kept up to date by later changes."""
@@ -54,16 +54,16 @@ class Box:
 
     @property
     def name(self) -> str:
-        """Give the caller's name for it, else its id."""
+        """Return the caller's name for it, else its id."""
         return str(self.wanted.get("name") or self.id)
 
     @property
     def labels(self) -> dict[str, str]:
-        """Give its labels."""
+        """Return its labels."""
         return dict(self.wanted.get("labels") or {})
 
     def minutes(self, name: str) -> int:
-        """Give an interval in minutes."""
+        """Return an interval in minutes."""
         return int(self.wanted.get(name, _DEFAULT_MINUTES[name]))
 
     def shown(self, toolbox: str, minute_seconds: float) -> dict[str, Any]:

@@ -162,18 +162,18 @@ async def touch(request: Request) -> Response:
 
 
 async def toolbox_url(request: Request) -> Response:
-    """Tell where the sandbox's toolbox is."""
+    """Return the address of the sandbox's toolbox."""
     _box(request)
     return reply(request, "ToolboxProxyUrl", {"url": _toolbox(request)})
 
 
 async def logs_url(request: Request) -> Response:
-    """Tell where the log of an image's build can be read."""
+    """Return the address of an image's build log."""
     return reply(request, "Url", {"url": str(request.url_for("sandbox-build-log", sandbox=_box(request).id))})
 
 
 async def log(request: Request) -> Response:
-    """Give the log of an image's build: the Dockerfile's lines."""
+    """Return the log of an image's build: the Dockerfile's lines."""
     build = _box(request).build or {}
     return PlainTextResponse("".join(f"{line}\n" for line in build.get("dockerfileContent", "").splitlines()))
 

@@ -20,14 +20,14 @@ PING_SECONDS = 25
 
 
 class Events:
-    """Know the listeners and tell them."""
+    """The connected listeners."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._listeners: set[asyncio.Queue[str]] = set()
 
     def publish(self, box: Box, old: str) -> None:
-        """Tell every listener that a sandbox changed its state."""
+        """Send a sandbox's change of state to every listener."""
         shown = {"id": box.id, "name": box.name, "state": box.state, "desiredState": box.desired}
         event = ["sandbox.state.updated", {"sandbox": shown, "oldState": old, "newState": box.state}]
         for listener in self._listeners:
@@ -80,7 +80,7 @@ class Events:
                 raise WebSocketDisconnect from error
 
     async def _ping(self, queue: asyncio.Queue[str]) -> None:
-        """Ping whatever else is told: a client that never has to answer takes the stream for dead."""
+        """Send pings: a client that never has to answer one takes the stream for dead."""
         while True:
             await asyncio.sleep(PING_SECONDS)
             queue.put_nowait(_PING)

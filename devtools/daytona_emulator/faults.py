@@ -1,4 +1,4 @@
-"""Make the next calls go wrong, in the ways that a network, a proxy and a busy service have."""
+"""Faults for the next calls, of the kinds that networks, proxies and busy services have."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
 
 @dataclass(slots=True)
 class Fault:
-    """Say which calls go wrong and how. With neither status, drop, hang nor cut it only delays."""
+    """Which calls fail, and how. With neither status, drop, hang nor cut, a fault only delays."""
 
     method: str = "GET|POST|PUT|PATCH|DELETE"
     """Regular expression for the whole method. The event stream's is WS, and must be asked for."""
@@ -63,18 +63,18 @@ class Fault:
     """Do what was asked before it goes wrong."""
 
     def matches(self, method: str, path: str) -> bool:
-        """Tell whether a call is meant."""
+        """Return whether the fault applies to a call."""
         return re.fullmatch(self.method, method) is not None and re.search(self.path, path) is not None
 
     def content(self) -> tuple[bytes, str]:
-        """Give the body to send and its media type."""
+        """Return the body to send and its media type."""
         if isinstance(self.body, str):
             return self.body.encode(), "text/plain"
         return json.dumps(self.body).encode(), "application/json"
 
 
 class Faults:
-    """Keep the faults in wait; the first that matches a call strikes."""
+    """Pending faults; the first that matches a call applies."""
 
     def __init__(self) -> None:
         self.waiting: list[Fault] = []
@@ -99,7 +99,7 @@ class Faults:
         return fault
 
     def strike(self, method: str, path: str) -> Fault | None:
-        """Give the fault for this call, if one is due, and count it."""
+        """Return the fault for this call, if one is due, and count it."""
         for fault in self.waiting:
             if not fault.matches(method, path):
                 continue

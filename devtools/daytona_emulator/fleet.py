@@ -57,7 +57,7 @@ class Fleet:
         await jail.remove_root(self._home)
 
     def find(self, id_or_name: str) -> Box:
-        """Give a sandbox by id or name. Raises ``Problem`` 404."""
+        """Return a sandbox by id or name. Raises ``Problem`` 404."""
         found = self.boxes.get(id_or_name) or next((box for box in self.boxes.values() if box.name == id_or_name), None)
         if found is None:
             raise Problem(404, f"Sandbox {id_or_name} not found")

@@ -1,4 +1,4 @@
-"""Stand before all routes: note the call, wait as a network does, let a fault strike, check the key."""
+"""Middleware before all routes: logs the call, adds latency, applies a fault, checks the key."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def _swallow(_: Message) -> None:
 
 
 def _transport(send: Send) -> Any:
-    """Give the connection: uvicorn's ``send`` is a method of what owns it."""
+    """Return the connection: uvicorn's ``send`` is a method of what owns it."""
     return send.__self__.transport  # type: ignore[attr-defined]
 
 

@@ -68,7 +68,7 @@ class Jail:
     def begin(
         self, op: str, descriptors: Sequence[int] = (), **request: Any
     ) -> tuple[int, asyncio.Future[tuple[dict[str, Any], list[int]]]]:
-        """Ask the agent; give the request's number and the answer to wait for. Raises ``JailGone``."""
+        """Ask the agent; return the request's number and the answer to wait for. Raises ``JailGone``."""
         self._count += 1
         answer = asyncio.get_running_loop().create_future()
         try:
@@ -191,7 +191,7 @@ def _command(outer: BubblewrapCommand, root: Path, runtime: Path, shared: Path |
 
 
 def _identity(outer: BubblewrapCommand) -> dict[str, Any]:
-    """Say as whom to start: never as root, unless it is the launcher, which has to mount before it drops."""
+    """Return the user to start as: never root, unless it is the launcher, which mounts before it drops to it."""
     if outer.staged or outer.uid == os.geteuid():
         return {}
     return {"user": outer.uid, "group": outer.uid, "extra_groups": []}
@@ -228,7 +228,7 @@ def _describe(outer: BubblewrapCommand, root: Path, runtime: Path) -> None:
 
 
 def _filter() -> int:
-    """Give a descriptor of the local engine's seccomp filter."""
+    """Return a descriptor of the local engine's seccomp filter."""
     descriptor = os.memfd_create("seccomp")
     os.write(descriptor, compile_policy(read_policy(), has_memory_cgroup=True))
     os.lseek(descriptor, 0, os.SEEK_SET)

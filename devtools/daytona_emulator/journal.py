@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Entry:
-    """Hold one call; ``status`` and ``seconds`` stay unknown while it lasts, ``status`` also when nothing was sent."""
+    """One call; ``status`` and ``seconds`` stay unknown while it lasts, ``status`` also when nothing was sent."""
 
     number: int
     method: str
@@ -42,7 +42,7 @@ class Journal:
         self._entries.clear()
 
     def shown(self, method: str = ".*", path: str = "") -> list[dict[str, Any]]:
-        """Give the calls whose whole method and some of whose path match these regular expressions."""
+        """Return the calls whose whole method and some of whose path match these regular expressions."""
         return [
             asdict(entry)
             for entry in self._entries

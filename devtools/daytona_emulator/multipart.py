@@ -14,7 +14,7 @@ def file_head(boundary: str, path: str, size: int) -> bytes:
 
 
 def error_part(boundary: str, path: str, problem: Problem, *, plain: bool) -> bytes:
-    """Say why a file is not there: JSON, or plain text from an old daemon."""
+    """Return why a file is missing: JSON, or plain text from an old daemon."""
     kind = "text/plain" if plain else "application/json"
     said = problem.message if plain else json.dumps(problem.body("POST", "/files/bulk-download"))
     return _head(boundary, "error", path, f"Content-Type: {kind}\r\n") + said.encode() + b"\r\n"

@@ -1,4 +1,4 @@
-"""Hold every reply against the models of the installed SDK before it leaves; without the SDK, let it pass."""
+"""Validation of every reply against the models of the installed SDK; without the SDK, no validation."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _KEYS: dict[str, Callable[[Box], Any]] = {
 
 
 def page(boxes: list[Box], query: QueryParams, default_limit: int) -> tuple[list[Box], str | None]:
-    """Give one page and the cursor of the next. Raises ``Problem`` 400."""
+    """Return one page and the cursor of the next. Raises ``Problem`` 400."""
     limit = strict.integer(query.get("limit", str(default_limit)), "limit")
     if not 1 <= limit <= _LARGEST_PAGE:
         raise Problem(400, f"limit must be between 1 and {_LARGEST_PAGE}")

@@ -38,14 +38,14 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(sock: socket.socket) -> str:
-    """Give the URL that a listening socket serves."""
+    """Return the URL that a listening socket serves."""
     host, port = sock.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @contextmanager
 def running(settings: Settings, runtime: Path, sock: socket.socket | None = None) -> Iterator[str]:
-    """Serve from a thread, on a free port of the loopback interface if not told; give the address.
+    """Serve from a thread, by default on a free port of the loopback interface; return the address.
 
     Raises ``TimeoutError``.
     """

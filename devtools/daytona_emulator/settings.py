@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 @dataclass(slots=True)
 class Settings:
-    """Hold every knob with what Daytona was measured to do, or nothing in the way, as the default."""
+    """Every knob with what Daytona was measured to do, or nothing in the way, as the default."""
 
     api_key: str = "emulator"
     """The key that clients must send."""
@@ -89,11 +89,11 @@ class Settings:
             setattr(self, name, value)
 
     def shown(self) -> dict[str, Any]:
-        """Give all knobs but the key."""
+        """Return all knobs but the key."""
         return {name: value for name, value in asdict(self).items() if name != "api_key"}
 
 
 def names() -> list[tuple[str, type]]:
-    """Give each knob's name and type, for the command line."""
+    """Return each knob's name and type, for the command line."""
     kinds = get_type_hints(Settings)
     return [(field.name, kinds[field.name]) for field in fields(Settings)]

@@ -25,7 +25,7 @@ class TimedOut(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Tell how a command ended; the code is -1 when a signal ended the shell, or when it could not be started."""
+    """How a command ended; the code is -1 when a signal ended the shell, or when it could not be started."""
 
     code: int
     output: str
@@ -33,7 +33,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Say what to run: a program, what to write to its standard input, and for how many seconds at most."""
+    """A program to run, its standard input, and its time limit in seconds."""
 
     argv: Sequence[str]
     stdin: bytes

@@ -25,7 +25,7 @@ FAILS: Final = "RUN false"
 
 @dataclass(slots=True)
 class Snapshot:
-    """Hold a snapshot's record."""
+    """A snapshot's record."""
 
     wanted: dict[str, Any]
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -34,11 +34,11 @@ class Snapshot:
 
     @property
     def name(self) -> str:
-        """Give its name."""
+        """Return its name."""
         return str(self.wanted["name"])
 
     def state(self, build_seconds: float) -> str:
-        """Tell how far its build is."""
+        """Return the state of its build."""
         if time.time() < self.created + build_seconds:
             return "building"
         dockerfile = self.wanted.get("buildInfo", {}).get("dockerfileContent", "")
@@ -63,7 +63,7 @@ class Snapshot:
 
 
 def run_lines(build: dict[str, Any] | None, pattern: str) -> list[str]:
-    """Give the shell commands of a Dockerfile's RUN lines in which the pattern is found."""
+    """Return the shell commands of a Dockerfile's RUN lines in which the pattern is found."""
     if not build or not pattern:
         return []
     joined = re.sub(r"\\\n", "", str(build.get("dockerfileContent", "")))
@@ -82,7 +82,7 @@ def build_info(wanted: dict[str, Any], created: float) -> dict[str, Any]:
 
 
 class Snapshots:
-    """Know all snapshots; one is always there."""
+    """All snapshots; the default one always exists."""
 
     def __init__(self) -> None:
         self.all: dict[str, Snapshot] = {}
@@ -97,7 +97,7 @@ class Snapshots:
         return snapshot
 
     def find(self, id_or_name: str) -> Snapshot:
-        """Give one. Raises ``Problem`` 404."""
+        """Return one. Raises ``Problem`` 404."""
         found = self.all.get(id_or_name) or next((s for s in self.all.values() if s.name == id_or_name), None)
         if found is None:
             raise Problem(404, f"Snapshot {id_or_name} not found")
@@ -146,14 +146,14 @@ async def delete(request: Request) -> Response:
 
 
 async def logs_url(request: Request) -> Response:
-    """Tell where the build's log can be read."""
+    """Return the address of the build's log."""
     snapshots, _ = _known(request)
     snapshot = snapshots.find(request.path_params["id"])
     return reply(request, "Url", {"url": str(request.url_for("snapshot-build-log", id=snapshot.id))})
 
 
 async def log(request: Request) -> Response:
-    """Give the build's log: the Dockerfile's lines."""
+    """Return the build's log: the Dockerfile's lines."""
     snapshots, _ = _known(request)
     build = snapshots.find(request.path_params["id"]).wanted.get("buildInfo", {})
     return PlainTextResponse("".join(f"{line}\n" for line in build.get("dockerfileContent", "").splitlines()))

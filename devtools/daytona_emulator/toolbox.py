@@ -21,7 +21,7 @@ _INTERPRETERS = {"python": ["python3", "-u", "-c"], "javascript": ["node", "-e"]
 
 
 def reach(request: Request) -> tuple[Box, Jail]:
-    """Give the started sandbox that a request is for; to use it is activity. Raises ``Problem`` of the proxy."""
+    """Return the started sandbox that a request is for; to use it is activity. Raises ``Problem`` of the proxy."""
     fleet: Fleet = request.app.state.fleet
     settings: Settings = request.app.state.settings
     box = fleet.boxes.get(request.path_params["sandbox"])
@@ -74,14 +74,14 @@ async def _run(request: Request, argv: list[str], stdin: bytes, asked: dict[str,
 
 
 async def home(request: Request) -> Response:
-    """Tell the home directory, which is also where commands start."""
+    """Return the home directory, in which commands start."""
     reach(request)
     model = "UserHomeDirResponse" if request.url.path.endswith("home-dir") else "WorkDirResponse"
     return reply(request, model, {"dir": HOME})
 
 
 async def version(request: Request) -> Response:
-    """Tell the daemon's version."""
+    """Return the daemon's version."""
     reach(request)
     return Response(f'{{"version": "{DAEMON_VERSION}"}}', media_type="application/json")
 

@@ -17,9 +17,9 @@ _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S1
 
 def add_to(commands: Any) -> None:
     """Add ``doctor`` to the command line."""
-    parser = commands.add_parser("doctor", help="examine this machine and the settings, and say what to mend")
+    parser = commands.add_parser("doctor", help="check this machine and the settings, and print what to fix")
     parser.add_argument(
-        "--quick", action="store_true", help="only ask the service that runs here for its readiness; for health checks"
+        "--quick", action="store_true", help="only query the readiness of the service that runs here; for health checks"
     )
     parser.set_defaults(run=run)
 

@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 
 def add_to(commands: Any) -> None:
     """Add ``exec`` to the command line."""
-    parser = commands.add_parser("exec", help="run one program in a sandbox and print what it prints")
+    parser = commands.add_parser("exec", help="run one program in a sandbox and print its output")
     parser.add_argument("code", help="the program, or - to read it from standard input")
     parser.add_argument("--lang", default="py", help="its language (default: py)")
     parser.add_argument(
@@ -36,7 +36,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument("--arg", action="append", default=[], help="an argument of the program; may be repeated")
     parser.add_argument("--timeout", type=float, help="time limit in seconds")
     parser.add_argument(
-        "--out", type=Path, help="directory for the files that the program makes (default: they are named only)"
+        "--out", type=Path, help="directory for the files that the program makes (default: only list them)"
     )
     parser.set_defaults(run=run)
 
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the program; return its exit code, or 1 if there is none."""
     language = find_language(arguments.lang)
     if language is None:
-        print(f"--lang: {arguments.lang} is not a language that this service knows", file=sys.stderr)
+        print(f"--lang: {arguments.lang} is not a supported language", file=sys.stderr)
         return 2
     code = sys.stdin.read() if arguments.code == "-" else arguments.code
     order = RunRequest(_CALLER, language, code, arguments.arg, timeout_seconds=arguments.timeout)

@@ -93,7 +93,7 @@ async def _languages(engine: Engine) -> AsyncIterator[Finding]:
         elif language.name in ALWAYS and not engine.warnings:
             yield Finding("fail", what, f"{language.tool} is missing in the sandbox runtime. Run `make install`.")
         else:
-            yield Finding("warn", what, f"{language.tool} is missing; programs in it are told so. {_cure(language)}")
+            yield Finding("warn", what, f"{language.tool} is missing; its programs report that. {_cure(language)}")
 
 
 def _cure(language: Language) -> str:

@@ -19,7 +19,7 @@ from librechat_code_interpreter.telemetry import logs
 
 def add_to(commands: Any) -> None:
     """Add ``serve`` to the command line."""
-    parser = commands.add_parser("serve", help="start the service on HOST and PORT; makes an API key if there is none")
+    parser = commands.add_parser("serve", help="start the service on HOST and PORT; creates a missing API key")
     parser.set_defaults(run=run)
 
 

@@ -13,12 +13,12 @@ from librechat_code_interpreter.settings import Settings, SettingsError, load_se
 
 def add_to(commands: Any) -> None:
     """Add ``snapshot build`` to the command line."""
-    parser = commands.add_parser("snapshot", help="make the Daytona snapshot that serves best")
+    parser = commands.add_parser("snapshot", help="manage the recommended Daytona snapshot")
     actions = parser.add_subparsers(dest="action", required=True)
     build = actions.add_parser(
-        "build", help="build it in the Daytona account, if it is not there yet, and say its name"
+        "build", help="build it in the Daytona account, if it does not exist yet, and print its name"
     )
-    build.add_argument("--print", action="store_true", help="only show the Dockerfile; needs no account")
+    build.add_argument("--print", action="store_true", help="only print the Dockerfile; needs no account")
     build.set_defaults(run=run)
 
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return EX_CONFIG
     if settings.daytona_api_key is None:
-        print("DAYTONA_API_KEY: not set, and a snapshot is built in the account", file=sys.stderr)
+        print("DAYTONA_API_KEY: not set; it is required to build a snapshot in the account", file=sys.stderr)
         return EX_CONFIG
     return asyncio.run(_build(settings))
 
@@ -54,7 +54,7 @@ async def _build(settings: Settings) -> int:
         try:
             try:
                 await daytona.snapshot.get(params.name)
-                print(f"{params.name} is there already", file=sys.stderr)
+                print(f"{params.name} exists already", file=sys.stderr)
             except DaytonaNotFoundError:
                 await daytona.snapshot.create(params, on_logs=_log, timeout=0)
         except DaytonaError as error:

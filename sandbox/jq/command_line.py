@@ -83,7 +83,7 @@ class CommandLine:
             fail(f"Unknown option: {name}\n{USAGE}")
 
     def __contains__(self, switch: str) -> bool:
-        """Say whether a switch was given."""
+        """Return whether a switch was given."""
         return switch in self.switches
 
     def print_flags(self) -> int:
@@ -97,7 +97,7 @@ class CommandLine:
 
 
 def fail(message: str) -> NoReturn:
-    """Say what is wrong with the command line and end as jq does."""
+    """Return what is wrong with the command line and end as jq does."""
     print(f"jq: error: {message}", file=sys.stderr)
     raise SystemExit(USAGE_ERROR)
 

@@ -143,7 +143,7 @@ class Jq:
         return int(lib.jv_number_value(code)) if kind_of(code) == NUMBER else RUN_ERROR
 
     def position(self) -> bytes:
-        """Tell where the reader of inputs is."""
+        """Return the position of the reader of inputs."""
         return content(lib.jq_util_input_get_position(self.state))
 
     def debug(self, _: object, value: Jv) -> None:

@@ -13,7 +13,7 @@ ATTACKS = suite.load()
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=[f"{attack.group}: {attack.name}" for attack in ATTACKS])
 def test_it_is_contained(arena: Arena, attack: AnyAttack) -> None:
-    """Nothing gets out, nothing is left, the neighbour runs on as fast as before, and something held it."""
+    """The attack is contained by a named defence, leaves nothing behind, and does not slow the neighbour."""
     verdict = suite.make(arena, attack)
     assert verdict.escape == ""
     assert verdict.held_by

@@ -1,4 +1,4 @@
-"""The suite notices an escape, of whatever kind; and the documents tell what it does."""
+"""The suite detects an escape of every kind, and the documents list its attacks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def escape(arena: Arena, **changes: Any) -> str:
 
 
 def test_a_contained_attack_says_what_held_it(arena: Arena) -> None:
-    """No escape, and the words of the program."""
+    """A run without an escape, with this output of the program."""
     verdict = suite.make(arena, PLAIN)
     assert (verdict.escape, verdict.held_by) == ("", "fine")
 
@@ -48,7 +48,7 @@ def test_a_contained_attack_says_what_held_it(arena: Arena) -> None:
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_an_escape_is_noticed(arena: Arena, changes: dict[str, Any], told: str) -> None:
-    """What a program says, how it ends, what it leaves and what it brings out: each can give it away."""
+    """Output, ending, leftovers and delivered files of a program are each checked for an escape."""
     assert told in escape(arena, **changes)
 
 
@@ -75,14 +75,14 @@ def test_what_is_left_on_the_host_is_noticed(arena: Arena, monkeypatch: pytest.M
 
 
 def test_a_caller_from_inside_is_noticed(arena: Arena) -> None:
-    """A connection that reaches the host's decoy counts, whatever the program says."""
+    """A connection to the host's decoy counts as an escape, whatever the program prints."""
     with socket.create_connection(("127.0.0.1", arena.decoys.port)) as caller:
         caller.recv(1)  # its end: it was accepted, and counted
         assert "came through to the host" in suite.aftermath(arena)
 
 
 def test_a_harmed_neighbour_is_noticed(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program of the neighbour's that ended otherwise than it should, and runs that became slow."""
+    """A neighbour's program that ended wrongly, and runs that became slow, count as an escape."""
     arena.neighbour.harm.append("the neighbour's program was disturbed")
     assert "disturbed" in suite.aftermath(arena)
     monkeypatch.setattr("attack.neighbour.PAUSE_SECONDS", 0.0)
@@ -103,13 +103,13 @@ def test_a_harmed_neighbour_is_noticed(arena: Arena, monkeypatch: pytest.MonkeyP
     ids=["failure", "success", "no JSON", "stack trace", "header"],
 )
 def test_an_answer_that_must_not_be_is_noticed(arena: Arena, answer: Answer, told: str) -> None:
-    """Requests are judged by what they were answered."""
+    """Requests are judged by their answers."""
     attack = RequestAttack("test", "None of it.", lambda _: [("this", answer)])
     assert told in suite.make(arena, attack).escape
 
 
 def test_attacks_are_many_and_well_described() -> None:
-    """At least 120, each with a name of its own in its group and a claim that is a sentence."""
+    """At least 120 attacks, each with a unique name in its group and a claim that is a sentence."""
     assert len(ATTACKS) >= 120
     assert len({(attack.group, attack.name) for attack in ATTACKS}) == len(ATTACKS)
     for attack in ATTACKS:
@@ -117,7 +117,7 @@ def test_attacks_are_many_and_well_described() -> None:
 
 
 def test_the_table_in_the_documents_is_of_these_attacks() -> None:
-    """`docs/security.md` lists every attack with its claim, and none that is not there any more."""
+    """`docs/security.md` lists every attack with its claim, and no attack that was removed."""
     text = SECURITY.read_text(encoding="utf-8").split(report.BEGIN)[1].split(report.END)[0]
     rows = [line.split(" | ")[:2] for line in text.splitlines() if line.startswith("| ") and "---" not in line]
     told = {(row[0].removeprefix("| "), row[1]) for row in rows if row[0] != "| attack"}

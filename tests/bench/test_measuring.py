@@ -1,4 +1,4 @@
-"""The benchmark measures what it says: calls, failures, processor time, percentiles."""
+"""The benchmark measures calls, failures, processor time and percentiles correctly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPIN_SECONDS = 0.3
 
 
 def test_calls_are_made_at_once() -> None:
-    """As many calls as there are callers are in flight together: none of them would get through alone."""
+    """All callers have a call in flight at the same time: the programs wait for each other."""
     together = threading.Barrier(8, timeout=60)
 
     def call(_: int) -> None:
@@ -38,7 +38,7 @@ def test_calls_are_made_at_once() -> None:
 
 
 def test_failures_are_counted_by_kind_and_have_no_time() -> None:
-    """A refusal and a failure are two things, and neither makes the median look better."""
+    """Refusals and failures are counted separately, and neither improves the median."""
     outcomes = iter([None, Refused(), Failed("broken"), None, Refused()])
 
     def call(_: int) -> None:
@@ -52,7 +52,7 @@ def test_failures_are_counted_by_kind_and_have_no_time() -> None:
 
 
 def test_whatever_a_rival_raises_is_a_failure() -> None:
-    """An exception that nobody foresaw ends no thread in silence."""
+    """An unexpected exception ends no thread silently."""
 
     def call(_: int) -> None:
         raise LookupError("odd")
@@ -61,12 +61,12 @@ def test_whatever_a_rival_raises_is_a_failure() -> None:
 
 
 def test_no_call_begins_after_the_cap() -> None:
-    """A slow contender gets its time and no more."""
+    """A slow contender stops at its time limit."""
     assert len(sample(lambda _: time.sleep(0.02), 1000, 1, 0.05).times) < 10
 
 
 def test_a_sample_survives_the_pipe() -> None:
-    """What a worker sends is what the orchestrator adds up."""
+    """The orchestrator adds up what a worker sends."""
     first, second = Sample([1.0]), Sample([2.0], elapsed=1.5)
     second.failures["429"] += 3
     first.add(Sample.from_json(json.loads(json.dumps(second.to_json()))))
@@ -75,12 +75,12 @@ def test_a_sample_survives_the_pipe() -> None:
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 51.0), (0.95, 96.0), (0.99, 100.0), (1.0, 100.0)])
 def test_percentiles_are_times_that_were_taken(share: float, expected: float) -> None:
-    """Nearest rank, whatever the order."""
+    """Percentiles are by nearest rank, whatever the order."""
     assert percentile([float(number) for number in range(100, 0, -1)], share) == expected
 
 
 def test_processor_time_of_children_that_ended_counts() -> None:
-    """A child's child that burns a known time and ends is in the account."""
+    """The processor time of a grandchild that has ended is counted."""
     burn = f"import time; end = time.process_time() + {SPIN_SECONDS}\nwhile time.process_time() < end: pass"
     with account("test") as group:
         before = group.cpu_seconds()
@@ -92,7 +92,7 @@ def test_processor_time_of_children_that_ended_counts() -> None:
 @pytest.mark.parametrize("name", ["bare", "bwrap"])
 @pytest.mark.parametrize("case", ["print", "bash", "ts"])
 def test_bare_contenders_run_the_program(name: str, case: str) -> None:
-    """Each bare contender really does the case, in a process of its own."""
+    """Each bare contender runs the case in a process of its own."""
     result = Result()
     with member(name, PLACE, NOBODY) as worker:
         worker.tell("open", **opening(PLACE, case, 2))
@@ -101,7 +101,7 @@ def test_bare_contenders_run_the_program(name: str, case: str) -> None:
 
 
 def test_a_wrong_answer_is_a_failure(tmp_path: Path) -> None:
-    """A contender whose program prints something else is not fast, it failed."""
+    """A contender whose program prints something else counts as failed."""
     python = tmp_path / "bin" / "python3"
     python.parent.mkdir()
     python.write_text("#!/bin/sh\necho 5\n")
@@ -114,7 +114,7 @@ def test_a_wrong_answer_is_a_failure(tmp_path: Path) -> None:
 
 
 def test_the_service_is_asked_over_http_and_pays_for_its_work() -> None:
-    """The service's row holds its own processor time and memory, not its client's."""
+    """The service's row has its own processor time and memory, not its client's."""
     result = Result()
     with running("test-service", ("bench.scripted",)) as service:
         with member("service", service.place, service.account) as worker:
@@ -127,7 +127,7 @@ def test_the_service_is_asked_over_http_and_pays_for_its_work() -> None:
 
 
 class _Recorder(Member):
-    """Note whose turn it is."""
+    """Record the order of turns."""
 
     def __init__(self, name: str, turns: list[str]) -> None:
         self.name, self.turns = name, turns
@@ -137,7 +137,7 @@ class _Recorder(Member):
 
 
 def test_contenders_take_turns_and_another_one_begins_each_round() -> None:
-    """No contender is always first or always after the same one's mess."""
+    """No contender is always first, or always after the same other one."""
     turns: list[str] = []
     results = {("print", 1, name): Result() for name in "abc"}
     matrix.take_turns(Level(1, 3, 1, 1), "print", {name: _Recorder(name, turns) for name in "abc"}, results, Noise())

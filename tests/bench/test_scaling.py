@@ -1,4 +1,4 @@
-"""What docs/scaling.md says follows from its figures, and the simulation knows what theory knows."""
+"""The statements of docs/scaling.md follow from its figures, and the simulation agrees with queueing theory."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from bench.service import ROOT
 
 @pytest.fixture
 def found() -> dict[str, Any]:
-    """The run behind the page."""
+    """The recorded run from which the page is written."""
     run: dict[str, Any] = json.loads((ROOT / "docs" / "scaling.json").read_text())
     return run
 
 
 def test_the_page_is_what_the_command_writes(found: dict[str, Any]) -> None:
-    """Nobody edited docs/scaling.md."""
+    """docs/scaling.md is generated from the recorded run."""
     assert (ROOT / "docs" / "scaling.md").read_text() == page.text_of(found)
 
 
 def test_a_later_run_costs_one_call(found: dict[str, Any]) -> None:
-    """The measured run behind the page found what the design promises: one call to Daytona."""
+    """The recorded run has one call to Daytona for each run."""
     assert found["costs"]["plain"]["daytona_calls"] == pytest.approx(1, abs=0.1)
 
 
@@ -41,21 +41,21 @@ def test_the_formula_is_the_known_one() -> None:
 
 
 def test_the_simulation_waits_as_long_as_the_formula() -> None:
-    """With one replica its mean wait is Erlang's within a tenth; dealing runs out in turn makes it shorter."""
+    """With one replica its mean wait is Erlang's within a tenth; distributing runs in turn shortens it."""
     one, ten = checked(1, 2000), checked(10, 2000)
     assert one["simulated_mean_wait_ms"] == pytest.approx(one["formula_mean_wait_ms"], rel=0.1)
     assert ten["simulated_mean_wait_ms"] < ten["formula_mean_wait_ms"]
 
 
 def test_little_s_law_holds_for_sandboxes() -> None:
-    """Those alive on average, by arithmetic, are those that the simulation sees at most, but for chance."""
+    """The simulation's peak of live sandboxes is near the calculated average."""
     users, limits = Users(500), Limits(replicas=2, sandboxes=100_000, idle_seconds=300)
     seen = Simulation(users, limits, Times(0.01, 0.001, 0.1, 0.3)).run(1200, 900)
     assert seen["most_sandboxes"] == pytest.approx(users.live_sandboxes(300), rel=0.15)
 
 
 def test_at_the_limit_sandboxes_give_way_and_nobody_is_refused() -> None:
-    """Too few sandboxes cost new ones, not answers."""
+    """Too few sandboxes cause new sandboxes, not failed answers."""
     users = Users(500)
     seen = Simulation(users, Limits(sandboxes=100), Times(0.001, 0.001, 0.1, 0.3)).run(600, 300)
     assert seen["evicted"] > 0
@@ -64,7 +64,7 @@ def test_at_the_limit_sandboxes_give_way_and_nobody_is_refused() -> None:
 
 
 def test_what_gives_way_is_full_at_the_number_told(found: dict[str, Any]) -> None:
-    """With that many users exactly this part is used up."""
+    """With that many users exactly this part is fully used."""
     name, most = model.first_to_give_way(found["costs"], Users(1000), Limits())
     shares = model.use(found["costs"], Users(most), Limits())
     assert max(shares.values()) == shares[name] == pytest.approx(1, rel=0.01)

@@ -1,4 +1,4 @@
-"""What a run found is told as it is: targets, table, document, chart."""
+"""The report of a run is complete: targets, table, document, chart."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ DOCS = ROOT / "docs"
 
 @pytest.fixture
 def run() -> dict[str, Any]:
-    """The run behind the document."""
+    """The recorded run from which the document is written."""
     found: dict[str, Any] = json.loads((DOCS / "performance.json").read_text())
     return found
 
 
 def test_the_document_is_what_the_command_writes(run: dict[str, Any]) -> None:
-    """Nobody edited docs/performance.md: every figure in it comes from the run beside it."""
+    """docs/performance.md is generated from the recorded run."""
     assert (DOCS / "performance.md").read_text() == document.text_of(run)
 
 
 def test_a_busy_machine_is_said_to_be_busy(run: dict[str, Any]) -> None:
-    """Figures taken beside other work are marked; those of a quiet machine are not."""
+    """Figures measured beside other work are marked; those of a quiet machine are not."""
     run["noise"] |= {"spin_p95_over_p50": 1.1, "load_at_start": 0.2}
     assert "busy with other work" not in document.text_of(run)
     run["noise"]["spin_p95_over_p50"] = 2.0
@@ -37,13 +37,13 @@ def test_a_busy_machine_is_said_to_be_busy(run: dict[str, Any]) -> None:
 
 
 def test_every_target_was_measured(run: dict[str, Any]) -> None:
-    """The run behind the document left no target open, and its verdicts follow from its own figures."""
+    """The recorded run leaves no target unmeasured, and its verdicts follow from its own figures."""
     assert [item["name"] for item in run["targets"] if item["met"] is None] == []
     assert verdicts.judge(run) == run["targets"]
 
 
 def test_a_missed_target_is_said_to_be_missed(run: dict[str, Any]) -> None:
-    """A service ten times as slow misses the targets that its times are in."""
+    """A service ten times as slow misses the targets that contain its times."""
     for row in run["rows"]:
         if row["contender"] == "service" and "p50" in row:
             row["p50"] *= 10
@@ -54,7 +54,7 @@ def test_a_missed_target_is_said_to_be_missed(run: dict[str, Any]) -> None:
 
 
 def test_a_figure_that_is_not_there_is_neither_met_nor_missed(run: dict[str, Any]) -> None:
-    """A part that could not be measured is told, with its reason, and judged as nothing."""
+    """A figure that could not be measured is reported with its reason, and gets no verdict."""
     run["measured"]["daytona"] = {"error": "RuntimeError: the emulator did not start"}
     assert [item["met"] for item in verdicts.judge(run)[-2:]] == [None, None]
     assert list(table.errors_of(run)) == ["daytona: RuntimeError: the emulator did not start"]
@@ -64,12 +64,12 @@ def test_a_figure_that_is_not_there_is_neither_met_nor_missed(run: dict[str, Any
     ("at_least", "got", "met"), [(False, 1.0, True), (False, 1.1, False), (True, 1.0, True), (True, 0.9, False)]
 )
 def test_a_bound_is_met_from_the_right_side(at_least: bool, got: float, met: bool) -> None:
-    """At the bound is met; beyond it depends on the side."""
+    """A figure at the bound meets it; which side misses depends on the target."""
     assert Target("x", lambda _: got, 1.0, at_least=at_least).judge({})["met"] is met
 
 
 def test_the_table_holds_every_contender(run: dict[str, Any]) -> None:
-    """Who could not do a case has a line too, with the reason."""
+    """A contender that could not run a case has a line with the reason."""
     run["rows"][0] |= {"cannot": "it has no such language", "p50": None}
     lines = list(table.rows_of(run))
     assert len(lines) == 1 + len(run["rows"]) + len(list(table.squares(run)))
@@ -77,7 +77,7 @@ def test_the_table_holds_every_contender(run: dict[str, Any]) -> None:
 
 
 def test_the_chart_is_drawn(tmp_path: Path) -> None:
-    """The run behind the document makes a chart with a panel for each program."""
+    """The recorded run makes a chart with a panel for each program."""
     chart = tmp_path / "chart.svg"
     python = str(RUNTIME / "bin" / "python3")
     subprocess.run([python, "-m", "bench.chart", DOCS / "performance.json", chart], cwd=ROOT, check=True)

@@ -13,7 +13,7 @@ from tests.clients.client import Client
 
 
 def running(command: str) -> bool:
-    """Tell whether a process of this machine, in a sandbox or not, has this command line."""
+    """Return whether a process of this machine, in a sandbox or not, has this command line."""
     wanted = command.replace(" ", "\0").encode()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):  # it ended meanwhile
@@ -23,7 +23,7 @@ def running(command: str) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Poll until the condition holds; fail after so many seconds."""
+    """Poll until the condition holds; fail after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came about"

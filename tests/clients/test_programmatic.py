@@ -169,7 +169,7 @@ def test_files_of_a_program_are_remembered(python: tuple[Client, Played]) -> Non
 
 
 def remembers(client: Client) -> bool:
-    """Tell whether a client's ToolNode hands files on; before 3.0.77 the model handed the session id on."""
+    """Return whether a client's ToolNode hands files on; before 3.0.77 the model handed the session id on."""
     return client.version != "3.0.50"
 
 

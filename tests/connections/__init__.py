@@ -1,1 +1,1 @@
-"""What clients do to connections, on real sockets."""
+"""Connections of slow, silent and flooding clients, on real sockets."""

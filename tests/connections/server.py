@@ -1,4 +1,4 @@
-"""The service's way to hold connections, with short times, before an application that only echoes."""
+"""The service's connection limits, with short times, around an application that only echoes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDLESS = 64 * MiB
 
 
 class Hasty(BoundedConnection):
-    """Lose patience within a second."""
+    """Short time limits."""
 
     head_seconds: ClassVar[float] = 0.4
     idle_seconds: ClassVar[float] = 0.4
@@ -52,7 +52,7 @@ class Echo:
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-    """Read the body to its end, then answer in short; ``/endless`` in 64 MiB, ``/echo`` with the body.
+    """Read the whole body, then answer briefly; ``/endless`` with 64 MiB, ``/echo`` with the body.
 
     ``/deaf`` reads nothing.
     """

@@ -1,4 +1,4 @@
-"""No client can hold a connection, or memory, by what it does not send or does not read."""
+"""Clients that do not send or do not read tie up neither connections nor memory."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def status_of(connection: socket.socket) -> int:
 
 
 def is_closed(connection: socket.socket) -> bool:
-    """Wait for the end of the connection; what comes before it is thrown away."""
+    """Wait for the end of the connection; discard what arrives before it."""
     try:
         while connection.recv(1 << 20):
             pass
@@ -47,7 +47,7 @@ def is_closed(connection: socket.socket) -> bool:
 
 
 def said_until_closed(connection: socket.socket) -> bytes:
-    """Give all that comes until the connection ends."""
+    """Read everything until the connection ends."""
     said = b""
     try:
         while chunk := connection.recv(1 << 16):
@@ -66,7 +66,7 @@ def said_until_closed(connection: socket.socket) -> bytes:
     ids=lambda sent: repr(sent[-12:]),
 )  # fmt: skip
 def test_a_request_that_never_ended_held_its_connection_for_ever(echo: Echo, sent: bytes) -> None:
-    """Nothing, a part of a head, or a part of a body and then silence: the connection is closed."""
+    """A connection that sends nothing, part of a head, or part of a body, and then stops, is closed."""
     with echo.connected() as connection:
         connection.sendall(sent)
         assert is_closed(connection)
@@ -74,7 +74,7 @@ def test_a_request_that_never_ended_held_its_connection_for_ever(echo: Echo, sen
 
 @pytest.mark.parametrize("before", [b"", GET], ids=["first request", "further request"])
 def test_a_head_that_comes_a_byte_at_a_time_was_waited_for_without_end(echo: Echo, before: bytes) -> None:
-    """Slowloris: a header line every now and then does not prolong the time of the head."""
+    """Slowloris: occasional header lines do not extend the time limit of the head."""
     with echo.connected() as connection:
         connection.sendall(before)
         if before:
@@ -92,7 +92,7 @@ def test_a_head_that_comes_a_byte_at_a_time_was_waited_for_without_end(echo: Ech
 
 
 def test_blank_lines_between_two_requests_kept_a_connection_open(echo: Echo) -> None:
-    """What is no part of a request yet does not count as one either."""
+    """Bytes before a request do not extend the time limit either."""
     with echo.connected() as connection:
         connection.sendall(GET)
         assert status_of(connection) == 200
@@ -101,7 +101,7 @@ def test_blank_lines_between_two_requests_kept_a_connection_open(echo: Echo) -> 
 
 
 def test_a_body_that_comes_slowly_is_taken(echo: Echo) -> None:
-    """Only silence ends a body: one that takes three times as long, in pieces, arrives whole."""
+    """Only silence ends a body: one that takes three times the limit, in pieces, arrives whole."""
     with echo.connected() as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\nx")
         for _ in range(12):
@@ -114,7 +114,7 @@ def test_a_body_that_comes_slowly_is_taken(echo: Echo) -> None:
 
 
 def test_a_client_that_stops_to_read_is_left(echo: Echo) -> None:
-    """Of an answer of 64 MiB that nobody reads, the rest is given up."""
+    """An answer of 64 MiB that the client does not read is aborted."""
     with echo.connected(receive_bytes=4096) as connection:
         connection.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connection.recv(10)
@@ -124,7 +124,7 @@ def test_a_client_that_stops_to_read_is_left(echo: Echo) -> None:
 
 @pytest.mark.parametrize("sent", [GET, POST[:-4], POST + b"x"], ids=["a request", "half a head", "half a body"])
 def test_a_client_that_closes_its_side_has_left(echo: Echo, sent: bytes) -> None:
-    """K26: half-closed cannot be told from closed, so it ends the connection, whatever was sent before."""
+    """K26: a half-closed connection looks like a closed one, so it ends, whatever was sent before."""
     with echo.connected() as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
@@ -147,7 +147,7 @@ def test_a_client_that_closes_its_side_has_left(echo: Echo, sent: bytes) -> None
     ids=["target", "value", "lines", "name", "blank lines", "trailers", "trailer", "chunk extension"],
 )
 def test_a_head_without_end_was_gathered_in_memory(echo: Echo, start: bytes, piece: bytes) -> None:
-    """What is no body is refused at 64 KiB, with 431 or for what the parser finds first."""
+    """A head over 64 KiB is refused with 431, or with the parser's first error."""
     with echo.connected() as connection:
         connection.sendall(start)
         sent = 0
@@ -159,7 +159,7 @@ def test_a_head_without_end_was_gathered_in_memory(echo: Echo, start: bytes, pie
 
 
 def test_a_large_head_that_comes_at_once_is_refused_like_a_slow_one(echo: Echo) -> None:
-    """A head of 64 KiB passes, one of a little more is 431 in JSON, however the network cuts it."""
+    """A head of 64 KiB is accepted; a slightly larger one is 431 in JSON, however the network cuts it."""
     for size, status in ((HEAD_BYTES - 200, 200), (HEAD_BYTES + 200, 431)):
         with echo.connected() as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\nX: " + b"a" * size + b"\r\n\r\n")
@@ -180,7 +180,7 @@ def test_what_is_no_http_was_answered_in_plain_text(echo: Echo) -> None:
 
 
 def test_connections_took_the_descriptors_that_programs_need(echo: Echo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the most that there may be, a connection is closed at once, and those before it serve on."""
+    """A connection above the limit is closed at once; the existing ones continue."""
     monkeypatch.setattr("librechat_code_interpreter.api.connection_limits.max_connections", lambda: 5)
     with ExitStack() as held:
         kept = [held.enter_context(echo.connected()) for _ in range(5)]
@@ -192,7 +192,7 @@ def test_connections_took_the_descriptors_that_programs_need(echo: Echo, monkeyp
 
 
 def test_a_body_that_nobody_asks_for_is_not_taken(echo: Echo) -> None:
-    """Of what the application does not read, half a mebibyte and one piece are taken; the rest stays in the sockets."""
+    """Of a body that the application does not read, half a mebibyte and one piece are buffered."""
     with echo.connected() as connection:
         connection.sendall(b"POST /deaf HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % ENDLESS)
         connection.settimeout(1.0)
@@ -204,7 +204,7 @@ def test_a_body_that_nobody_asks_for_is_not_taken(echo: Echo) -> None:
 
 
 def test_connections_that_share_a_buffer_do_not_share_bytes(echo: Echo) -> None:
-    """Bodies whose pieces come in turn reach each its own request, whole."""
+    """Bodies whose pieces are interleaved each reach their own request, whole."""
     with ExitStack() as stack:
         connections = [stack.enter_context(echo.connected()) for _ in range(4)]
         bodies = [bytes([65 + number]) * 300_000 for number in range(4)]

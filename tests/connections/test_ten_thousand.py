@@ -1,4 +1,4 @@
-"""Ten thousand clients that connect and say nothing, or half a request, hold nobody up."""
+"""Ten thousand idle or half-open connections delay no other client."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def crowded_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveSe
 
 @contextmanager
 def many_descriptors() -> Iterator[int]:
-    """Allow this process as many as it may have; give the number of connections that both sides can hold."""
+    """Raise the descriptor limit of this process; return the number of connections that both sides can have."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
@@ -64,13 +64,13 @@ def _link(entry: Path) -> str:
 
 
 def resident_bytes(process: Path) -> int:
-    """Give the service's memory."""
+    """Return the service's memory."""
     pages = int((process / "statm").read_text().split()[1])
     return pages * resource.getpagesize()
 
 
 def served(service: LiveService, session_id: str | None = None) -> str:
-    """Run something, list what it left; give the session."""
+    """Run a program, list the session's files; return the session."""
     with live.connected(service) as connection:
         code = "echo here | tee a.txt"
         connection.sendall(live.exec_request(service, lang="bash", code=code, session_id=session_id))
@@ -83,7 +83,7 @@ def served(service: LiveService, session_id: str | None = None) -> str:
 
 
 def test_ten_thousand_idle_connections_hold_nobody_up(crowded_service: LiveService) -> None:
-    """A run and a listing are answered meanwhile, each costs 24 KiB at most, and all descriptors come back."""
+    """Meanwhile a run and a listing are answered; each connection costs 24 KiB at most; all descriptors are freed."""
     process = server_process(crowded_service)
     host, port = crowded_service.host.split(":")
     session_id = served(crowded_service)

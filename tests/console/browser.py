@@ -1,4 +1,4 @@
-"""Drive Debian's Chromium, and watch what a page must never do."""
+"""Driver for Debian's Chromium that fails on console errors and on requests to other hosts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class BrowserMissing(Exception):
 
 
 async def launch(playwright: Playwright) -> Browser:
-    """Start the browser; its own sandbox refuses to work for root."""
+    """Start the browser; its own sandbox does not work for root."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
         raise BrowserMissing
@@ -36,7 +36,7 @@ async def launch(playwright: Playwright) -> Browser:
 
 @dataclass
 class Supervised:
-    """Note what a page complains of, and whom it asks."""
+    """Record console errors, and requests to other hosts."""
 
     host: str
     complaints: list[str] = field(default_factory=list)
@@ -45,12 +45,12 @@ class Supervised:
     """What a test provokes on purpose."""
 
     def parse_reply(self, message: ConsoleMessage) -> None:
-        """Note what the browser or the page writes into its console."""
+        """Record a console message of the browser or the page."""
         if message.type in ("error", "warning") and not any(part in message.text for part in self.expected):
             self.complaints.append(message.text)
 
     def asked(self, request: Request) -> None:
-        """Note a request that goes anywhere else."""
+        """Record a request to another host."""
         url = urlsplit(request.url)
         if url.netloc != self.host and url.scheme != "blob":
             self.strangers.append(request.url)
@@ -58,7 +58,7 @@ class Supervised:
 
 @dataclass(frozen=True)
 class Console:
-    """Be an operator in front of the page of a service."""
+    """An operator's tab with the page of a service."""
 
     service: LiveService
     page: Page
@@ -76,13 +76,13 @@ class Console:
         await expect(self.page.locator("#now-running")).to_be_visible()
 
     async def go(self, part: str) -> None:
-        """Go to a part of the page."""
+        """Open a part of the page."""
         await self.page.get_by_role("navigation").get_by_role("link", name=part).click()
 
 
 @asynccontextmanager
 async def at_console(browser: Browser, service: LiveService, **context: Any) -> AsyncIterator[Console]:
-    """Open a tab; at its end nothing may have been complained of, and nobody else asked."""
+    """Open a tab; at its end there must be no console error and no request to another host."""
     tab = await browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **context})
     try:
         await tab.add_init_script(_TELL_VIOLATIONS)

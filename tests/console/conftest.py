@@ -49,6 +49,6 @@ async def console(browser: Browser, service: LiveService) -> AsyncIterator[Conso
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def caller(service: LiveService) -> AsyncIterator[Caller]:
-    """Be another client of the same service."""
+    """Another client of the same service."""
     async with httpx.AsyncClient(base_url=service.url, headers={"X-API-Key": service.api_key}, timeout=60) as http:
         yield Caller(http)

@@ -1,4 +1,4 @@
-"""Make up an hour of a service's life, for pictures: no test can wait for a real one."""
+"""A made-up hour of a service's life, for screenshots."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENDINGS = {"ok": 0.86, "exit": 0.1, "time": 0.012, "memory": 0.008, "signal": 0
 
 
 def an_hour(seed: int = 7) -> Iterator[FinishedRun]:
-    """Give the runs of the hour until two minutes ago, in their order."""
+    """Yield the runs of the hour until two minutes ago, in their order."""
     chance = random.Random(seed)
     now = time.time()
     for minute in range(60, 1, -1):
@@ -27,7 +27,7 @@ def an_hour(seed: int = 7) -> Iterator[FinishedRun]:
 
 
 def a_run(chance: random.Random, at: float) -> FinishedRun:
-    """Give one run, as long as such runs are."""
+    """Return one run of a typical length."""
     language = chance.choices(list(_SHARES), list(_SHARES.values()))[0]
     ending = chance.choices(list(_ENDINGS), list(_ENDINGS.values()))[0]
     program = 60.0 if ending == "time" else _MEDIAN_SECONDS[language] * chance.lognormvariate(0, 0.7)

@@ -1,4 +1,4 @@
-"""Small pictures, and what only calls itself one."""
+"""Small images, and files that only claim to be images."""
 
 from __future__ import annotations
 

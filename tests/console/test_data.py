@@ -1,4 +1,4 @@
-"""What the page is told: who may read it, that it is right, that it stays small and names no program's words."""
+"""The page's data: who may read it, that it is correct and bounded, and contains nothing of users' programs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ AT = 1_800_000_000.0
 
 
 def a_run(at: float = AT, seconds: float = 0.1, ending: str = "ok", language: str = "py") -> FinishedRun:
-    """Tell of a run."""
+    """Report a run."""
     return FinishedRun(
         at, "request", "run", Principal("key"), "session", language, ending, 0, seconds, Seconds(), 0.0, 0, 8, 0, 0, 0,
         0, 0, 0, 0, "new", False,
@@ -45,7 +45,7 @@ def a_run(at: float = AT, seconds: float = 0.1, ending: str = "ok", language: st
 
 
 async def data(service: Service) -> Json:
-    """Ask as the operator."""
+    """Send a request as the operator."""
     answer = await service.caller().http.get("/console/data")
     assert answer.status_code == 200, answer.text
     ConsoleData.model_validate(answer.json())
@@ -73,13 +73,13 @@ async def data(service: Service) -> Json:
 async def test_who_may_read_it(
     tmp_path: Path, values: dict[str, Any], headers: dict[str, str], status: int, path: str
 ) -> None:
-    """Who holds the API key; with a user's token, nobody."""
+    """The API key gives access to the page; users' tokens do not."""
     async with serving(tmp_path, SCRIPTED(), **values) as service:
         assert (await service.http(**headers).get(path)).status_code == status
 
 
 async def test_without_any_key_no_ids_are_told(tmp_path: Path) -> None:
-    """K8, K9: on a closed network everybody sees how it goes; ids open files, so they are never listed there."""
+    """K8, K9: without authentication the figures are public; session ids open files, so they are not listed."""
     async with serving(tmp_path, SCRIPTED(), adapter_auth="none", adapter_api_key=None) as service:
         http = service.http()
         ran = (await http.post("/exec", json={"lang": "py", "code": "1"})).json()
@@ -90,7 +90,7 @@ async def test_without_any_key_no_ids_are_told(tmp_path: Path) -> None:
 
 
 async def test_the_page_itself_is_nobodys_secret(tmp_path: Path) -> None:
-    """Its files need no key and hold no data; each forbids every script and every host but our own."""
+    """The page's files need no key and contain no data; its policy forbids inline scripts and other hosts."""
     async with serving(tmp_path, SCRIPTED()) as service:
         http = service.http()
         page = await http.get("/console")
@@ -107,7 +107,7 @@ async def test_the_page_itself_is_nobodys_secret(tmp_path: Path) -> None:
 
 
 async def test_without_a_key_to_ask_for_the_page_says_so(tmp_path: Path) -> None:
-    """Users' tokens alone open no page for an operator."""
+    """Where only users' tokens are configured, there is no operator's page."""
     async with serving(tmp_path, SCRIPTED(), adapter_api_key=None, **JWT) as service:
         assert 'data-lock="no key"' in (await service.http().get("/console")).text
 
@@ -116,7 +116,7 @@ async def test_without_a_key_to_ask_for_the_page_says_so(tmp_path: Path) -> None
 
 
 async def test_runs_are_told_without_their_words(tmp_path: Path) -> None:
-    """Language, ending and times of each run, in the order of their ends; never the code, nor the output."""
+    """Language, ending and times of each run, in order of completion; never its code or output."""
     async with serving(tmp_path, SCRIPTED(), adapter_engine="local") as service:
         caller = service.caller()
         first = await caller.exec("print('secret-word')", files=[{"name": "secret-word"}])
@@ -131,7 +131,7 @@ async def test_runs_are_told_without_their_words(tmp_path: Path) -> None:
 
 
 async def test_refusals_are_told_without_the_credential(tmp_path: Path) -> None:
-    """Reason, form and route of each refused request; of a route that we do not know, not even the path."""
+    """Reason, form and route of each refused request; for an unknown route not even the path."""
     async with serving(tmp_path, SCRIPTED()) as service:
         await service.http(X_API_Key="secret-word").post("/v1/exec")
         await service.http(Authorization="Basic c2VjcmV0LXdvcmQ6").get("/files/secret-word")
@@ -147,7 +147,7 @@ async def test_refusals_are_told_without_the_credential(tmp_path: Path) -> None:
 
 
 async def test_sessions_of_proven_users_are_counted_and_closed(tmp_path: Path) -> None:
-    """K9: the operator sees that they are there and what they weigh; their bytes are their owner's alone."""
+    """K9: the operator sees that they exist and their size; only their owner can read the bytes."""
     async with serving(tmp_path, SCRIPTED(), **JWT) as service:
         private = await service.bearer(token("ann")).upload_one("private.txt", b"12345")
         shared = await service.caller().upload_one("shared.txt", b"1")
@@ -162,7 +162,7 @@ async def test_sessions_of_proven_users_are_counted_and_closed(tmp_path: Path) -
 
 
 async def test_looking_at_sessions_does_not_use_them(tmp_path: Path) -> None:
-    """An operator's look neither brings a session to the top nor keeps it from expiring."""
+    """An operator's request does not count as a use of the session."""
     async with serving(tmp_path, SCRIPTED()) as service:
         caller = service.caller()
         ids = [(await caller.upload_one("a.txt"))["session_id"] for _ in range(3)]
@@ -180,7 +180,7 @@ async def test_looking_at_sessions_does_not_use_them(tmp_path: Path) -> None:
 
 
 def test_an_hour_is_all_that_is_kept() -> None:
-    """A day of runs leaves sixty minutes and the last runs; what is older than an hour is told no more."""
+    """After a day of runs there are sixty minutes and the last runs; nothing older than an hour is returned."""
     events = Events()
     hour = Hour(events)
     for minute in range(24 * 60):
@@ -193,7 +193,7 @@ def test_an_hour_is_all_that_is_kept() -> None:
 
 
 def test_a_clock_that_is_set_back_loses_nothing() -> None:
-    """A run of an earlier minute is counted in the last one."""
+    """A run that began in an earlier minute is counted in the minute in which it ends."""
     events = Events()
     hour = Hour(events)
     events.tell(a_run(AT))
@@ -202,7 +202,7 @@ def test_a_clock_that_is_set_back_loses_nothing() -> None:
 
 
 def test_a_pause_is_not_an_end() -> None:
-    """A program that waits for tools is counted once, when it is over."""
+    """A program that waits for tools is counted once, when it ends."""
     events = Events()
     hour = Hour(events)
     events.tell(a_run(ending="paused"))
@@ -237,12 +237,12 @@ def test_quantiles_are_true_to_three_per_cent(seed: int) -> None:
     ],
 )
 def test_a_release_is_told_by_its_signs(signs: set[str], release: str | None) -> None:
-    """Section 9 of the contract, turned round."""
+    """Section 9 of the contract as a test."""
     assert release_of(signs) == release
 
 
 def test_old_signs_are_forgotten_and_memory_is_bounded() -> None:
-    """After an upgrade of LibreChat the old release is no longer told; refusals without end leave the last ones."""
+    """After an upgrade of LibreChat the old release is no longer shown; the list of refusals is bounded."""
     events = Events()
     callers = Clients(events)
     events.tell(LibreChatSpoke(AT, "LibreChat/1.0", ("X-API-Key",)))
@@ -254,7 +254,7 @@ def test_old_signs_are_forgotten_and_memory_is_bounded() -> None:
 
 
 def test_spares_are_counted_by_pool() -> None:
-    """Hits, misses and what waits, of each pool and kind."""
+    """Hits, misses and ready sandboxes of each pool and kind."""
     events = Events()
     pools = Pools(events)
     events.tell(PoolTaken("jail", "bare", True, 1.0, 1))

@@ -1,4 +1,4 @@
-"""The page can be used by keyboard, on a phone, in dark and in light, by who sees little or hears it read."""
+"""The page is usable by keyboard, on a phone, in dark and light mode, and with a screen reader."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _FOCUSED = """() => {
 
 
 async def something_of_all(caller: Caller) -> str:
-    """Let every part of the page have something to show; give a session with a picture."""
+    """Fill every part of the page with data; return a session with a picture."""
     for code, lang in [("print(1)", "py"), ("exit 2", "bash"), ("import os; os.abort()", "py")]:
         await caller.exec(code, lang)
     await caller.http.get("/files/none", headers={"User-Agent": "LibreChat/1.0"})
@@ -62,7 +62,7 @@ async def something_of_all(caller: Caller) -> str:
 
 
 async def every_part(console: Console, session_id: str) -> Any:
-    """Show each part in turn, with something in it."""
+    """Show each part in turn, with data in it."""
     page = console.page
     for part in PARTS:
         await console.go(part)
@@ -80,7 +80,7 @@ async def every_part(console: Console, session_id: str) -> Any:
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 async def test_every_text_can_be_read(browser: Browser, service: LiveService, caller: Caller, scheme: Any) -> None:
-    """In dark and in light each text stands out from its ground, and whatever can be used has a name."""
+    """In dark and light mode each text has enough contrast, and each control has a name."""
     session_id = await something_of_all(caller)
     async with at_console(browser, service, color_scheme=scheme) as console:
         await console.visit()
@@ -94,7 +94,7 @@ async def test_every_text_can_be_read(browser: Browser, service: LiveService, ca
 
 
 async def test_a_phone_is_wide_enough(browser: Browser, service: LiveService, caller: Caller) -> None:
-    """At 390 pixels nothing has to be scrolled sideways: neither the page nor a table in it."""
+    """At 390 pixels nothing needs horizontal scrolling: neither the page nor a table in it."""
     session_id = await something_of_all(caller)
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     async with at_console(browser, service, **phone) as console:
@@ -109,7 +109,7 @@ async def test_a_phone_is_wide_enough(browser: Browser, service: LiveService, ca
 async def test_a_run_with_much_to_tell_made_the_phone_scroll(
     browser: Browser, service: LiveService, caller: Caller
 ) -> None:
-    """A long ending and a long time used to push the list of runs over the edge."""
+    """A long ending and a long time used to overflow the list of runs."""
     await something_of_all(caller)
     async with at_console(browser, service, viewport={"width": 390, "height": 844}, is_mobile=True) as console:
         await console.enter()
@@ -123,7 +123,7 @@ async def test_a_run_with_much_to_tell_made_the_phone_scroll(
 
 
 async def test_the_keyboard_is_enough(console: Console) -> None:
-    """From the key to a result without a mouse; where one is can always be seen."""
+    """From the key to a result without a mouse; the focus is always visible."""
     page = console.page
     await console.visit()
     await page.keyboard.type(console.service.api_key)
@@ -146,7 +146,7 @@ async def test_the_keyboard_is_enough(console: Console) -> None:
 
 
 async def tab_to(page: Page, name: str) -> None:
-    """Press Tab until this is reached, and see each step on the way."""
+    """Press Tab until this element has the focus, and check the focus on the way."""
     for _ in range(20):
         await page.keyboard.press("Tab")
         focused = await page.evaluate(_FOCUSED)
@@ -157,7 +157,7 @@ async def tab_to(page: Page, name: str) -> None:
 
 
 async def test_the_first_stop_leads_past_the_head(console: Console) -> None:
-    """Whoever tabs through the page can skip what every part begins with."""
+    """Keyboard users can skip the navigation."""
     await console.enter()
     await console.page.reload()
     await expect(console.page.locator("#now-running")).to_be_visible()

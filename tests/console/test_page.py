@@ -1,4 +1,4 @@
-"""The page does what an operator asks of it. After each test: no complaint in its console, no request elsewhere."""
+"""Functions of the operator's page. After each test: no console error, no request to another host."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LIBRECHAT = {"User-Agent": "LibreChat/1.0"}
 
 
 async def test_only_the_key_opens_it(console: Console) -> None:
-    """A wrong key is told and opens nothing; the right one does, survives a reload, and can be forgotten."""
+    """A wrong key is rejected with a message; the right one opens the page, survives a reload, and can be forgotten."""
     console.watched.expected = ("401",)
     page = console.page
     await console.visit()
@@ -44,7 +44,7 @@ async def test_only_the_key_opens_it(console: Console) -> None:
 
 
 async def test_another_tab_knows_nothing_of_the_key(console: Console) -> None:
-    """It is typed once for each tab."""
+    """The key is entered once for each tab."""
     await console.enter()
     other = await console.page.context.new_page()
     await other.goto(console.page.url)
@@ -52,7 +52,7 @@ async def test_another_tab_knows_nothing_of_the_key(console: Console) -> None:
 
 
 async def test_a_closed_network_needs_no_key(browser: Browser, tmp_path: Path) -> None:
-    """With ADAPTER_AUTH=none and no key it opens by itself, and below /v1 as well, as everything does."""
+    """With ADAPTER_AUTH=none and no key the page opens at once, also below /v1."""
     with running_service(tmp_path, ADAPTER_API_KEY="", ADAPTER_AUTH="none", SANDBOX_PRELOAD="none") as service:
         async with at_console(browser, service) as console:
             await console.page.goto(f"http://{service.host}/v1/console#playground")
@@ -69,7 +69,7 @@ async def test_a_closed_network_needs_no_key(browser: Browser, tmp_path: Path) -
 
 
 async def test_what_runs_now_shows(console: Console, caller: Caller) -> None:
-    """A program in progress is one running, and no longer when it was cancelled; its sandbox is counted."""
+    """A running program is counted as running until it ends or is cancelled; its sandbox is counted."""
     await console.enter()
     running = console.page.locator("#now-running strong")
     await expect(running).to_have_text("0")
@@ -85,7 +85,7 @@ async def test_what_runs_now_shows(console: Console, caller: Caller) -> None:
 
 
 async def test_the_last_hour_is_drawn(console: Console, caller: Caller) -> None:
-    """Endings, languages and times show in the plots and in the list of runs; nothing of the programs does."""
+    """Endings, languages and times appear in the plots and the list of runs; no content of programs does."""
     await caller.exec("print('secret-word')")
     await caller.exec("exit 3 # secret-word", lang="bash")
     answer = await caller.exec("import os; os.abort()")
@@ -103,7 +103,7 @@ async def test_the_last_hour_is_drawn(console: Console, caller: Caller) -> None:
 
 
 async def test_new_runs_leave_the_keyboard_where_it_is(console: Console, caller: Caller) -> None:
-    """A list that grows does not take the focus away, nor does it lose an earlier row."""
+    """A growing list keeps the focus and its earlier rows."""
     first = await caller.exec("1")
     await console.enter()
     link = console.page.get_by_role("link", name=first["session_id"][:8])
@@ -114,7 +114,7 @@ async def test_new_runs_leave_the_keyboard_where_it_is(console: Console, caller:
 
 
 async def test_a_service_that_is_away_is_told(console: Console) -> None:
-    """The page says since when nothing answers, and goes on by itself."""
+    """The page shows since when the service has not answered, and recovers by itself."""
     console.watched.expected = ("Failed to load",)
     await console.enter()
     await console.page.context.set_offline(True)
@@ -127,7 +127,7 @@ async def test_a_service_that_is_away_is_told(console: Console) -> None:
 
 
 async def test_sessions_show_their_files(console: Console, caller: Caller, tmp_path: Path) -> None:
-    """Pictures are seen, and larger on demand; everything can be saved, byte for byte."""
+    """Images are shown, and enlarged on demand; every file can be saved, byte for byte."""
     ref = await caller.upload(("pictures/one.png", PNG), ("two.gif", GIF), ("table.csv", b"a,b\n1,2\n"))
     await console.enter()
     await console.go("Sessions")
@@ -151,7 +151,7 @@ async def test_sessions_show_their_files(console: Console, caller: Caller, tmp_p
 
 
 async def test_a_run_leads_to_its_session(console: Console, caller: Caller) -> None:
-    """The link in the list of runs opens the one session."""
+    """The link in the list of runs opens that session."""
     answer = await caller.exec("open('here.txt', 'w').write('1')")
     await console.enter()
     await console.page.get_by_role("link", name=answer["session_id"][:8]).click()
@@ -162,7 +162,7 @@ async def test_a_run_leads_to_its_session(console: Console, caller: Caller) -> N
 
 
 async def test_a_program_runs_and_its_picture_is_seen(console: Console) -> None:
-    """Output, errors, files and the plot of a program; then another one in the same session finds its files."""
+    """Output, errors, files and the plot of a program; another one in the same session finds its files."""
     await console.enter()
     await console.go("Playground")
     page = console.page
@@ -186,7 +186,7 @@ async def test_a_program_runs_and_its_picture_is_seen(console: Console) -> None:
 
 
 async def test_a_program_can_be_stopped(console: Console, caller: Caller) -> None:
-    """Stop kills the program, not only the wait for it."""
+    """Stop kills the program, not only the request."""
     await console.enter()
     await console.go("Playground")
     await console.page.get_by_label("Program").fill("import time; time.sleep(60)")
@@ -198,7 +198,7 @@ async def test_a_program_can_be_stopped(console: Console, caller: Caller) -> Non
 
 
 async def test_languages_that_are_not_here_cannot_be_chosen(console: Console) -> None:
-    """The list is the service's own."""
+    """The list of languages is the service's."""
     await console.enter()
     async with console.page.expect_response("**/languages") as asking:
         await console.go("Playground")
@@ -215,7 +215,7 @@ HOSTILE = "<img src=x onerror=alert(1)>.png"
 
 
 async def test_output_and_names_are_only_text(console: Console, caller: Caller) -> None:
-    """Markup in names and output is shown as it is; bytes that are no picture are not shown, whatever their name."""
+    """Markup in names and output is shown as text; a file that is no image is not shown as one, whatever its name."""
     page = console.page
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     uploaded = await caller.upload((HOSTILE, PNG), ("'><script>alert(2)</script>.txt", b"x"), ("evil.png", SVG))
@@ -235,7 +235,7 @@ async def test_output_and_names_are_only_text(console: Console, caller: Caller) 
 
 
 async def test_nothing_could_turn_text_into_markup(console: Console) -> None:
-    """Even a mistake in a script could not: the page's policy forbids the very operations."""
+    """The page's policy forbids the operations that a script injection would need."""
     await console.visit()
     console.watched.expected = ("violates", "Trusted")
     for mistake in (
@@ -251,7 +251,7 @@ async def test_nothing_could_turn_text_into_markup(console: Console) -> None:
 async def test_it_tells_which_librechat_spoke_and_who_was_refused(
     console: Console, caller: Caller, service: LiveService
 ) -> None:
-    """The release by its signs, the reasons of refusals, the lines to set; no key in any of it."""
+    """The detected release, the reasons of refusals, the lines to set; no key in any of it."""
     await caller.http.get("/files/none", headers=LIBRECHAT)
     await caller.http.post("/exec", headers={**LIBRECHAT, "X-API-Key": "a-wrong-key"}, json={})
     await console.enter()

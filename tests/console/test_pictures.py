@@ -1,4 +1,4 @@
-"""Take the pictures of the page that the documents show. `make screenshots` brings those up to date."""
+"""Screenshots of the page for the documents; `make screenshots` updates them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ages.plot.hist(bins=40, color="#4aa37a"); plt.title("Ages"); plt.savefig("ages.p
 
 @asynccontextmanager
 async def listening(service: Service) -> AsyncIterator[LiveService]:
-    """Let an application of this process listen, so that its past can be made up."""
+    """Let an application of this process listen, so that its history can be made up."""
     server = uvicorn.Server(uvicorn.Config(service.app, port=0, lifespan="off", log_config=None))
     task = asyncio.ensure_future(server.serve())
     await until(lambda: server.started)
@@ -47,7 +47,7 @@ async def listening(service: Service) -> AsyncIterator[LiveService]:
 
 
 async def take(console: Console, name: str) -> None:
-    """Take a picture of what is to be seen, small enough for a document."""
+    """Take a screenshot, small enough for a document."""
     await console.page.evaluate("document.activeElement.blur()")
     picture = await console.page.screenshot(path=PICTURES / f"console-{name}.png")
     assert len(picture) < MOST_BYTES, f"{name}: {len(picture)} bytes"
@@ -78,14 +78,14 @@ async def test_pictures(browser: Browser, tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def librechat(live: LiveService) -> AsyncIterator[Caller]:
-    """Be a late LibreChat, with the key in its address."""
+    """Send requests as a late LibreChat does, with the key in its address."""
     headers = {"User-Agent": "LibreChat/1.0"}
     async with httpx.AsyncClient(base_url=live.url, auth=("x", API_KEY), headers=headers, timeout=60) as http:
         yield Caller(http)
 
 
 async def take_all(browser: Browser, live: LiveService, session_id: str) -> None:
-    """Take those of a busy service."""
+    """Take the screenshots of a busy service."""
     async with at_console(browser, live, viewport={"width": 1280, "height": 860}) as console:
         page = console.page
         await console.enter()

@@ -1,4 +1,4 @@
-"""Speak the wire as LibreChat's clients do."""
+"""Requests as LibreChat's clients send them."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def refs_to(answer: Json) -> list[Ref]:
 
 
 def file_named(answer: Json, name: str) -> Json:
-    """Give the one file of this name in an answer's ``files``."""
+    """Return the one file of this name in an answer's ``files``."""
     (file,) = [file for file in answer["files"] if file["name"] == name]
     return dict(file)
 
 
 def names(answer: Json) -> list[str]:
-    """Give the names in an answer's ``files``, sorted."""
+    """Return the names in an answer's ``files``, sorted."""
     return sorted(file["name"] for file in answer["files"])
 
 

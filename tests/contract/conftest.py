@@ -36,7 +36,7 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
 
 @pytest.fixture(scope="session")
 def caller(service: Service) -> Caller:
-    """Give a client with the API key, of no known user."""
+    """Return a client with the API key, of no known user."""
     return service.caller()
 
 
@@ -52,5 +52,5 @@ def serve(service: Service, tmp_path: Path) -> Serve:
 
 @pytest.fixture
 def engine(service: Service) -> Engine:
-    """Give the real engine, for a wrapper of it."""
+    """Return the real engine, for a wrapper of it."""
     return service.parts.engine

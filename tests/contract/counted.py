@@ -1,4 +1,4 @@
-"""Count what a request makes the service do, as a measure of its time that no busy machine disturbs."""
+"""Counts of the work that a request causes, as a measure that does not depend on the machine's load."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LEASES = ("hold", "keep", "drop", "all", "hint")
 
 
 class Counted(Borrowed):
-    """Lend the engine, and note each of its verbs and of its sandboxes'."""
+    """The engine, with every call of it and of its sandboxes recorded."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
@@ -62,7 +62,7 @@ class _CountedSandbox(Wrapped):
 
 @contextmanager
 def counting(service: Service, engine: Counted) -> Iterator[Counter[str]]:
-    """Count what the store, the leases and the engine are asked until the block ends."""
+    """Record the calls of the store, the leases and the engine until the block ends."""
     parts: tuple[tuple[str, Any, Sequence[str]], ...] = (
         ("store", service.parts.store, _STORE),
         ("leases", service.parts.leases, _LEASES),

@@ -1,4 +1,4 @@
-"""Lend the one real engine to several applications, and make it hang or fail on demand."""
+"""Wrappers that share one real engine among several applications, and make it hang or fail on demand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ARRIVED_WITHIN_SECONDS = 60
 
 
 class Borrowed:
-    """Pass everything on; closing ends only the sandboxes that were made through here."""
+    """Forwards every method; closing destroys only the sandboxes that were made through this wrapper."""
 
     name = "local"
 
@@ -28,10 +28,10 @@ class Borrowed:
         return self._engine.warnings
 
     async def open(self) -> None:
-        """Do nothing: the owner opened it."""
+        """Do nothing: the owner opened the engine."""
 
     async def close(self) -> None:
-        """Give back what was made."""
+        """Destroy what was made."""
         for sandbox_id in list(self.alive):
             await self.destroy(sandbox_id)
 
@@ -53,7 +53,7 @@ class Borrowed:
 
 
 class Wrapped:
-    """Pass a sandbox's verbs on."""
+    """Forwards a sandbox's methods."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -76,7 +76,7 @@ class Wrapped:
 
 
 class Holding(Borrowed):
-    """Hold every program back until it is let go, so that a test knows who runs and who waits."""
+    """An engine that blocks every program until it is released, so that a test knows which runs and which waits."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
@@ -90,12 +90,12 @@ class Holding(Borrowed):
         return sandbox
 
     async def until_waiting(self, count: int) -> None:
-        """Return when this many programs stand before their start."""
+        """Return when this many programs wait for their start."""
         async with self.arrived:
             await asyncio.wait_for(self.arrived.wait_for(lambda: self.waiting >= count), ARRIVED_WITHIN_SECONDS)
 
     async def pass_gate(self) -> None:
-        """Wait to be let go."""
+        """Wait for the release."""
         async with self.arrived:
             self.waiting += 1
             self.arrived.notify_all()
@@ -116,14 +116,14 @@ class _Held(Wrapped):
 
 
 class Down(Borrowed):
-    """Have no sandbox to give, as in an outage."""
+    """An engine without sandboxes, as in an outage."""
 
     async def create(self) -> Sandbox:
         raise EngineUnavailable("there is no engine today")
 
 
 class Dying(Borrowed):
-    """Give sandboxes the first of which die at their first run: before the program starts, or while it runs."""
+    """An engine whose first sandboxes die at their first run: before the program starts, or while it runs."""
 
     def __init__(self, engine: Engine, *, deaths: int, during_run: bool = False) -> None:
         super().__init__(engine)

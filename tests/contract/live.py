@@ -1,4 +1,4 @@
-"""Talk to the live service over a bare socket, where a client library would be too polite."""
+"""Requests to the live service over a bare socket, where a client library would normalise too much."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def chunk(content: bytes) -> bytes:
 
 
 def until(happened: Callable[[], bool]) -> bool:
-    """Wait until something has happened; tell whether it did at all."""
+    """Wait for a condition; return whether it came true."""
     deadline = time.monotonic() + WITHIN_SECONDS
     while not happened():
         if time.monotonic() > deadline:
@@ -83,13 +83,13 @@ def until(happened: Callable[[], bool]) -> bool:
 
 
 def is_running(*argv: str) -> bool:
-    """Tell whether a process with this command line is alive, in whatever namespace."""
+    """Return whether a process with this command line is alive, in whatever namespace."""
     wanted = b"\0".join(part.encode() for part in argv) + b"\0"
     return any(cmdline(process) == wanted for process in Path("/proc").glob("[0-9]*"))
 
 
 def cmdline(process: Path) -> bytes:
-    """Give a process's arguments, each ended by NUL; none when it has ended."""
+    """Return a process's arguments, each ended by NUL; none if it has ended."""
     try:
         return (process / "cmdline").read_bytes()
     except OSError:
@@ -97,6 +97,6 @@ def cmdline(process: Path) -> bytes:
 
 
 def stored(service: LiveService) -> set[Path]:
-    """Name every file in the service's store, from which others may be removing some."""
+    """Name every file in the service's store, which may shrink meanwhile."""
     walk = os.walk(service.log.parent / "store")  # which passes over a directory that is gone, as ``rglob`` does not
     return {Path(directory, name) for directory, _, names in walk for name in names}

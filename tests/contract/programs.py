@@ -1,4 +1,4 @@
-"""Run programs that call tools, and answer their calls, as LibreChat's clients do."""
+"""Runs of programs that call tools, with their calls answered as LibreChat's clients do."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Tool = Callable[[Json], Any]
 
 
 def tools(*names: str) -> list[Json]:
-    """Describe tools of which nothing but the name is known."""
+    """Describe tools by nothing but their names."""
     return [{"name": name} for name in names]
 
 
 def answered(paused: Json, tool: Tool = lambda given: given) -> list[Json]:
-    """Answer every call that waits; a tool that raises has failed."""
+    """Answer every waiting call; a tool that raises has failed."""
     return [{"call_id": call["id"], **_result(tool, call["input"])} for call in paused["tool_calls"]]
 
 
@@ -36,24 +36,24 @@ def _result(tool: Tool, given: Json) -> Json:
 
 
 class ToolFailed(Exception):
-    """A tool of the client's failed."""
+    """A tool of the client failed."""
 
 
 @dataclass
 class Played:
-    """Hold what came of a program: every pause, and the end."""
+    """Results of a program: every pause, and the end."""
 
     pauses: list[Json] = field(default_factory=list)
     end: Json = field(default_factory=dict)
 
     @property
     def calls(self) -> list[list[Json]]:
-        """Give the calls of each pause."""
+        """Return the calls of each pause."""
         return [pause["tool_calls"] for pause in self.pauses]
 
 
 async def post(caller: Caller, body: Json, **headers: str) -> httpx.Response:
-    """Send a request; the body may hold what only JSON's escapes can carry."""
+    """Send a request; the body may contain characters that only JSON escapes can carry."""
     headers = {name.replace("_", "-"): value for name, value in headers.items()} | {"Content-Type": "application/json"}
     return await caller.http.post(PATH, content=json.dumps(body), headers=headers)
 
@@ -73,7 +73,7 @@ async def resume(caller: Caller, paused: Json, tool: Tool = lambda given: given)
 
 
 async def send(caller: Caller, token: Any, results: Any, **headers: str) -> httpx.Response:
-    """Send results, whatever they are."""
+    """Send results, valid or not."""
     return await post(caller, {"continuation_token": token, "tool_results": results}, **headers)
 
 
@@ -91,7 +91,7 @@ async def play(
 
 
 async def output(caller: Caller, code: str, offered: list[Json] | None = None, **more: Any) -> str:
-    """Run a program that ends well and says nothing on stderr; give what it printed."""
+    """Run a program that completes with empty stderr; return what it printed."""
     end = (await play(caller, code, offered, **more)).end
     assert (end["status"], end["stderr"]) == ("completed", ""), end
     return str(end["stdout"])

@@ -1,4 +1,4 @@
-"""Build the real application and live its life, without a socket."""
+"""The real application with its lifespan, without a socket."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FROM_MACHINE = {"sandbox_runtime", "sandbox_uid"}
 
 @dataclass(frozen=True)
 class Service:
-    """One living application, and its parts for what no request can bring about."""
+    """A running application, and its parts for what no request can bring about."""
 
     app: ASGIApp
     parts: Parts
@@ -53,7 +53,7 @@ class Service:
 
 
 def settings_for(store: Path, **values: Any) -> Settings:
-    """Make settings from these values alone, whatever the machine's environment says; its end waits for nobody."""
+    """Make settings from these values alone, without the machine's environment and without waits at shutdown."""
     with pytest.MonkeyPatch.context() as environment:
         for name in Settings.model_fields.keys() - _FROM_MACHINE:
             environment.delenv(name.upper(), raising=False)
@@ -73,7 +73,7 @@ async def serving(store: Path, engine: Engine | None = None, **values: Any) -> A
 
 
 async def until(happened: Callable[[], bool]) -> None:
-    """Let the other tasks go on until something has happened. Raises TimeoutError."""
+    """Let other tasks run until a condition is true. Raises TimeoutError."""
     async with asyncio.timeout(LIFE_STEP_SECONDS):
         while not happened():  # noqa: ASYNC110  it happens inside the application, which sets no event for us
             await asyncio.sleep(0)
@@ -81,7 +81,7 @@ async def until(happened: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def life_of(app: ASGIApp) -> AsyncIterator[None]:
-    """Play the server's side of the ASGI lifespan, in one task as a server does."""
+    """Run the ASGI lifespan in one task, as a server does."""
     to_app: asyncio.Queue[Message] = asyncio.Queue()
     from_app: asyncio.Queue[Message] = asyncio.Queue()
 

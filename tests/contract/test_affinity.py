@@ -1,4 +1,4 @@
-"""Follow-ups that name no session land where their files are, and runs of one session never overlap (design, K16)."""
+"""Runs without a session id continue where their files are; runs of one session never overlap (design, K16)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_the_user_may_be_known_by_header(service: Service) -> None:
 async def test_another_or_an_unknown_user_gets_a_session_of_their_own(
     caller: Caller, first_user: str | None, then_user: str | None
 ) -> None:
-    """K16: without a token ids are capabilities, so the file is there; but nobody joins another's session unasked."""
+    """K16: without a token ids are capabilities, so the file is readable; the session itself is not continued."""
     first = await caller.exec("echo a > made.txt", "bash", user_id=first_user)
     second = await caller.exec("cat made.txt", "bash", user_id=then_user, files=refs_to(first))
     assert second["session_id"] != first["session_id"]
@@ -44,14 +44,14 @@ async def test_another_or_an_unknown_user_gets_a_session_of_their_own(
 
 
 async def test_refs_to_uploads_do_not_choose_a_session(caller: Caller) -> None:
-    """K16, design step 2: only sessions that an exec made are joined without being asked for."""
+    """K16, design step 2: only sessions that a run made are chosen automatically."""
     ref = await caller.upload_one("a.txt")
     first = await caller.exec("cat a.txt", "bash", user_id="u5", files=[ref])
     assert first["session_id"] != ref["session_id"]
 
 
 async def test_the_latest_session_among_the_refs_is_chosen(caller: Caller) -> None:
-    """K16, design step 2: of several sessions of the user's, the one that last made a file."""
+    """K16, design step 2: of several sessions of the user, the one that made a file last is chosen."""
     older = await caller.exec("echo a > a.txt", "bash", user_id="u6")
     newer = await caller.exec("echo b > b.txt", "bash", user_id="u6")
     assert older["session_id"] != newer["session_id"]
@@ -76,7 +76,7 @@ async def test_a_long_hint_is_no_error(caller: Caller) -> None:
 
 
 async def test_an_explicit_session_wins_over_hint_and_refs(caller: Caller) -> None:
-    """K16: what the client asks for is what it gets."""
+    """K16: an explicit session id wins."""
     hinted = await caller.exec(MAKE, "bash", user_id="u7", runtime_session_hint="conversation-9")
     asked = await caller.exec("true", "bash")
     ran = await caller.exec(
@@ -107,7 +107,7 @@ async def test_a_busy_session_is_not_waited_for(serve: Serve, engine: Engine, kn
 
 
 async def test_runs_of_one_session_never_overlap(caller: Caller) -> None:
-    """K16, design step 3: parallel calls that name one session come one by one, each seeing the last one's file."""
+    """K16, design step 3: parallel calls that name one session run in turn, each seeing the previous one's file."""
     session_id = (await caller.exec("echo 0 > n.txt", "bash"))["session_id"]
     count = "n=$(cat n.txt); sleep 0.05; echo $((n + 1)) > n.txt"
     runs = [caller.exec(count, "bash", session_id=session_id) for _ in range(4)]
@@ -117,7 +117,7 @@ async def test_runs_of_one_session_never_overlap(caller: Caller) -> None:
 
 
 async def test_runs_of_different_sessions_run_at_once(serve: Serve, engine: Engine) -> None:
-    """K16, design step 3: nobody waits for another's program while there is a place to run."""
+    """K16, design step 3: a run without a session id does not wait for another program while a slot is free."""
     holding = Holding(engine)
     async with serve(holding, max_concurrent_runs=3) as service:
         runs = [asyncio.ensure_future(service.caller().exec("echo on", "bash")) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""What an attack once achieved over HTTP, each by the name of what used to happen."""
+"""Regression tests for attacks over HTTP, named by their former effect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def test_a_long_boundary_was_a_failure_of_the_service(service: Service, ro
 
 
 async def test_a_client_that_left_at_once_had_its_program_run_to_the_end(service: Service) -> None:
-    """K26: when the connection is closed before the first step of the run, the run is cancelled all the same."""
+    """K26: if the connection closes before the first step of the run, the run is cancelled."""
     body = json.dumps({"lang": "bash", "code": "sleep 50"}).encode()
     messages: list[dict[str, Any]] = [{"type": "http.request", "body": body, "more_body": False}]
     sent: list[Any] = []

@@ -30,7 +30,7 @@ async def test_a_batch_is_one_session_with_every_name_as_sent(caller: Caller) ->
 
 
 async def test_a_name_is_echoed_even_where_we_store_another(caller: Caller) -> None:
-    """K35: the client finds its files again by the very bytes it sent: ``./``, doubled slashes, ``%22``."""
+    """K35: names are echoed as sent: ``./``, doubled slashes, ``%22``."""
     sent = ["./a.txt", "b//c.txt", 'say "hi".txt']
     headers, body = form(*((b'name="file"; filename="%b"' % name.replace('"', "%22").encode(), b"x") for name in sent))
     answer = (await caller.http.post("/upload/batch", content=body, headers=headers)).json()
@@ -38,7 +38,7 @@ async def test_a_name_is_echoed_even_where_we_store_another(caller: Caller) -> N
 
 
 async def test_a_batch_may_succeed_in_part(serve: Serve) -> None:
-    """K35: what is too large or misnamed is an item with an error; the others are stored and usable."""
+    """K35: a file that is too large or misnamed is an item with an error; the others are stored and usable."""
     async with serve(upload_max_bytes=10) as service:
         caller = service.caller()
         answer = await batch(caller, {"a.txt": b"fits", "big.txt": b"x" * 11, "../up.txt": b"x", "b/b.txt": b"too"})
@@ -52,7 +52,7 @@ async def test_a_batch_may_succeed_in_part(serve: Serve) -> None:
 
 
 async def test_a_batch_of_failures_is_an_error(serve: Serve) -> None:
-    """K35: 400, message ``error``, the reason of each; nothing is kept."""
+    """K35: 400, message ``error``, the reason of each; nothing is stored."""
     async with serve(upload_max_bytes=10) as service:
         before = service.stored()
         answer = await batch(service.caller(), {"a.txt": b"x" * 11, "/b.txt": b"x"}, status=400)

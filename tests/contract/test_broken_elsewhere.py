@@ -1,4 +1,4 @@
-"""What users of other servers met broken, and must find working here (issue 2)."""
+"""Cases in which other servers failed (issue 2)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ async def test_sys_exit_keeps_the_output(caller: Caller) -> None:
 
 
 async def test_subprocess_output_arrives_in_order(caller: Caller) -> None:
-    """K19: between the program's own lines, as on a terminal."""
+    """K19: output of subprocesses stays between the program's own lines, as on a terminal."""
     code = """
 import subprocess
 print("one")
@@ -43,14 +43,14 @@ print(subprocess.run(["echo", "seven"], capture_output=True, text=True).stdout, 
     ],
 )
 async def test_files_come_out_however_they_were_made(caller: Caller, code: str, name: str, start: bytes) -> None:
-    """K20: not only what open() made, and also when it is empty or older than the run."""
+    """K20: files that open() did not make are outputs, also when they are empty or older than the run."""
     answer = await caller.exec(code)
     assert (answer["stderr"], names(answer)) == ("", [name])
     assert (await caller.output(answer, name)).startswith(start)
 
 
 async def test_a_file_older_than_the_run_comes_out(caller: Caller) -> None:
-    """K20: a copy that keeps its source's time (cp -p, tar, unzip) is new all the same."""
+    """K20: a copy that keeps its source's time (cp -p, tar, unzip) is a new file."""
     answer = await caller.exec("touch -d 2001-01-01 /tmp/x; cp -p /tmp/x old.txt", "bash")
     assert names(answer) == ["old.txt"]
 
@@ -64,7 +64,7 @@ async def test_no_name_is_taken_for_something_internal(caller: Caller) -> None:
 
 
 async def test_one_basename_in_two_directories_is_two_files(caller: Caller) -> None:
-    """K11, K20: as outputs and as inputs."""
+    """K11, K20: two files with one basename in different directories, as outputs and as inputs."""
     first = await caller.exec("mkdir a b; echo 1 > a/x.txt; echo 2 > b/x.txt; echo 0 > x.txt", "bash")
     assert names(first) == ["a/x.txt", "b/x.txt", "x.txt"]
     refs = [old_ref(first["session_id"], file["id"], file["name"]) for file in first["files"]]
@@ -73,7 +73,7 @@ async def test_one_basename_in_two_directories_is_two_files(caller: Caller) -> N
 
 @pytest.mark.parametrize("lang", ["py", "js", "bash"])
 async def test_white_space_around_the_output_is_kept(caller: Caller, lang: str) -> None:
-    """K19: leading blanks and newlines, and trailing ones, are the program's own."""
+    """K19: leading and trailing blanks and newlines are kept."""
     text = "\n  indented\n\tand tabbed \n\n"
     code = {
         "py": f"import sys; sys.stdout.write({text!r})",

@@ -1,4 +1,4 @@
-"""When capacity is taken or a part is away: 429 and 503, each with a time to come again (K37, K42)."""
+"""Without capacity, or with a part unavailable: 429 and 503, each with ``Retry-After`` (K37, K42)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANSWERED_WITHIN_SECONDS = 60
 
 
 def assert_come_again(answer: httpx.Response, status: int) -> None:
-    """Check that an answer says when to come again, within what clients wait."""
+    """Check that an answer has a ``Retry-After`` that clients accept."""
     body = assert_error(answer, status)
     assert body["retry_after_seconds"] == int(answer.headers["retry-after"])
     assert 1 <= body["retry_after_seconds"] <= 15
@@ -33,7 +33,7 @@ def assert_come_again(answer: httpx.Response, status: int) -> None:
 
 @asynccontextmanager
 async def one_running(holding: Holding, caller: Caller, **body: str) -> AsyncIterator[None]:
-    """Keep a program running meanwhile; it ends well after."""
+    """Keep a program running meanwhile; it completes afterwards."""
     run = asyncio.ensure_future(caller.exec("echo on", "bash", **body))
     try:
         await holding.until_waiting(1)
@@ -70,7 +70,7 @@ async def test_more_runs_than_there_is_room_for_are_told_when_to_come_again(
 
 
 async def test_a_session_that_stays_busy_is_a_429(serve: Serve, engine: Engine) -> None:
-    """K42: an explicit session whose run does not end within the wait."""
+    """K42: 429 for an explicit session whose run does not end within the wait."""
     holding = Holding(engine)
     async with serve(holding, queue_timeout_seconds=1) as service:
         caller = service.caller()
@@ -80,14 +80,14 @@ async def test_a_session_that_stays_busy_is_a_429(serve: Serve, engine: Engine) 
 
 
 async def test_who_will_not_wait_still_takes_a_free_place(serve: Serve) -> None:
-    """K42: QUEUE_TIMEOUT_SECONDS=0 turns away who finds no place at once, and nobody else."""
+    """K42: QUEUE_TIMEOUT_SECONDS=0 refuses only requests that find no free slot."""
     async with serve(queue_timeout_seconds=0) as service:
         session_id = (await service.caller().exec("echo on", "bash"))["session_id"]
         assert (await service.caller().exec("echo on", "bash", session_id=session_id))["stdout"] == "on\n"
 
 
 async def test_a_run_waits_for_a_place(serve: Serve, engine: Engine) -> None:
-    """K42: within the queue's limits nobody is turned away."""
+    """K42: within the queue's limits no request is refused."""
     holding = Holding(engine)
     async with serve(holding, max_concurrent_runs=1, max_queued_runs=3) as service:
         runs = [asyncio.ensure_future(service.caller().exec("echo on", "bash")) for _ in range(4)]
@@ -104,7 +104,7 @@ async def test_forty_calls_in_a_row_are_no_abuse(caller: Caller) -> None:
 
 
 async def test_an_engine_outage_is_a_503(serve: Serve, engine: Engine) -> None:
-    """K42: with Retry-After; also when the second sandbox dies too; readiness says so, liveness does not."""
+    """K42: 503 with Retry-After; also when the second sandbox dies too; readiness says so, liveness does not."""
     for broken in (Down(engine), Dying(engine, deaths=1000)):
         async with serve(broken) as service:
             caller = service.caller()
@@ -129,7 +129,7 @@ async def test_an_engine_outage_fails_no_file_route(serve: Serve, engine: Engine
 
 
 async def test_file_routes_make_no_sandbox(serve: Serve, engine: Engine) -> None:
-    """K37: not even when the engine is well."""
+    """K37: file routes do not call the engine."""
     holding = Holding(engine)
     async with serve(holding) as service:
         ref = await service.caller().upload_one("a.txt", b"abc")
@@ -138,7 +138,7 @@ async def test_file_routes_make_no_sandbox(serve: Serve, engine: Engine) -> None
 
 
 async def test_a_store_outage_is_a_503(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """K42: for uploads, listings and runs in a session; readiness says so too. A program in no session just runs."""
+    """K42: 503 for uploads, listings and runs in a session; readiness reports it. Runs without a session still work."""
 
     async def away(*_: object) -> None:
         raise StoreUnavailable("The file store does not answer.")
@@ -156,7 +156,7 @@ async def test_a_store_outage_is_a_503(serve: Serve, monkeypatch: pytest.MonkeyP
 
 
 async def test_a_draining_service_ends_its_runs_and_takes_no_new_ones(serve: Serve, engine: Engine) -> None:
-    """K42: 503 while the last runs end; those end well; readiness says draining."""
+    """K42: 503 while the last runs end; those complete; readiness reports draining."""
     holding = Holding(engine)
     stopping = asyncio.Event()
 
@@ -180,7 +180,7 @@ async def test_a_draining_service_ends_its_runs_and_takes_no_new_ones(serve: Ser
 
 @pytest.mark.parametrize("path", ["/healthz", "/health", "/v1/health", "/v1/healthz"])
 async def test_health_needs_no_credential(serve: Serve, path: str) -> None:
-    """K42, section 8: 200 {"status": "healthy", "version"} for anybody."""
+    """K42, section 8: 200 {"status": "healthy", "version"} without a credential."""
     async with serve() as service:
         answer = await service.http().get(path)
     assert answer.status_code == 200
@@ -191,7 +191,7 @@ async def test_health_needs_no_credential(serve: Serve, path: str) -> None:
 async def test_readiness_runs_a_program_and_needs_no_credential(
     serve: Serve, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """K42, section 8: ready means that a program computed 42 and the store took a file."""
+    """K42, section 8: ready means that a program ran and the store accepted a file."""
     holding = Holding(engine)
     holding.let_go.set()
     async with serve(holding) as service:
@@ -207,7 +207,7 @@ async def test_readiness_runs_a_program_and_needs_no_credential(
 async def test_a_failed_clean_up_is_logged_and_tried_again(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """K42: the background work survives an outage of the store."""
+    """K42: background work continues after an outage of the store."""
     tries = 0
 
     async def away(_: float) -> list[str]:

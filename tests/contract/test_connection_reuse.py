@@ -1,4 +1,4 @@
-"""When a connection is used again, and when it is closed after its answer (K2)."""
+"""When a connection is kept alive, and when it is closed after its answer (K2)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NODE_KEEPS_SECONDS = 5.0
 
 
 def is_closed_by_the_server(connection: socket.socket) -> bool:
-    """Whether the server ends the connection, though nobody asked it to; waits for its word."""
+    """Return whether the server closes the connection on its own."""
     return connection.recv(1) == b""
 
 
@@ -38,7 +38,7 @@ def test_a_connection_of_librechat_is_closed_after_its_answer(
 
 
 def test_librechat_is_told_that_the_connection_ends(live_service: LiveService) -> None:
-    """K2: so that its agent does not keep the socket for another request."""
+    """K2: the answer has ``Connection: close``, so that the client's agent does not reuse the socket."""
     with live.connected(live_service) as connection:
         connection.sendall(live.head(live_service, "GET", "/healthz", LIBRECHAT))
         head = connection.recv(65536).partition(b"\r\n\r\n")[0].lower()
@@ -46,7 +46,7 @@ def test_librechat_is_told_that_the_connection_ends(live_service: LiveService) -
 
 
 def test_a_client_without_a_credential_is_closed_too(live_service: LiveService) -> None:
-    """K2: an error answer is an answer."""
+    """K2: the same for an error answer."""
     with live.connected(live_service) as connection:
         connection.sendall(f"GET /files/{'A' * 21} HTTP/1.1\r\nHost: x\r\n{LIBRECHAT}\r\n\r\n".encode())
         assert live.answer_on(connection)[0] == 401
@@ -54,7 +54,7 @@ def test_a_client_without_a_credential_is_closed_too(live_service: LiveService) 
 
 
 def test_an_idle_connection_outlives_the_time_at_which_node_closes_its_own(live_service: LiveService) -> None:
-    """K2: 54 clients that speak again 4.9 to 5.1 s after their last call are all answered on the same connection."""
+    """K2: 54 clients that send again 4.9 to 5.1 s after their last call are answered on the same connection."""
 
     def speaks_again(number: int) -> int:
         with live.connected(live_service) as connection:
@@ -69,7 +69,7 @@ def test_an_idle_connection_outlives_the_time_at_which_node_closes_its_own(live_
 
 
 def test_every_way_to_start_the_service_keeps_idle_connections() -> None:
-    """K2: whatever server runs the application, as in ``uvicorn app.main:app``; a longer time of its own stays."""
+    """K2: whatever server runs the application, as in ``uvicorn app.main:app``; a longer timeout set there is kept."""
     for own, kept in ((5, KEEP_ALIVE_SECONDS), (600, 600)):
         server = Server(Config("app.main:app", timeout_keep_alive=own))
         lengthen_keep_alive(server)

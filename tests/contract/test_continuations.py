@@ -1,4 +1,4 @@
-"""Going on with a paused program: tokens, times, cancelling, and what becomes of its sandbox (K26, K32, K33)."""
+"""Resuming paused programs: tokens, times, cancellation, and the sandbox's end (K26, K32, K33)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def people(service: Service, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def alive(service: Service) -> set[str]:
-    """Name the sandboxes of an application whose engine is borrowed."""
+    """Name the sandboxes that were made through this application's engine."""
     engine = service.parts.engine
     assert isinstance(engine, Borrowed)
     return set(engine.alive)
@@ -58,7 +58,7 @@ async def paused_runs(service: Service) -> int:
 
 
 def altered(token: str) -> list[str]:
-    """Change a token without spoiling its shape: its claims, its signature, its algorithm."""
+    """Change a token without changing its shape: its claims, its signature, its algorithm."""
     head, body, signature = token.split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
     claims["t"]["calls"] = []
@@ -72,7 +72,7 @@ def altered(token: str) -> list[str]:
 
 
 async def test_results_that_do_not_fit_the_calls_are_malformed(caller: Caller) -> None:
-    """K32: none, a part, one twice, one never asked for: 400, the program goes on waiting, and gets the right ones."""
+    """K32: missing, partial, duplicate or unknown results: 400; the program still waits, and accepts the right ones."""
     paused = await begin(caller, TWO_CALLS)
     one, two = answered(paused)
     wrong: list[Any] = [
@@ -86,7 +86,7 @@ async def test_results_that_do_not_fit_the_calls_are_malformed(caller: Caller) -
 
 
 async def test_a_token_that_is_none_is_malformed(caller: Caller) -> None:
-    """K32: 400 for what has not the shape of a token, 404 for one that this service never made."""
+    """K32: 400 for a malformed token, 404 for one that this service did not make."""
     shapeless: list[Any] = [
         "", "x", "a.b", "a.b.c.d", "a b.c.d", "ä.b.c", "..", "a.b.c\n", "\ud800.b.c", "a" * 100_000, {}, [],
     ]  # fmt: skip
@@ -97,7 +97,7 @@ async def test_a_token_that_is_none_is_malformed(caller: Caller) -> None:
 
 
 async def test_an_altered_token_is_not_found(caller: Caller) -> None:
-    """K32: nothing in it can be changed; the true one goes on working."""
+    """K32: an altered token is a 404; the original still works."""
     paused = await begin(caller, TWO_CALLS)
     for token in altered(paused["continuation_token"]):
         assert_error(await send(caller, token, answered(paused)), 404)
@@ -105,7 +105,7 @@ async def test_an_altered_token_is_not_found(caller: Caller) -> None:
 
 
 async def test_a_token_is_good_once(caller: Caller) -> None:
-    """K32: the token of an earlier pause and that of a program that has ended are 404, and disturb nobody."""
+    """K32: the token of an earlier pause, or of a program that has ended, is a 404 and has no effect."""
     first = await begin(caller, "await echo(n=1)\nprint(await echo(n=2))")
     second = await resume(caller, first)
     assert_error(await send(caller, first["continuation_token"], answered(first)), 404)
@@ -116,7 +116,7 @@ async def test_a_token_is_good_once(caller: Caller) -> None:
 
 
 async def test_a_token_expires(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """K32: 404 after its time, which is ten minutes."""
+    """K32: 404 after its lifetime, ten minutes by default."""
     assert sandbox_leases.PAUSE_SECONDS >= 600
     monkeypatch.setattr(wiring, "ContinuationTokens", lambda secret, _: ContinuationTokens(secret, -1))
     async with serve() as service:
@@ -126,7 +126,7 @@ async def test_a_token_expires(serve: Serve, monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_a_token_does_not_outlive_the_service(serve: Serve) -> None:
-    """K32: a continuation after a restart is a 404, as clear as any other."""
+    """K32: a continuation after a restart is a 404."""
     async with serve() as service:
         paused = await begin(service.caller(), TWO_CALLS)
     async with serve() as service:
@@ -134,7 +134,7 @@ async def test_a_token_does_not_outlive_the_service(serve: Serve) -> None:
 
 
 async def test_only_its_caller_goes_on_with_a_program(people: Service) -> None:
-    """K9, K32: for another user, another tenant and the key it does not exist; a newer token of the same user does."""
+    """K9, K32: 404 for another user, another tenant and the key; another token of the same user works."""
     paused = await begin(people.bearer(tokens.token("alice")), TWO_CALLS)
     strangers = [
         people.bearer(tokens.token("bob")), people.bearer(tokens.token("alice", tenant="rival")),
@@ -165,7 +165,7 @@ async def test_a_continuation_in_flight_is_a_conflict(people: Service) -> None:
 
 
 async def test_two_answers_at_the_same_time_have_one_effect(caller: Caller) -> None:
-    """K28, K32: of ten continuations sent at once one is taken; the program makes its effect once."""
+    """K28, K32: of ten continuations sent at once one is accepted; the program has its effect once."""
     paused = await begin(caller, "await echo()\nopen('effects.txt', 'a').write('x')")
     token = paused["continuation_token"]
     answers = await asyncio.gather(*[send(caller, token, answered(paused)) for _ in range(10)])
@@ -178,7 +178,7 @@ async def test_two_answers_at_the_same_time_have_one_effect(caller: Caller) -> N
 
 
 async def test_the_time_limit_counts_from_one_reply_to_the_next(caller: Caller) -> None:
-    """K32: with a limit of a second, two seconds of computing in three parts and a slow tool are fine."""
+    """K32: with a limit of a second, two seconds of computing in three parts and a slow tool stay within it."""
     paused = await begin(caller, "import time\nfor _ in range(3):\n    time.sleep(0.7)\n    await echo()", timeout=1000)
     await asyncio.sleep(1.2)  # the tool's time, which is what the claim is about
     end = await resume(caller, await resume(caller, await resume(caller, paused)))
@@ -186,14 +186,14 @@ async def test_the_time_limit_counts_from_one_reply_to_the_next(caller: Caller) 
 
 
 async def test_a_program_that_was_paused_still_has_its_limit(caller: Caller) -> None:
-    """K31, K32: computing for longer after a pause is a time-out, with what was printed and written until then."""
+    """K31, K32: too long computing after a pause is a timeout, with the output and files until then."""
     code = "await echo()\nopen('a.txt', 'w').write('a')\nprint('so far')\nimport time\ntime.sleep(60)"
     end = (await play(caller, code, timeout=1000)).end
     assert (end["error"], end["stdout"], names(end)) == ("Time limit exceeded", "so far\n", ["a.txt"])
 
 
 async def test_a_program_that_waited_too_long_ends(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """K32: past the time of a pause the program is ended in its sandbox; whoever still comes hears of it."""
+    """K32: past the time of a pause the program is ended in its sandbox; a late continuation reports it."""
 
     def short(usual_seconds: float, max_seconds: float, limits: Limits) -> RunPolicy:
         return RunPolicy(usual_seconds, max_seconds, replace(limits, pause_seconds=0.2))
@@ -209,7 +209,7 @@ async def test_a_program_that_waited_too_long_ends(serve: Serve, monkeypatch: py
 
 
 async def test_what_nobody_goes_on_with_is_cleaned_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    """K32: after a pause's time its sandbox is ended and its place is free; not before."""
+    """K32: after a pause's time its sandbox is destroyed and its slot is free; not before."""
     async with serve() as service:
         paused = await begin(service.caller(), TWO_CALLS)
         await service.parts.cleanup.clean_up()
@@ -224,7 +224,7 @@ async def test_what_nobody_goes_on_with_is_cleaned_up(serve: Serve, monkeypatch:
 
 
 async def test_a_request_in_flight_can_be_cancelled(serve: Serve) -> None:
-    """K33: the first one or a continuation: the program and its sandbox are gone, the session goes on."""
+    """K33: cancels a first request or a continuation: program and sandbox are destroyed, the session continues."""
     seconds = f"40.{secrets.randbelow(10**9):09}"
     code = f"import subprocess\nsubprocess.run(['sleep', '{seconds}'])"
 
@@ -251,7 +251,7 @@ async def test_a_request_in_flight_can_be_cancelled(serve: Serve) -> None:
 
 
 async def test_what_is_not_in_flight_cannot_be_cancelled(people: Service) -> None:
-    """K33: 404 for a name never heard, one whose request is over, and one of another caller; 400 without a name."""
+    """K33: 404 for an unknown name, one whose request has ended, and another caller's; 400 without a name."""
     alice, bob = people.bearer(tokens.token("alice")), people.bearer(tokens.token("bob"))
     for request_id in ("never", "", "\x00", "x" * 10_000):
         assert_error(await alice.http.post(CANCEL, json={"request_id": request_id}), 404)
@@ -286,7 +286,7 @@ def test_a_client_that_leaves_cancels_its_program(live_service: LiveService) -> 
 
 
 def test_a_service_that_stops_leaves_no_program_behind(tmp_path: Path) -> None:
-    """K32: a program that waits ends with the service, and so does everything that it started."""
+    """K32: at shutdown a waiting program ends, and so does everything that it started."""
     seconds = f"40.{secrets.randbelow(10**9):09}"
     code = f"import subprocess\nsubprocess.Popen(['sleep', '{seconds}'])\nawait echo()"
     with running_service(tmp_path) as service, live.connected(service) as connection:
@@ -301,7 +301,7 @@ def test_a_service_that_stops_leaves_no_program_behind(tmp_path: Path) -> None:
 
 
 async def test_the_session_is_free_while_a_program_waits(serve: Serve) -> None:
-    """K16, K28: /exec runs there at once, in another sandbox; what the paused program leaves then counts as older."""
+    """K16, K28: meanwhile /exec in the session uses another sandbox; the paused program's files then count as older."""
     async with serve() as service:
         caller = service.caller()
         session_id = (await caller.exec("open('both.txt', 'w').write('first')"))["session_id"]
@@ -323,7 +323,7 @@ async def test_the_session_is_free_while_a_program_waits(serve: Serve) -> None:
 
 
 async def test_the_sandbox_goes_back_to_its_session(serve: Serve) -> None:
-    """K28: when nobody ran there meanwhile, the next run finds the workspace as the program left it, and no other."""
+    """K28: if no other run came in between, the next run finds the workspace as the program left it."""
     async with serve() as service:
         caller = service.caller()
         end = (await play(caller, "import os\nos.mkdir('empty')\nawait echo()\nopen('a.txt', 'w').write('a')")).end
@@ -334,7 +334,7 @@ async def test_the_sandbox_goes_back_to_its_session(serve: Serve) -> None:
 
 
 async def test_a_deletion_while_a_program_waits_holds(caller: Caller) -> None:
-    """K41: a file that is deleted meanwhile does not come back, unless the program wrote it anew."""
+    """K41: a file that is deleted meanwhile does not reappear, unless the program wrote it again."""
     first = await caller.exec("open('a.txt', 'w').write('a')\nopen('b.txt', 'w').write('b')")
     paused = await begin(caller, "await echo()\nopen('b.txt', 'a').write('!')", session_id=first["session_id"])
     for file in first["files"]:
@@ -347,7 +347,7 @@ async def test_a_deletion_while_a_program_waits_holds(caller: Caller) -> None:
 
 
 async def test_a_program_may_end_while_it_is_waited_for(caller: Caller) -> None:
-    """K27: what it left is told by the continuation that comes for calls it no longer makes."""
+    """K27: the result of a program that ended by itself is returned by the next continuation."""
     code = "import os, threading\nthreading.Timer(0.1, lambda: os._exit(5)).start()\nprint('begun')\nawait echo()"
     paused = await begin(caller, code)
     await asyncio.sleep(0.3)  # it ends by its own clock
@@ -356,7 +356,7 @@ async def test_a_program_may_end_while_it_is_waited_for(caller: Caller) -> None:
 
 
 async def test_a_call_that_the_program_gave_up_is_no_trouble(caller: Caller) -> None:
-    """K28, K29: its time-out may fire while the tool works; the result is dropped, the next call gets its own."""
+    """K28, K29: the program's own timeout may fire while the tool works; the late result is dropped."""
     code = """
 try:
     async with asyncio.timeout(0.1):
@@ -372,7 +372,7 @@ except TimeoutError:
 
 
 def results_for(paused: Json) -> list[Json]:
-    """Answer with everything but text where text is expected."""
+    """Answer with every type but text where text is expected."""
     return [{"call_id": call["id"], "is_error": True, "error_message": None} for call in paused["tool_calls"]]
 
 
@@ -387,6 +387,6 @@ async def test_an_error_without_words_is_still_an_error(caller: Caller) -> None:
 
 
 async def test_bash_goes_on_in_the_same_way(caller: Caller) -> None:
-    """K30, K32: a continuation knows its language."""
+    """K30, K32: a continuation runs in the language of its program."""
     paused = await begin(caller, "x=$(t '{}'); echo $x; t '{\"n\": 1}'", tools("t"), lang="bash")
     assert (await resume(caller, await resume(caller, paused)))["stdout"] == '{}\n{"n":1}\n'

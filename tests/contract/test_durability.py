@@ -1,4 +1,4 @@
-"""A sandbox is a cache: evicted, idle, dead or restarted, no file is lost (K12, K16, K20; the design's first idea)."""
+"""A sandbox is a cache: no file is lost if it is evicted, idle, dead or restarted (K12, K16, K20)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def three_sessions(caller: Caller) -> list[Json]:
 
 
 async def assert_all_there(caller: Caller, sessions: list[Json]) -> None:
-    """Show that each session goes on with its file."""
+    """Check that each session continues with its file."""
     for number, session in enumerate(sessions):
         ran = await caller.exec("cat n.txt", "bash", session_id=session["session_id"])
         assert (ran["session_id"], ran["stdout"]) == (session["session_id"], f"{number}\n")
@@ -34,7 +34,7 @@ async def assert_all_there(caller: Caller, sessions: list[Json]) -> None:
 
 
 async def test_a_restart_of_the_service_keeps_sessions_and_files(serve: Serve) -> None:
-    """K16: what was uploaded and made before is listed, downloaded and continued after, in the language it had."""
+    """K16: after a restart, files are listed and downloaded, and sessions continue in their language."""
     async with serve() as service:
         uploaded = await service.caller().upload(("in.txt", b"in"))
         session_id = uploaded["session_id"]
@@ -51,7 +51,7 @@ async def test_a_restart_of_the_service_keeps_sessions_and_files(serve: Serve) -
 
 
 async def test_an_evicted_sandbox_loses_no_file(serve: Serve, engine: Engine) -> None:
-    """K12: MAX_SANDBOXES: the longest idle sandbox gives way, and its session goes on in another."""
+    """K12: MAX_SANDBOXES: the longest idle sandbox is evicted, and its session continues in another."""
     borrowed = Borrowed(engine)
     async with serve(borrowed, max_sandboxes=2) as service:
         sessions = await three_sessions(service.caller())
@@ -61,7 +61,7 @@ async def test_an_evicted_sandbox_loses_no_file(serve: Serve, engine: Engine) ->
 
 
 async def test_an_idle_sandbox_is_destroyed_and_loses_no_file(serve: Serve, engine: Engine) -> None:
-    """K12: SESSION_TTL_SECONDS ends the sandbox; the session, its files and the next run do not notice."""
+    """K12: SESSION_TTL_SECONDS destroys the sandbox; the session, its files and its next run are unaffected."""
     borrowed = Borrowed(engine)
     async with serve(borrowed) as service:
         sessions = await three_sessions(service.caller())
@@ -73,7 +73,7 @@ async def test_an_idle_sandbox_is_destroyed_and_loses_no_file(serve: Serve, engi
 
 
 async def test_a_sandbox_in_use_is_not_idle(serve: Serve, engine: Engine) -> None:
-    """K12: the clean-up leaves what was used lately alone."""
+    """K12: cleanup keeps what was used recently."""
     borrowed = Borrowed(engine)
     async with serve(borrowed) as service:
         await three_sessions(service.caller())
@@ -82,7 +82,7 @@ async def test_a_sandbox_in_use_is_not_idle(serve: Serve, engine: Engine) -> Non
 
 
 async def test_a_sandbox_that_died_is_replaced_unnoticed(serve: Serve, engine: Engine) -> None:
-    """K18, design step 6: dead before the program started: a fresh one, staged again, and the run goes on."""
+    """K18, design step 6: a sandbox that died before the program started is replaced, and staged again."""
     dying = Dying(engine, deaths=0)
     async with serve(dying) as service:
         caller = service.caller()
@@ -107,7 +107,7 @@ async def test_a_sandbox_that_dies_during_a_run_is_told_and_the_run_not_repeated
 
 
 async def test_a_destroyed_sandbox_never_gives_anothers_files(engine: Engine) -> None:
-    """K9: who still holds a sandbox that was destroyed gets an error, and no byte of the sandboxes made since."""
+    """K9: a request to a destroyed sandbox fails, and returns no byte of a newer one."""
 
     async def secret() -> AsyncIterator[bytes]:
         yield b"somebody else's"
@@ -128,19 +128,19 @@ async def test_a_destroyed_sandbox_never_gives_anothers_files(engine: Engine) ->
 
 
 def age(service: Service, session_id: str, seconds: float) -> None:
-    """Make a session look unused for so long."""
+    """Make a session look unused for this time."""
     (record,) = service.store.glob(f"records/{session_id}*")
     then = time.time() - seconds
     os.utime(record, (then, then))
 
 
 async def is_there(caller: Caller, session_id: str) -> bool:
-    """Tell whether a session is listed."""
+    """Return whether a session is listed."""
     return (await caller.http.get(f"/files/{session_id}")).status_code == 200
 
 
 async def test_files_are_kept_for_their_time_after_the_last_use_of_their_session(serve: Serve) -> None:
-    """K12: FILE_TTL_SECONDS counts for a session as a whole; then record and bytes are gone from the store."""
+    """K12: FILE_TTL_SECONDS counts for a session as a whole; then record and bytes are erased."""
     async with serve(file_ttl_seconds=DAY_SECONDS) as service:
         caller = service.caller()
         untouched = service.stored()
@@ -184,7 +184,7 @@ Use = Callable[[Caller, Ref], Awaitable[object]]
 
 
 async def made_yesterday(service: Service) -> Ref:
-    """Upload a file and date it back by 23.5 hours, as the next day finds it."""
+    """Upload a file and date it back by 23.5 hours."""
     ref = await service.caller().upload_one("a.txt")
     then = now() - timedelta(hours=23.5)
 
@@ -230,7 +230,7 @@ async def test_a_probe_counts_as_a_use_before_it_is_answered(service: Service) -
     ids=["listing", "probe", "download", "ref", "run", "upload"],
 )
 async def test_every_use_of_a_session_keeps_all_its_files(serve: Serve, use: Use) -> None:
-    """K12: after it they live for their whole time again, and are told to be as young."""
+    """K12: after it they live for their whole time again, and are reported as new."""
     async with serve(file_ttl_seconds=DAY_SECONDS) as service:
         ref = await made_yesterday(service)
         await use(service.caller(), ref)
@@ -241,7 +241,7 @@ async def test_every_use_of_a_session_keeps_all_its_files(serve: Serve, use: Use
 
 
 async def test_a_session_in_use_every_day_is_never_too_old(service: Service) -> None:
-    """K12: a file over the upload limit could not be uploaded again; seen daily, it need not be."""
+    """K12: a file over the upload limit could not be uploaded again; daily probes need not make it young."""
 
     def a_day_later(record: Record) -> None:
         record.used -= timedelta(hours=22.9)
@@ -254,7 +254,7 @@ async def test_a_session_in_use_every_day_is_never_too_old(service: Service) -> 
 
 
 async def test_a_file_made_after_the_last_use_has_its_own_time(service: Service) -> None:
-    """K12: the later of the two is told."""
+    """K12: the later of the two times is reported."""
     ref = await service.caller().upload_one("a.txt")
 
     def used_before(record: Record) -> None:

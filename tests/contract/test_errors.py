@@ -1,4 +1,4 @@
-"""Every error is JSON in our own words (K42)."""
+"""Every error is JSON of the service's own (K42)."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ async def test_a_wrong_field_is_named(caller: Caller, body: dict[str, Any], name
     [b"", b"{", b"nonsense", b"[]", b'"text"', b"null", b"3", b"\xff\xfe", b'{"lang": "\xff"}', b"[" * 100_000, b"{}x"],
 )
 async def test_a_body_that_is_no_request(caller: Caller, content: bytes) -> None:
-    """K42: empty, broken, of another type or endlessly nested JSON: 400."""
+    """K42: empty, broken, wrongly typed or too deeply nested JSON: 400."""
     answer = await caller.http.post("/exec", content=content, headers={"Content-Type": "application/json"})
     assert_error(answer, 400)
 
 
 async def test_json_under_another_content_type(caller: Caller) -> None:
-    """K42: 400, never a 415 or 422 with a body of the framework's."""
+    """K42: 400, never a 415 or 422 with the framework's body."""
     answer = await caller.http.post("/exec", content=b'{"lang": "py"}', headers={"Content-Type": "text/plain"})
     assert_error(answer, 400)
 
@@ -89,7 +89,7 @@ async def test_json_under_another_content_type(caller: Caller) -> None:
 )
 @pytest.mark.parametrize("text", ["\\ud800", "\\u0000", "9" * 5000, "x" * 200_000])
 async def test_no_text_in_a_request_breaks_the_service(caller: Caller, field: str, text: str) -> None:
-    """K42: lone surrogates, NUL, endless digits: an answer or a 400, never a 500."""
+    """K42: lone surrogates, NUL, huge numbers: an answer or a 400, never a 500."""
     value = {"args": f'["{text}"]', "files": f'[{{"id": "{text}", "session_id": "{text}", "name": "{text}"}}]'}
     fields = {"lang": '"py"', "code": '"1"', field: value.get(field, f'"{text}"')}
     content = "{" + ", ".join(f'"{name}": {json}' for name, json in fields.items()) + "}"
@@ -99,7 +99,7 @@ async def test_no_text_in_a_request_breaks_the_service(caller: Caller, field: st
 
 @pytest.mark.parametrize("wanted", ["bytes=" + "9" * 5000 + "-", "bytes=0-" + "9" * 5000, "bytes=-" + "9" * 5000])
 async def test_no_range_breaks_the_service(caller: Caller, wanted: str) -> None:
-    """K40, K42: endless digits in a Range are an answer, never a 500."""
+    """K40, K42: huge numbers in a Range are never a 500."""
     ref = await caller.upload_one("a.txt", b"0123456789")
     answer = await caller.http.get(f"/download/{ref['session_id']}/{ref['id']}", headers={"Range": wanted})
     assert answer.status_code in (200, 206, 400, 416), answer.text
@@ -107,7 +107,7 @@ async def test_no_range_breaks_the_service(caller: Caller, wanted: str) -> None:
 
 @pytest.mark.parametrize("is_chunked", [False, True])
 async def test_a_body_over_the_limit(serve: Serve, is_chunked: bool) -> None:
-    """K42: 413, whether its length was announced or not."""
+    """K42: 413, whether the length was announced or not."""
     body = b'{"lang": "bash", "code": "' + b"#" * 5000 + b'"}'
 
     async def pieces() -> AsyncIterator[bytes]:

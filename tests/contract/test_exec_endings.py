@@ -1,4 +1,4 @@
-"""However a program ends, the answer is a 200 that says so (K18, K19, K23, K24, K25)."""
+"""However a program ends, the answer is a 200 that reports it (K18, K19, K23, K24, K25)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_every_ending_is_a_200_with_its_reason_on_stderr(caller: Caller, e
 
 
 async def test_a_good_end_has_no_reason(caller: Caller) -> None:
-    """K19: code 0, language and wall_time; no status, signal or message where there is none."""
+    """K19: code 0, language and wall_time; status, signal and message are absent."""
     answer = await caller.exec("print(1)", "python")
     assert_well_formed(answer)
     assert answer.keys() == {"session_id", "stdout", "stderr", "files", "code", "wall_time", "language"}
@@ -66,7 +66,7 @@ async def test_a_good_end_has_no_reason(caller: Caller) -> None:
 
 
 async def test_output_files_and_session_outlive_the_time_limit(caller: Caller) -> None:
-    """K18, K20: partial stdout, and the files written so far, come with the time-out; the session goes on."""
+    """K18, K20: partial stdout and the files written so far come with the timeout; the session continues."""
     code = "open('a.txt', 'w').write('a')\nprint('so far')\nimport time\ntime.sleep(600)"
     answer = await caller.exec(code, timeout=1000)
     assert (answer["stdout"], answer["status"], names(answer)) == ("so far\n", "TO", ["a.txt"])
@@ -75,7 +75,7 @@ async def test_output_files_and_session_outlive_the_time_limit(caller: Caller) -
 
 
 async def test_the_time_limit_covers_programs_that_refuse_to_end(caller: Caller) -> None:
-    """K18: ignoring signals, stopping itself, or a child that goes on does not help."""
+    """K18: a program that ignores signals, stops itself, or leaves a child running is still ended."""
     for code in ("trap '' TERM INT HUP; while :; do :; done", "kill -STOP $$; sleep 600", "sleep 600 & wait"):
         assert (await caller.exec(code, "bash", timeout=500))["status"] == "TO"
 
@@ -106,7 +106,7 @@ async def test_ten_mebibytes_of_stdout_arrive_whole(caller: Caller) -> None:
 
 @pytest.mark.parametrize(("redirect", "stream"), [("", "stdout"), (" >&2", "stderr")])
 async def test_more_output_than_the_cap_ends_the_program(serve: Serve, redirect: str, stream: str) -> None:
-    """K23: status OL, the message and stderr say which stream; what fits is kept, nothing is cut in silence."""
+    """K23: status OL, the message and stderr name the stream; what fits is kept."""
     cap = LEAST_STDOUT_BYTES + 1
     async with serve(stdout_max_bytes=cap, stderr_max_bytes=cap) as service:
         answer = await service.caller().exec(f"yes{redirect}", "bash", timeout=20_000)
@@ -135,14 +135,14 @@ async def test_prewarming_succeeds_with_empty_output(caller: Caller) -> None:
 
 
 async def test_an_empty_program_is_a_program(caller: Caller) -> None:
-    """K18: no code is nothing to do, not an error."""
+    """K18: empty code is a successful run."""
     for lang in ("py", "js", "ts", "bash"):
         answer = await caller.exec("", lang)
         assert (answer["stdout"], answer["stderr"], answer["code"]) == ("", "", 0)
 
 
 async def test_strange_programs_end_as_values_too(caller: Caller) -> None:
-    """K18: NUL in the text or in an argument, no newline at the end, a deep recursion: 200, with words on stderr."""
+    """K18: NUL in the text or in an argument, no newline at the end, a deep recursion: 200, the error on stderr."""
     for lang, code, args in [
         ("py", "print(1)\0", []),
         ("bash", "echo 1", ["nul \0 inside"]),

@@ -15,7 +15,7 @@ SHOW_ALL = 'find . -type f | sort | while read -r f; do echo "$f: $(cat "$f")"; 
 
 
 async def shown(caller: Caller, *refs: Ref) -> tuple[str, str]:
-    """Run with these refs and tell what lies in the workspace, and stderr."""
+    """Run with these refs; return the workspace's files, and stderr."""
     answer = await caller.exec(SHOW_ALL, "bash", files=list(refs))
     return answer["stdout"], answer["stderr"]
 
@@ -28,7 +28,7 @@ async def test_refs_of_both_generations_are_placed(caller: Caller, make: MakeRef
 
 
 async def test_the_requested_name_wins_over_the_stored_one(caller: Caller) -> None:
-    """K15: a file is placed where the ref says, in a directory of its own making if need be."""
+    """K15: a file is placed where the ref says; missing directories are made."""
     ref = await caller.upload_one("stored.csv", b"1,2")
     assert await shown(caller, {**ref, "name": "in/deep/asked.csv"}) == ("./in/deep/asked.csv: 1,2\n", "")
 
@@ -70,7 +70,7 @@ async def test_a_deleted_file_is_skipped_and_named(caller: Caller) -> None:
 
 @pytest.mark.parametrize("name", ["../escape.txt", "/etc/passwd", "a/../../b", "..", ""])
 async def test_a_name_that_escapes_is_skipped_and_named(caller: Caller, name: str) -> None:
-    """K15: nothing is written outside the workspace; stderr names the ref, the run goes on."""
+    """K15: nothing is written outside the workspace; stderr names the ref, the run continues."""
     ref = await caller.upload_one("x.csv", b"1")
     stdout, stderr = await shown(caller, {**ref, "name": name}, {**ref, "name": "kept.csv"})
     assert stdout == "./kept.csv: 1\n"
@@ -79,7 +79,7 @@ async def test_a_name_that_escapes_is_skipped_and_named(caller: Caller, name: st
 
 @pytest.mark.parametrize("name", ["a", "a/b", "link", "link/x", "d/e/f", "d/e/f/g"])
 async def test_a_ref_takes_the_place_of_a_file_or_link_in_the_session(caller: Caller, name: str) -> None:
-    """K15: whatever the program made there before, the ref's bytes are at its path, and no link was followed."""
+    """K15: whatever the program made at a path, the ref's bytes replace it, and no link is followed."""
     first = await caller.exec("echo old > a; mkdir -p d/e; echo old > d/e/f; ln -s a link", "bash")
     ref = {**await caller.upload_one("x", b"new"), "name": name}
     ran = await caller.exec(f"cat '{name}'", "bash", session_id=first["session_id"], files=[ref])
@@ -88,7 +88,7 @@ async def test_a_ref_takes_the_place_of_a_file_or_link_in_the_session(caller: Ca
 
 @pytest.mark.parametrize("name", ["d", "d/e", "empty"])
 async def test_a_ref_takes_the_place_of_a_directory_in_the_session(caller: Caller, name: str) -> None:
-    """K15: where an earlier run left a directory the ref wins, in a warm sandbox as in a new one."""
+    """K15: a ref replaces a directory of an earlier run, in a warm sandbox as in a new one."""
     first = await caller.exec("mkdir -p d/e; echo old > d/e/f; mkdir -p empty/dir", "bash")
     ref = {**await caller.upload_one("x", b"new"), "name": name}
     ran = await caller.exec(f"cat '{name}'", "bash", session_id=first["session_id"], files=[ref])
@@ -96,7 +96,7 @@ async def test_a_ref_takes_the_place_of_a_directory_in_the_session(caller: Calle
 
 
 async def test_a_file_for_which_there_is_no_room_is_named_and_not_there_in_part(caller: Caller) -> None:
-    """K15: a full workspace costs the file, not the run; no truncated copy lies in its place to be read as whole."""
+    """K15: a full workspace costs the file, not the run; no truncated copy is left."""
     full = await caller.exec("head -c 2G /dev/zero > big 2>/dev/null", "bash")
     ref = await caller.upload_one("in.csv", b"1,2\n" * 5000)
     ran = await caller.exec("ls; cat in.csv", "bash", session_id=full["session_id"], files=[ref])
@@ -140,7 +140,7 @@ async def test_outputs_are_what_was_created_or_changed(caller: Caller) -> None:
 
 @pytest.mark.parametrize("make", [old_ref, new_ref])
 async def test_a_changed_input_is_a_new_version(caller: Caller, make: MakeRef) -> None:
-    """K20: the same name, a new id, ``modified_from`` naming the old one, which still holds the old bytes."""
+    """K20: the same name, a new id, ``modified_from`` with the old one, whose bytes are unchanged."""
     ref = await caller.upload_one("data.txt", b"old")
     session_id, file_id = ref["session_id"], ref["id"]
     ran = await caller.exec("echo -n new > data.txt", "bash", files=[make(session_id, file_id, "data.txt")])
@@ -160,7 +160,7 @@ async def test_a_new_file_is_a_version_of_nothing(caller: Caller) -> None:
 @pytest.mark.parametrize("make", [old_ref, new_ref])
 @pytest.mark.parametrize("touch", ["cat data.txt", "chmod 600 data.txt", "true"])
 async def test_an_unchanged_input_is_not_an_output(caller: Caller, make: MakeRef, touch: str) -> None:
-    """K20: read, made private, or ignored, it keeps its identity with the client."""
+    """K20: a file that was read, made private, or ignored keeps its id."""
     ref = await caller.upload_one("data.txt", b"old")
     ran = await caller.exec(touch, "bash", files=[make(ref["session_id"], ref["id"], "data.txt")])
     assert ran["files"] == []
@@ -175,7 +175,7 @@ async def test_a_rewrite_of_the_same_size_and_time_is_noticed(caller: Caller) ->
 
 
 async def test_a_read_only_input_is_never_an_output(caller: Caller) -> None:
-    """K20: changed all the same, it is not delivered, and the next run sees the stored one again."""
+    """K20: an input that was changed nevertheless is not delivered, and the next run gets the stored one."""
     ref = await caller.upload_one("skill.txt", b"given", read_only="true")
     ran = await caller.exec("echo mine >> skill.txt; echo a > a.txt", "bash", files=[ref])
     assert names(ran) == ["a.txt"]
@@ -184,7 +184,7 @@ async def test_a_read_only_input_is_never_an_output(caller: Caller) -> None:
 
 
 async def test_deleted_inputs_are_told(caller: Caller) -> None:
-    """K20: ``deleted_files`` names them; the stored bytes stay with who holds the id."""
+    """K20: ``deleted_files`` names them; the stored bytes stay readable by id."""
     kept, gone = await caller.upload_one("kept.txt", b"k"), await caller.upload_one("d/gone.txt", b"g")
     ran = await caller.exec("rm d/gone.txt; touch own; rm own", "bash", files=[kept, gone])
     assert ran["deleted_files"] == ["d/gone.txt"]
@@ -200,7 +200,7 @@ async def test_a_renamed_input_is_gone_and_made(caller: Caller) -> None:
 
 
 async def test_outputs_go_into_the_next_call(caller: Caller) -> None:
-    """K15, K20: what one run leaves, the client names in the next, of another language and in another session."""
+    """K15, K20: outputs of one run are inputs of the next, in another language and another session."""
     first = await caller.exec("open('result.txt', 'w').write('42')")
     code = "console.log(require('fs').readFileSync('result.txt', 'utf8'))"
     second = await caller.exec(code, "js", files=refs_to(first))

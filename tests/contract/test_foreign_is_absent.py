@@ -1,4 +1,4 @@
-"""What belongs to somebody else cannot be told from what never was: by status, headers, body, or work done (K9)."""
+"""Another caller's objects are indistinguishable from absent ones: status, headers, body and work done (K9)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Things:
 
     @classmethod
     def nowhere(cls, like: Things) -> Things:
-        """Name things that never were, of the same form."""
+        """Return ids of the same form that do not exist."""
         made = {field.name: new_id() for field in fields(cls)}
         head, claims, signature = like.token.split(".")
         return cls(**{**made, "token": f"{head}.{claims}.{secrets.token_urlsafe(32)[: len(signature)]}"})
@@ -63,7 +63,7 @@ class Things:
 
 @dataclass(frozen=True)
 class Place:
-    """Hold the service, Alice's things, and those who want them."""
+    """The service, Alice's objects, and the callers that try them."""
 
     service: Service
     engine: Counted
@@ -78,12 +78,12 @@ def json_of(**body: Any) -> dict[str, Any]:
 
 
 def old(session: str, file: str) -> dict[str, Any]:
-    """Ask for a file as an input, as old clients do."""
+    """Build a file reference as old clients do."""
     return json_of(files=[{"id": file, "session_id": session, "name": "a.txt"}])
 
 
 def new(session: str, file: str, kind: str = "user") -> dict[str, Any]:
-    """Ask for a file as an input, as new clients do."""
+    """Build a file reference as new clients do."""
     ref = {"id": file, "storage_session_id": session, "name": "a.txt", "kind": kind, "resource_id": "r"}
     return json_of(files=[ref])
 
@@ -94,7 +94,7 @@ def form(**values: str) -> dict[str, Any]:
 
 
 def by_path(path: str) -> list[Query]:
-    """Name both kinds of sessions and files in a path, with what clients put in the query."""
+    """Build both kinds of sessions and files in a path, with clients' query parameters."""
     fills = (("session", "file"), ("upload", "uploaded"), ("session", "uploaded"))
     queries = (
         "",
@@ -149,7 +149,7 @@ CASES: dict[str, list[Query]] = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def place(service: Service, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
-    """Live an application with tokens and the key, in which Alice has things and one request under way."""
+    """Live an application with tokens and the key, in which Alice has objects and one request in flight."""
     keys = {"codeapi_jwt_public_key": tokens.public_key(), "codeapi_jwt_kid": tokens.KID}
     engine = Counted(service.parts.engine)
     async with serving(tmp_path_factory.mktemp("foreign") / "store", engine, max_sandboxes=500, **keys) as tenants:
@@ -166,7 +166,7 @@ async def place(service: Service, tmp_path_factory: pytest.TempPathFactory) -> A
 
 
 async def things_of(caller: Caller) -> tuple[Things, asyncio.Task[httpx.Response]]:
-    """Make one thing of each kind, and leave a request under way."""
+    """Make one object of each kind, and leave a request in flight."""
     hint, talk, request = new_id(), new_id(), new_id()
     ran = await caller.exec("echo mine > a.txt", "bash", runtime_session_hint=hint)
     await caller.exec("echo mine > a.txt", "bash", runtime_session_hint=talk)
@@ -184,7 +184,7 @@ async def things_of(caller: Caller) -> tuple[Things, asyncio.Task[httpx.Response
 
 
 def filled(value: Any, things: Things) -> Any:
-    """Put the names of things where a request has their fields."""
+    """Insert the ids into a request's fields."""
     if isinstance(value, str):
         for field in fields(Things):
             value = value.replace(f"{{{field.name}}}", getattr(things, field.name))
@@ -197,7 +197,7 @@ def filled(value: Any, things: Things) -> Any:
 
 
 async def tried(place: Place, caller: Caller, route: str, query: Query, things: Things) -> dict[str, Any]:
-    """Send a request; give all that its sender can see of the answer, ids taken out, and the work that it made."""
+    """Send a request; return the visible answer without ids, and the work that it caused."""
     method, path = route.split()
     target, values = query
     with counting(place.service, place.engine) as done:
@@ -213,7 +213,7 @@ async def tried(place: Place, caller: Caller, route: str, query: Query, things: 
 
 
 def routes(app: Any) -> Iterable[str]:
-    """Name every route of the application, its own pages too."""
+    """Name every route of the application, the console's too."""
     for route in app.routes:
         inner = getattr(route, "original_router", None)
         if inner is not None:
@@ -223,7 +223,7 @@ def routes(app: Any) -> Iterable[str]:
 
 
 def test_every_route_has_its_cases(service: Service) -> None:
-    """K9: a new endpoint names nobody's things, or says here how it is asked for somebody else's."""
+    """K9: every endpoint either takes no ids, or is listed here with a request for another user's."""
     entrance: Any = service.app
     assert set(routes(entrance.app.app)) == CASES.keys() | WITHOUT_IDS | THE_OPERATORS
 
@@ -231,7 +231,7 @@ def test_every_route_has_its_cases(service: Service) -> None:
 @pytest.mark.parametrize("other", OTHERS)
 @pytest.mark.parametrize("route", CASES)
 async def test_foreign_is_absent(place: Place, route: str, other: str) -> None:
-    """K9: with Alice's ids and with ids of nothing, others get the same answer, for the same work of every part."""
+    """K9: for Alice's ids and for unknown ids, others get the same answer, for the same work of every part."""
     caller = place.others[other]
     for query in CASES[route]:
         nowhere = await tried(place, caller, route, query, Things.nowhere(place.things))
@@ -241,7 +241,7 @@ async def test_foreign_is_absent(place: Place, route: str, other: str) -> None:
 
 
 async def test_after_all_of_it_everything_is_as_it_was(place: Place) -> None:
-    """K9: Alice's files, session, waiting program and request under way have noticed nothing."""
+    """K9: Alice's files, session, paused program and request in flight are unchanged."""
     things, alice = place.things, place.alice
     for caller in place.others.values():
         for route, queries in CASES.items():
@@ -261,7 +261,7 @@ async def test_after_all_of_it_everything_is_as_it_was(place: Place) -> None:
 @pytest.mark.parametrize("path", ["/files/{agent}/{agent_file}", "/sessions/{agent}/objects/{agent_file}"])
 @pytest.mark.parametrize("other", OTHERS)
 async def test_what_may_only_be_read_is_absent_to_who_would_change_it(place: Place, path: str, other: str) -> None:
-    """K9: deleting from, adding to and running in an agent's session is answered as if there were none."""
+    """K9: deleting from, adding to and running in an agent's session answers as if it did not exist."""
     caller = place.others[other]
     nowhere = Things.nowhere(place.things)
     changes = [("DELETE /", (path, {})), ("POST /upload", ("", form(session_id="{agent}"))),
@@ -272,7 +272,7 @@ async def test_what_may_only_be_read_is_absent_to_who_would_change_it(place: Pla
 
 
 async def test_with_the_key_alone_a_conversation_belongs_to_the_user_that_is_named(service: Service) -> None:
-    """K9: the hint of another user's conversation, or of nobody's, continues nothing; ids are capabilities and do."""
+    """K9: another user's hint continues nothing, nor does one without a user; ids alone are capabilities."""
     hint = new_id()
     alice, bob, nobody = service.caller(User_Id="alice"), service.caller(User_Id="bob"), service.caller()
     ran = await alice.exec("echo mine > a.txt", "bash", runtime_session_hint=hint)

@@ -1,4 +1,4 @@
-"""Programs that do to the way of their tool calls whatever they can: nothing hangs, nothing breaks (K18, K28, K31)."""
+"""Programs that attack the channel of their tool calls: nothing hangs, nothing breaks (K18, K28, K31)."""
 
 from __future__ import annotations
 
@@ -124,14 +124,14 @@ ENDED: dict[str, tuple[str, tuple[str, str | None]]] = {
 
 
 def tool(given: Json) -> Json | str:
-    """Give back what came, or as much as was wanted; slowly if that was wanted."""
+    """Return its input, or as much as was asked for; slowly on request."""
     if given.get("slow"):
         time.sleep(0.6)  # the time of a tool, in which the program does its worst
     return "x" * given["want"] if "want" in given else given
 
 
 async def played(caller: Caller, code: str, timeout: int) -> Played:
-    """Run a program, and see that the next one runs as if nothing had been."""
+    """Run a program, and check that the next one is unaffected."""
     began = time.monotonic()
     result = await play(caller, code, tool=tool, timeout=timeout)
     assert time.monotonic() - began < WITHIN_SECONDS, "it nearly hung"
@@ -141,14 +141,14 @@ async def played(caller: Caller, code: str, timeout: int) -> Played:
 
 @pytest.mark.parametrize("deed", GOOD)
 async def test_a_hostile_program_still_gets_its_answers(caller: Caller, deed: str) -> None:
-    """K28: whatever else it does, a call that is properly made is answered."""
+    """K28: whatever else the program does, a well-formed call is answered."""
     end = (await played(caller, GOOD[deed], timeout=10_000)).end
     assert (end["status"], end["stdout"]) == ("completed", "{'n': 1}\n"), end
 
 
 @pytest.mark.parametrize("deed", ENDED)
 async def test_a_hostile_program_has_a_clear_end(caller: Caller, deed: str) -> None:
-    """K31, K32: one that spoils its own way of calling ends like any other, at its limit at the latest."""
+    """K31, K32: a program that damages its channel ends like any other, at its limit at the latest."""
     code, ending = ENDED[deed]
     end = (await played(caller, code, timeout=1000)).end
     assert (end["status"], end.get("error")) == ending, end
@@ -156,7 +156,7 @@ async def test_a_hostile_program_has_a_clear_end(caller: Caller, deed: str) -> N
 
 
 async def test_a_flood_on_the_pipe_of_calls_harms_the_program_alone(caller: Caller) -> None:
-    """K31: its own call finds no room there, or it ends at its limit."""
+    """K31: its own call finds no room in the channel, or it ends at its limit."""
     code = (
         DOOR + "import threading\ndef flood():\n    while True: os.write(calls, b'abc\\n' * 10000)\n"
         "threading.Thread(target=flood, daemon=True).start()\nawait echo()"
@@ -174,6 +174,6 @@ async def test_many_jobs_of_bash_come_together(caller: Caller) -> None:
 
 
 async def test_bash_may_leave_jobs_behind(caller: Caller) -> None:
-    """K28, K30: a program that does not wait for its jobs ends, and they with it."""
+    """K28, K30: a program that does not wait for its jobs ends, and its jobs with it."""
     end = (await play(caller, "(sleep 60; t) & t > /dev/null & echo done; exit 0", tools("t"), lang="bash")).end
     assert (end["status"], end["stdout"]) == ("completed", "done\n")

@@ -65,7 +65,7 @@ async def test_all_ids_have_the_clients_shape(caller: Caller) -> None:
 
 @pytest.mark.parametrize("bad", ["x", "a" * 20, "a" * 22, "a" * 20 + ".", "%2e%2e", "%2e%2e%2f" * 7, "a" * 20 + "%0a"])
 async def test_what_is_no_id_names_nothing(caller: Caller, bad: str) -> None:
-    """K10: a text of another shape is a plain 404 everywhere, whatever path it would make."""
+    """K10: an id of another shape is a plain 404 everywhere, whatever path it would make."""
     ref = await caller.upload_one("a.txt")
     session_id, file_id = ref["session_id"], ref["id"]
     for path in (
@@ -108,7 +108,7 @@ async def test_a_name_that_is_no_place_in_the_workspace_is_refused(service: Serv
 
 @pytest.mark.parametrize("name", BAD)
 async def test_a_ref_with_such_a_name_is_skipped_and_named(caller: Caller, name: str) -> None:
-    """K11, K15: the same names in a ref cost only that file; stderr tells, and the run goes on."""
+    """K11, K15: such a name in a ref costs only that file; stderr reports it, and the run continues."""
     ref = await caller.upload_one("a.txt")
     answer = await caller.exec("ls -A; echo on", "bash", files=[{**ref, "name": name}])
     assert answer["stdout"] == "on\n"

@@ -22,7 +22,7 @@ ALIASES = {
 
 @pytest.mark.parametrize("lang", HELLO)
 async def test_every_language_runs(caller: Caller, lang: str) -> None:
-    """K14: all thirteen, and nothing of their compilers or interpreters is left on stderr or in the workspace."""
+    """K14: all thirteen; compilers and interpreters leave nothing on stderr or in the workspace."""
     answer = await caller.exec(HELLO[lang], lang)
     assert (answer["stdout"], answer["stderr"], answer["files"]) == ("hello\n", "", [])
 
@@ -35,7 +35,7 @@ async def test_aliases_work_in_any_case(caller: Caller, lang: str, alias: str) -
 
 @pytest.mark.parametrize("lang", DOES_NOT_COMPILE)
 async def test_a_compile_error_names_the_users_file(caller: Caller, lang: str) -> None:
-    """K14, K18: what the compiler or parser says is on stderr, with the file's name and line, and no place of ours."""
+    """K14, K18: compiler and parser errors are on stderr, with the file's name and line, and no path of the service."""
     code, expected = DOES_NOT_COMPILE[lang]
     answer = await caller.exec(code, lang)
     assert expected in "\n" + answer["stderr"]
@@ -78,7 +78,7 @@ async def test_c_and_fortran_include_the_users_files(caller: Caller) -> None:
 
 
 async def test_java_collects_its_garbage_within_the_memory_limit(caller: Caller) -> None:
-    """K18: the JVM knows how much memory a run has: more garbage than that is no reason to end it, a hoard is."""
+    """K18: the JVM knows the memory limit of a run: garbage above it is collected, live data above it ends the run."""
     churn = "class A { public static void main(String[] v) { long n = 0; %s for (int i = 0; i < 1536; i++) %s } }"
     garbage = churn % ("", "{ byte[] b = new byte[1 << 20]; b[i] = 1; n += b.length; } System.out.println(n >> 20);")
     answer = await caller.exec(garbage, "java")
@@ -88,7 +88,7 @@ async def test_java_collects_its_garbage_within_the_memory_limit(caller: Caller)
 
 
 async def test_go_compiles_nothing_but_the_program(caller: Caller) -> None:
-    """K14: Go's standard library is there compiled, so that a program in Go waits for its own compilation alone."""
+    """K14: Go's standard library is precompiled, so that a run compiles only its own program."""
     source = HELLO["go"].replace("hello", "compiled anew")
     code = (
         f"cat > /tmp/p.go <<'END'\n{source}\nEND\ngo build -x -o /tmp/p /tmp/p.go 2>&1 | grep -c 'compile -o'; /tmp/p"
@@ -152,13 +152,13 @@ async def library(caller: Caller) -> dict[str, str]:
 
 
 async def test_typescript_has_its_own_syntax(caller: Caller) -> None:
-    """K14: enums, interfaces and generics run without a compiler in sight."""
+    """K14: enums, interfaces and generics run without an installed compiler."""
     code = "enum E { A = 1, B }\ninterface P { n: number }\nconst f = <T,>(x: T): T => x;\nconst p: P = { n: E.B };\n"
     assert (await caller.exec(code + "console.log(f(p.n))", "ts"))["stdout"] == "2\n"
 
 
 async def test_a_users_own_file_of_the_sources_name_is_safe(caller: Caller) -> None:
-    """K14, K20: main.py, main.js and main.ts of the user's are read and kept like any other file."""
+    """K14, K20: the user's own main.py, main.js and main.ts are read and kept like any other file."""
     for lang, name, code in [
         ("py", "main.py", "print(open('main.py').read())"),
         ("js", "main.js", "console.log(require('fs').readFileSync('main.js', 'utf8'))"),

@@ -1,4 +1,4 @@
-"""What a program leaves behind: what is skipped, what is limited, what is hostile (K21)."""
+"""Files that a program leaves: what is skipped, what is limited, what is hostile (K21)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ open('lost.txt', 'w').write('deeper')
 
 
 def shortfall(answer: Json) -> tuple[str, int, int, int]:
-    """Give an answer's ``artifact_delivery``, its fixed code checked."""
+    """Return an answer's ``artifact_delivery``, after a check of its fixed code."""
     told = answer["artifact_delivery"]
     assert told["code"] == "artifact_delivery_failed"
     return told["status"], told["attempted"], told["delivered"], told["failed"]
@@ -68,7 +68,7 @@ echo kept > sub/kept.txt
 
 
 async def test_links_pipes_and_sockets_are_never_followed(caller: Caller) -> None:
-    """K21: symlinks, FIFOs and sockets are skipped; files that the program locked away from itself still come."""
+    """K21: symlinks, FIFOs and sockets are skipped; files without read permission are still delivered."""
     answer = await caller.exec(HOSTILE)
     assert answer["stderr"] == ""
     assert names(answer) == ["closed/in.txt", "fine.txt", "hard-link.txt", "locked.txt"]
@@ -78,7 +78,7 @@ async def test_links_pipes_and_sockets_are_never_followed(caller: Caller) -> Non
 
 
 async def test_leftovers_do_not_disturb_the_next_run(caller: Caller) -> None:
-    """K21: in the same session, an input takes a link's name: the file is there, the link's goal untouched."""
+    """K21: in the same session, an input replaces a link: the file is there, the link's target is unchanged."""
     first = await caller.exec(HOSTILE)
     ref = {**await caller.upload_one("x", b"new"), "name": "harmless-link.txt"}
     ran = await caller.exec("cat harmless-link.txt fine.txt", "bash", session_id=first["session_id"], files=[ref])
@@ -107,7 +107,7 @@ async def test_by_default_fifty_files_of_a_run_are_delivered(caller: Caller) -> 
 
 
 async def test_by_default_a_hundred_mebibytes_are_the_limit_of_a_file(caller: Caller) -> None:
-    """K21: one byte more is named on stderr; the other file still comes."""
+    """K21: one byte more is named on stderr; the other file is still delivered."""
     code = f"truncate -s {100 * MiB + 1} big.bin; truncate -s {30 * MiB} less.bin"
     answer = await caller.exec(code, "bash")
     assert names(answer) == ["less.bin"]
@@ -128,7 +128,7 @@ async def test_the_limits_are_settings(serve: Serve) -> None:
 
 
 async def test_what_was_not_delivered_is_no_version_of_the_stored_file(serve: Serve) -> None:
-    """K20, K21: an input that grew beyond the limit keeps its stored bytes, and the next run gets those again."""
+    """K20, K21: an input that grew beyond the limit keeps its stored bytes, and the next run gets those."""
     async with serve(artifact_max_bytes=10) as service:
         caller = service.caller()
         ref = await caller.upload_one("data.txt", b"stored")

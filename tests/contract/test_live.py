@@ -1,4 +1,4 @@
-"""What only a real server and a real socket show (K1, K3, K6, K26, K34, K36)."""
+"""Behaviour that needs a real server and a real socket (K1, K3, K6, K26, K34, K36)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_client_that_leaves_cancels_its_run(live_service: LiveService) -> None
 
 
 def test_the_session_of_a_cancelled_run_goes_on(live_service: LiveService) -> None:
-    """K26: the session is free again at once, with the files that the store has."""
+    """K26: the session is free again at once, with its stored files."""
     seconds = f"40.{secrets.randbelow(10**9):09}"
     with live.connected(live_service) as connection:
         connection.sendall(live.exec_request(live_service, lang="bash", code="echo a > a.txt"))
@@ -50,7 +50,7 @@ def test_the_session_of_a_cancelled_run_goes_on(live_service: LiveService) -> No
 
 
 def test_an_upload_over_the_limit_is_refused_before_its_end(live_service: LiveService) -> None:
-    """K36: of an announced gibibyte 21 MiB have come when the 413 does: it is noticed while streaming."""
+    """K36: of an announced gibibyte 21 MiB were sent when the 413 arrives: the limit applies while streaming."""
     before = live.stored(live_service)
     upload = live.Upload(live_service)
     with live.connected(live_service) as connection:
@@ -63,7 +63,7 @@ def test_an_upload_over_the_limit_is_refused_before_its_end(live_service: LiveSe
 
 
 def test_a_client_that_sends_on_still_reads_why_it_is_refused(live_service: LiveService) -> None:
-    """K36: who reads only after the last of 60 MiB, in chunks, finds the 413 and no reset connection."""
+    """K36: a client that reads only after the last of 60 MiB, in chunks, gets the 413 and no reset connection."""
     before = live.stored(live_service)
     upload = live.Upload(live_service)
     with live.connected(live_service) as connection:
@@ -112,7 +112,7 @@ def test_one_connection_serves_many_requests(live_service: LiveService) -> None:
 
 
 def test_the_servers_log_holds_neither_keys_nor_bodies(live_service: LiveService) -> None:
-    """K3, K6: not the key, however it was sent, nor a word of any body; a refused or broken request included."""
+    """K3, K6: neither the key, however it was sent, nor any body is logged, also for refused or broken requests."""
     secret = secrets.token_hex(16)
     basic = base64.b64encode(f"x:{live_service.api_key}".encode()).decode()
     body = json.dumps({"lang": "bash", "code": f"echo {secret}; nosuch{secret}", "apiKey": live_service.api_key})

@@ -40,7 +40,7 @@ class Memory:
         return int(found[1]) * 1024
 
     def grown(self) -> int:
-        """Give the bytes by which the peak lies above the start."""
+        """Return the bytes by which the peak lies above the start."""
         return self._bytes("VmHWM") - self._before
 
 

@@ -1,4 +1,4 @@
-"""Of several files for one place in the workspace the newest is placed, whatever the order (K15)."""
+"""If several files claim one path in the workspace, the newest is placed, whatever the order (K15)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def made_ago(service: Service, ref: Ref, minutes: float) -> Ref:
 
 
 async def uploaded(service: Service, content: bytes, name: str, minutes_ago: float) -> Ref:
-    """Upload a file that looks that old."""
+    """Upload a file and date it back."""
     return await made_ago(service, await service.caller().upload_one(name, content), minutes_ago)
 
 
@@ -48,7 +48,7 @@ async def test_the_newest_of_several_refs_is_placed_in_every_order(service: Serv
 
 
 async def test_an_edit_survives_the_old_upload(service: Service) -> None:
-    """K15: the next turn names the edited output first and the upload that it was made from last."""
+    """K15: the edited output is placed, although the original upload is named last."""
     upload = await uploaded(service, b"draft", "notes.md", 5)
     edited = await service.caller().exec("echo -n edited > notes.md", "bash", files=[upload])
     output = old_ref(edited["session_id"], file_named(edited, "notes.md")["id"], "notes.md")
@@ -112,7 +112,7 @@ async def test_of_files_of_one_time_the_later_ref_is_placed(service: Service) ->
 
 
 async def test_of_a_file_and_a_directory_the_newest_is_placed(service: Service) -> None:
-    """K15: prefix conflicts never fail a run; only what stands in the way of a newer file gives way."""
+    """K15: prefix conflicts never fail a run; only files that conflict with a newer one are skipped."""
     show = 'find . -type f | sort | while read -r f; do echo "$f: $(cat "$f")"; done'
     below = await uploaded(service, b"below", "a/b/c.txt", 2)
     file = await uploaded(service, b"file", "a", 3)
@@ -129,7 +129,7 @@ async def test_of_a_file_and_a_directory_the_newest_is_placed(service: Service) 
 
 
 async def test_one_file_named_twice_is_no_conflict(service: Service) -> None:
-    """K15: the same ref again, or the session's own file among the refs, is nothing to tell."""
+    """K15: a repeated ref, or the session's own file among the refs, causes no note."""
     caller = service.caller()
     made = await caller.exec("echo -n own > notes.md", "bash")
     ref = old_ref(made["session_id"], made["files"][0]["id"], "notes.md")
@@ -138,7 +138,7 @@ async def test_one_file_named_twice_is_no_conflict(service: Service) -> None:
 
 
 async def test_many_files_that_gave_way_are_told_in_one_short_line(service: Service) -> None:
-    """K15: twenty are named, the rest is counted."""
+    """K15: twenty are named on stderr, the rest is counted."""
     names = [f"f{number:02}.txt" for number in range(25)]
     older = await service.caller().upload(*[(name, b"older") for name in names])
     newer = await service.caller().upload(*[(name, b"newer") for name in names])

@@ -47,7 +47,7 @@ async def test_a_program_runs_below_every_prefix(caller: Caller, prefix: str) ->
 @pytest.mark.parametrize("path", ["/exec/", "/v1/upload/", "/upload/batch/", "/v1", "/v1/", "/nowhere", NOBODY + "/"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_nothing_ever_redirects(caller: Caller, method: str, path: str) -> None:
-    """K2: a streamed body cannot be sent twice, so no path whatever answers 3xx."""
+    """K2: a streamed body cannot be sent twice, so no path answers 3xx."""
     answer = await sent(caller, method, path)
     assert not answer.has_redirect_location
     assert not 300 <= answer.status_code < 400
@@ -70,14 +70,14 @@ async def test_a_known_profile_that_is_not_served_is_a_mismatch(caller: Caller) 
 
 
 async def test_an_unknown_profile_is_malformed(caller: Caller) -> None:
-    """K4: a profile that nobody knows is a 400 of its own code."""
+    """K4: an unknown profile is a 400 with a code of its own."""
     asked = {"X-CodeAPI-Expected-Profile": "quantum"}
     answer = await caller.http.post("/exec", json={"lang": "bash", "code": "true"}, headers=asked)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_execution_profile")
 
 
 async def test_every_response_carries_the_profile(service: Service, caller: Caller) -> None:
-    """K4: also errors of every kind, and what needs no credential."""
+    """K4: every answer names the profile, also errors of every kind and public routes."""
     uploaded = await caller.upload_one("a.txt")
     file = f"{uploaded['session_id']}/{uploaded['id']}"
     requests = [

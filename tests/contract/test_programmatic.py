@@ -93,7 +93,7 @@ async def test_a_program_may_call_no_tool_at_all(caller: Caller, lang: str, code
     ],
 )
 async def test_calls_that_wait_at_the_same_time_come_in_one_reply(caller: Caller, lang: str, code: str) -> None:
-    """K28: gather, task groups, threads and bash's background jobs cost one round, each call with an id of its own."""
+    """K28: gather, task groups, threads and bash's background jobs cost one round, each call with its own id."""
     played = await play(caller, code, tools("echo" if lang == "python" else "echo_"), lang=lang)
     assert played.end["status"] == "completed", played.end
     (calls,) = played.calls
@@ -103,14 +103,14 @@ async def test_calls_that_wait_at_the_same_time_come_in_one_reply(caller: Caller
 
 @pytest.mark.parametrize(("lang", "code"), [("python", EFFECTS), ("bash", BASH_EFFECTS)])
 async def test_every_effect_happens_once(caller: Caller, lang: str, code: str) -> None:
-    """K28: a program of ten calls, one after the other, is never run again: each of its effects is there once."""
+    """K28: a program of ten calls in sequence runs once: each of its effects happens once."""
     played = await play(caller, code, tools("echo" if lang == "python" else "echo_"), lang=lang)
     assert [[call["input"]["number"] for call in calls] for calls in played.calls] == [[n] for n in range(10)]
     assert await caller.output(played.end, "effects.txt") == b"0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n"
 
 
 async def test_a_program_that_keeps_busy_pauses_too(caller: Caller) -> None:
-    """K28: calls are told after a second even when another thread never sleeps."""
+    """K28: calls are reported after a second even when another thread never sleeps."""
     code = "import threading\ndef spin():\n    while True: pass\nthreading.Thread(target=spin, daemon=True).start()\n"
     assert await output(caller, code + "print(await echo(n=1))") == "{'n': 1}\n"
 
@@ -173,7 +173,7 @@ async def test_a_tool_has_the_name_that_the_client_looks_for(caller: Caller, nam
     ids=lambda value: repr(value)[:30].encode("ascii", "replace").decode(),
 )  # fmt: skip
 async def test_results_are_decoded(caller: Caller, result: Any) -> None:
-    """K29: whatever JSON can say arrives as Python's own value, and goes back as it is."""
+    """K29: every JSON value arrives as Python's own value, and is returned unchanged."""
     code = "first = await echo()\nsecond = await echo(value=first)\nassert first == second['value']"
     played = await play(caller, code, tool=lambda given: given or result)
     assert played.end["status"] == "completed", played.end
@@ -210,7 +210,7 @@ async def test_a_failed_tool_raises(caller: Caller) -> None:
 
 
 async def test_one_failure_of_several_spares_the_others(caller: Caller) -> None:
-    """K29: results and errors of one reply reach the calls that they belong to."""
+    """K29: results and errors of one reply reach their calls."""
 
     def odd_fails(given: Json) -> Any:
         if given["n"] % 2:
@@ -230,7 +230,7 @@ async def test_one_failure_of_several_spares_the_others(caller: Caller) -> None:
     ],
 )
 async def test_a_call_that_cannot_succeed_is_not_made(caller: Caller, call: str, words: str) -> None:
-    """K29: the program gets its error at once, without a round trip, in Python's words."""
+    """K29: a wrong argument is a TypeError at once, without a round trip."""
     code = f"try:\n    await {call}\nexcept (TypeError, ValueError) as error:\n    print(error)"
     played = await play(caller, code, [WEATHER])
     assert played.calls == []
@@ -238,7 +238,7 @@ async def test_a_call_that_cannot_succeed_is_not_made(caller: Caller, call: str,
 
 
 async def test_values_of_the_data_libraries_can_be_sent(caller: Caller) -> None:
-    """K29: numbers and arrays of numpy, tuples and sets are arguments as their plain values are."""
+    """K29: numpy numbers and arrays, tuples and sets are converted to plain values."""
     parameters = {"type": "object", "properties": {"n": {"type": "integer"}, "all": {"type": "array"}}}
     code = """
 import numpy as np
@@ -249,7 +249,7 @@ print(await echo(n=np.int64(3), all=np.arange(3)), await echo(all={1}), await ec
 
 
 async def test_help_shows_a_tool(caller: Caller) -> None:
-    """K29: description, parameters and their descriptions are there to be read."""
+    """K29: the functions have the description and the parameters' descriptions as their docstring."""
     printed = await output(caller, "help(get_weather)", [WEATHER])
     for words in ("get_weather(*, city: str, days: int", "Tell the weather of a city.", "city: Name of the city"):
         assert words in printed
@@ -275,7 +275,7 @@ async def test_tools_that_cannot_be_offered_are_refused(caller: Caller, offered:
 
 
 async def test_a_hundred_tools_are_fine(caller: Caller) -> None:
-    """K29: the limit itself."""
+    """K29: exactly a hundred tools are accepted."""
     assert await output(caller, "print(await t99(a=1))", tools(*[f"t{n}" for n in range(100)])) == "{'a': 1}\n"
 
 
@@ -288,7 +288,7 @@ async def test_a_hundred_tools_are_fine(caller: Caller) -> None:
      ("select", "select_tool"), ("für", "fr")],
 )  # fmt: skip
 async def test_a_tool_has_the_clients_name_in_bash(caller: Caller, name: str, function: str) -> None:
-    """K28, K30: another rule than Python's."""
+    """K28, K30: bash functions have the client's own name."""
     played = await play(caller, f"{function} '{{\"a\": 1}}'", tools(name), lang="bash")
     assert played.calls == [[{"id": "call_001", "name": name, "input": {"a": 1}}]]
     assert played.end["stdout"] == '{"a":1}\n'
@@ -340,7 +340,7 @@ async def test_a_failed_tool_is_exit_code_one(caller: Caller) -> None:
 async def test_a_failed_tool_is_told_whatever_the_program_does_with_its_message(
     caller: Caller, strict: str, code: str
 ) -> None:
-    """K30: the program may handle the failure and go on; the model reads of it all the same, once."""
+    """K30: the program may handle the failure and continue; stderr still reports it, once."""
 
     def fail(_: Json) -> None:
         raise ToolFailed("no such city")
@@ -351,7 +351,7 @@ async def test_a_failed_tool_is_told_whatever_the_program_does_with_its_message(
 
 
 async def test_a_program_that_does_not_look_at_a_failure_goes_on(caller: Caller) -> None:
-    """K30: as with any command of bash; what went wrong is on stderr, without a second line about it."""
+    """K30: as with any command of bash; the message is on stderr, without a second line about it."""
 
     def fail(_: Json) -> None:
         raise ToolFailed("no such city")
@@ -364,14 +364,14 @@ async def test_a_program_that_does_not_look_at_a_failure_goes_on(caller: Caller)
     "argument", ["'{bad'", "'[1]'", "'{\"a\": NaN}'", "'{\"a\": 1e999}'", "'{}' more", "'\"text\"'"]
 )
 async def test_a_wrong_argument_is_told_at_once(caller: Caller, argument: str) -> None:
-    """K30: what is no JSON object fails without a round trip, and says why."""
+    """K30: an argument that is no JSON object fails without a round trip, with the reason."""
     played = await play(caller, f"t {argument}; echo $?", tools("t"), lang="bash")
     assert (played.calls, played.end["stdout"]) == ([], "1\n")
     assert played.end["stderr"].startswith("t: ")
 
 
 async def test_a_large_result_passes_through_a_pipe(caller: Caller) -> None:
-    """K30: a megabyte arrives whole, and a reader that stops early does no harm."""
+    """K30: a megabyte arrives whole, and a reader that stops early causes no error."""
     code = "t | wc -c; t | head -c 3; echo; t | tail -c 3"
     assert await output(caller, code, tools("t"), lang="bash", tool=lambda _: "x" * 10**6) == "1000001\nxxx\nxx\n"
 
@@ -394,7 +394,7 @@ async def test_a_large_result_passes_through_a_pipe(caller: Caller) -> None:
     ],
 )
 async def test_an_error_is_one_of_the_texts_that_clients_show(caller: Caller, lang: str, code: str, error: str) -> None:
-    """K27, K31: a 200 with the text; the reason in full is on stderr, the output before it is kept."""
+    """K27, K31: a 200 with the text; the full reason is on stderr, the output before it is kept."""
     limit = 1000 if "Time" in error else 30_000
     end = (await play(caller, code, tools("echo" if lang == "python" else "echo_"), lang=lang, timeout=limit)).end
     assert (set(end), end["status"], end["error"]) == (REPLIES["error"], "error", error)
@@ -403,7 +403,7 @@ async def test_an_error_is_one_of_the_texts_that_clients_show(caller: Caller, la
 
 
 async def test_librechat_is_shown_the_end_of_stdout_with_an_error(caller: Caller) -> None:
-    """K31: of an error its model sees stderr alone, so the end of stdout is there too; others get it once."""
+    """K31: LibreChat shows only stderr for an error, so it includes the end of stdout; other clients get it once."""
     body = {"code": "print('x' * 5000 + 'last words')\nraise ValueError('oh')", "tools": []}
     shown = (await caller.http.post(PATH, json=body, headers=LIBRECHAT)).json()["stderr"]
     assert shown.index("ValueError: oh") < shown.index("[sandbox] stdout until then:\n") < shown.index("last words")
@@ -434,7 +434,7 @@ async def test_a_malformed_request_names_its_field(caller: Caller, body: Json, n
 
 
 async def test_two_hundred_calls_are_the_most(caller: Caller) -> None:
-    """K28: the next one fails in the program, which may go on without it."""
+    """K28: the call after the last allowed one fails in the program, which may continue."""
     code = """
 print(len(await asyncio.gather(*[echo(n=n) for n in range(200)])))
 try:
@@ -446,7 +446,7 @@ except ToolExecutionError as error:
 
 
 async def test_large_arguments_and_results_have_limits(caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """K28: 5 MB each; beyond it the call fails in the program; so does one that exceeds what all may take together."""
+    """K28: 5 MB for each result; a larger one fails in the program, as does one over the limit of all together."""
     told = "try:\n    print(len((await echo({}))['x']))\nexcept ToolExecutionError as error:\n    print(error)\n"
     code = told.format("x='a' * 5_000_000") + told.format("x='a' * 5_300_000") + told.format("want=5_300_000")
     monkeypatch.setattr("librechat_code_interpreter.core.tool_pauses.RESULTS_BYTES", 5_500_000)
@@ -462,7 +462,7 @@ async def test_large_arguments_and_results_have_limits(caller: Caller, monkeypat
 
 
 async def test_all_arguments_together_have_a_limit(caller: Caller) -> None:
-    """K28: a pause of many large calls cannot be made larger than the service can hold."""
+    """K28: a pause of many large calls stays within the service's limit."""
     code = """
 text = 'a' * 5_000_000
 results = await asyncio.gather(*[echo(x=text) for _ in range(9)], return_exceptions=True)
@@ -473,7 +473,7 @@ print(sum(isinstance(result, ToolExecutionError) for result in results))
 
 @pytest.mark.parametrize("levels", [90, 300, 900, 5000])
 async def test_nesting_has_a_limit(caller: Caller, levels: int) -> None:
-    """K28, K42: what is nested too deeply to be carried is an error in the program, in both directions; never a 500."""
+    """K28, K42: too deeply nested values are an error in the program, in both directions; never a 500."""
     code = "try: print((await echo(x=x))['x'] == x)\nexcept Exception as e: print(e)"
     printed = await output(caller, f"x = 1\nfor _ in range({levels}): x = [x]\n{code}")
     assert printed == "True\n" if levels == 90 else "nested" in printed or "recursion" in printed
@@ -491,7 +491,7 @@ async def test_nesting_has_a_limit(caller: Caller, levels: int) -> None:
 
 
 async def test_only_so_many_programs_may_wait(serve: Serve) -> None:
-    """K42: beyond MAX_PAUSED_RUNS a 429 with a time to come again; when one has ended there is room."""
+    """K42: above MAX_PAUSED_RUNS a 429 with Retry-After; when one has ended there is capacity again."""
     async with serve(max_paused_runs=2) as service:
         caller = service.caller()
         first, _ = await asyncio.gather(begin(caller, "await echo()"), begin(caller, "await echo()"))

@@ -1,4 +1,4 @@
-"""An operator may limit how many programs a user or a tenant starts; LibreChat never feels it (K42)."""
+"""An operator may limit the runs of a user or a tenant, with no effect on LibreChat (K42)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def test_going_on_with_a_program_counts_for_nothing(serve: Serve) -> None:
 
 
 async def test_without_a_limit_nothing_counts(service: Service) -> None:
-    """K42: by default one user may start any number of programs in a row."""
+    """K42: by default a user's runs are not limited."""
     caller = service.caller(User_Id="without-a-limit")
     answers = [await caller.http.post("/exec", json=TRUE) for _ in range(60)]
     assert {answer.status_code for answer in answers} == {200}
@@ -53,7 +53,7 @@ async def test_without_a_limit_nothing_counts(service: Service) -> None:
 
 @pytest.mark.parametrize("name", ["rate_limit_user_runs", "rate_limit_tenant_runs"])
 def test_no_limit_may_be_below_what_librechat_needs(name: str) -> None:
-    """K42: 33 runs in a row, and some more, are an ordinary conversation: 39 is refused at the start, 40 is not."""
+    """K42: LibreChat needs 33 runs in a row and some more: a limit of 39 is refused at the start, 40 is not."""
     with pytest.raises(ValueError, match="at least 40"):
         Settings.model_validate({name: 39})
     Settings.model_validate({name: 40})

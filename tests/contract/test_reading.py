@@ -80,13 +80,13 @@ async def test_a_listing_of_no_session_is_not_found(caller: Caller, detail: str 
 
 
 async def test_a_session_without_files_is_an_empty_listing(caller: Caller) -> None:
-    """K38: it is there, so it is no 404."""
+    """K38: an empty session is an empty listing, not a 404."""
     ran = await caller.exec("true", "bash")
     assert await caller.listing(ran["session_id"]) == []
 
 
 async def test_a_new_version_replaces_the_old_one_in_listings(caller: Caller) -> None:
-    """K20, K38: one item for each path, the current one; who kept the old id can still read it."""
+    """K20, K38: one item for each path, the current one; the old id is still readable."""
     ref = await uploaded(caller, "a.txt", b"old")
     ran = await caller.exec("echo -n new > a.txt", "bash", session_id=ref["session_id"])
     assert [file["id"] for file in await caller.listing(ref["session_id"])] == [ran["files"][0]["id"]]
@@ -127,7 +127,7 @@ async def test_a_probe_of_nothing_is_not_found(caller: Caller) -> None:
 
 
 async def test_a_download_is_the_bytes_with_their_headers(caller: Caller) -> None:
-    """K40: type, length, ETag, and a name that browsers save under; nothing that would run content."""
+    """K40: type, length, ETag, and a file name; nothing that would run content."""
     ref = await uploaded(caller)
     answer = await caller.http.get(f"/download/{ref['session_id']}/{ref['id']}")
     (item,) = await caller.listing(ref["session_id"])
@@ -172,7 +172,7 @@ async def test_active_content_cannot_run(caller: Caller, name: str) -> None:
 async def test_ranges_are_honoured(
     caller: Caller, wanted: str, status: int | None, content: bytes | None, span: str | None
 ) -> None:
-    """K40: a part is a 206 of exactly these bytes; one outside the file a 416; what is no single range is the whole."""
+    """K40: a part is a 206 of exactly these bytes; one outside the file a 416; an invalid range the whole file."""
     ref = await uploaded(caller)
     answer = await caller.http.get(f"/download/{ref['session_id']}/{ref['id']}", headers={"Range": wanted})
     assert answer.status_code in ((status,) if status else (200, 206, 416))
@@ -199,7 +199,7 @@ async def test_a_download_of_nothing_is_not_found(caller: Caller) -> None:
 
 @pytest.mark.parametrize("path", ["/files/{}/{}", "/sessions/{}/objects/{}"])
 async def test_a_deletion_is_answered_once(caller: Caller, path: str) -> None:
-    """K41: 200 with its fixed words; 404 the second time; the file is gone from every route and the others stay."""
+    """K41: 200 with its fixed text; 404 the second time; the file is gone from every route and the others stay."""
     answer = await caller.upload(("a.txt", b"a"), ("b.txt", b"b"))
     session_id, (gone, kept) = answer["session_id"], [file["fileId"] for file in answer["files"]]
     query = {"entity_id": "e", "kind": "user", "id": "u", "version": "1"}
@@ -215,7 +215,7 @@ async def test_a_deletion_is_answered_once(caller: Caller, path: str) -> None:
 
 
 async def test_deleted_bytes_are_gone_from_the_store(caller: Caller, service: Service) -> None:
-    """K41: not only hidden."""
+    """K41: the bytes are erased, not only hidden."""
     ref = await uploaded(caller)
     await caller.http.delete(f"/files/{ref['session_id']}/{ref['id']}")
     assert not [key for key in service.stored() if ref["id"] in key]

@@ -1,4 +1,4 @@
-"""Whose is what, with LibreChat's tokens, from upload to deletion (K7, K9)."""
+"""Ownership with LibreChat's tokens, from upload to deletion (K7, K9)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def people(service: Service, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 async def answers(caller: Caller, session_id: str, file_id: str) -> list[tuple[int, Json]]:
-    """Ask every file route for one file, deletion last."""
+    """Request one file on every file route, deletion last."""
     asked = [
         ("GET", f"/files/{session_id}"),
         ("GET", f"/files/{session_id}?detail=simple"),
@@ -61,7 +61,7 @@ async def answers(caller: Caller, session_id: str, file_id: str) -> list[tuple[i
 
 
 async def assert_absent_for(people: People, ref: Ref) -> None:
-    """Show that nobody but Alice can tell this file from one that never was."""
+    """Check that for everyone but Alice this file does not exist."""
     for other in people.others():
         nowhere = await answers(other, new_id(), new_id())
         assert {status for status, _ in nowhere} == {404}
@@ -73,7 +73,7 @@ async def assert_absent_for(people: People, ref: Ref) -> None:
 
 
 async def test_an_upload_is_private_to_its_user(people: People) -> None:
-    """K9: for another user of the tenant, another tenant and the key's holder, it behaves as if it did not exist."""
+    """K9: for another user of the tenant, another tenant and the API key, the file does not exist."""
     ref = await people.alice.upload_one("mine.txt", b"private")
     await assert_absent_for(people, ref)
     assert (await people.alice.exec("cat mine.txt", "bash", files=[ref]))["stdout"] == "private"
@@ -81,7 +81,7 @@ async def test_an_upload_is_private_to_its_user(people: People) -> None:
 
 
 async def test_an_output_is_private_to_its_user(people: People) -> None:
-    """K9: what a run leaves belongs to who ran it, and lives on with them alone."""
+    """K9: outputs belong to the user who ran the program, and continue with that user alone."""
     ran = await people.alice.exec("echo secret > out.txt", "bash")
     (ref,) = refs_to(ran)
     await assert_absent_for(people, ref)
@@ -91,7 +91,7 @@ async def test_an_output_is_private_to_its_user(people: People) -> None:
 
 
 async def test_the_id_of_a_user_upload_is_informational(people: People) -> None:
-    """K9: ``kind=user`` with somebody else's id gives that somebody nothing; the token alone decides."""
+    """K9: ``kind=user`` with another user's id gives that user nothing; the token alone decides."""
     ref = await people.alice.upload_one("mine.txt", b"private", kind="user", id="bob")
     await assert_absent_for(people, ref)
     assert await people.alice.content(ref["session_id"], ref["id"]) == b"private"
@@ -137,7 +137,7 @@ async def test_what_is_shared_is_changed_by_its_uploader_alone(people: People, f
 
 @pytest.mark.parametrize("fields", [{"kind": "skill", "id": "s"}, {"kind": "agent", "id": "a"}, {"entity_id": "a"}])
 async def test_nobody_runs_in_a_session_of_a_skill_or_an_agent(people: People, fields: dict[str, str]) -> None:
-    """K16: not even who uploaded it; the run gets a session of its own, private to the runner."""
+    """K16: a shared upload's session is never continued, even by its uploader; the run gets a private session."""
     ref = await people.alice.upload_one("shared.txt", b"for all", **fields)
     for member in (people.alice, people.bob):
         ran = await member.exec("cat shared.txt; touch new.txt", "bash", session_id=ref["session_id"], files=[ref])
@@ -147,7 +147,7 @@ async def test_nobody_runs_in_a_session_of_a_skill_or_an_agent(people: People, f
 
 
 async def test_a_foreign_session_is_not_continued(people: People) -> None:
-    """K9, K16: naming somebody's session starts one of one's own, without their files."""
+    """K9, K16: naming another user's session starts a new one, without its files."""
     hers = await people.alice.exec("echo hers > hers.txt", "bash")
     for other in people.others():
         ran = await other.exec("ls", "bash", session_id=hers["session_id"])
@@ -156,7 +156,7 @@ async def test_a_foreign_session_is_not_continued(people: People) -> None:
 
 
 async def test_a_foreign_session_takes_no_uploads(people: People) -> None:
-    """K9, K34: adding to somebody's session answers as for one that does not exist, and adds nothing."""
+    """K9, K34: adding to another user's session answers 404, and adds nothing."""
     hers = await people.alice.exec("true", "bash")
     for other in people.others():
         replies = [
@@ -180,7 +180,7 @@ async def test_hints_of_different_people_never_meet(people: People) -> None:
 
 
 async def test_the_body_cannot_say_who_a_token_is(people: People) -> None:
-    """K8, K9: neither ``user_id`` nor User-Id makes Bob into Alice."""
+    """K8, K9: neither ``user_id`` nor User-Id gives Bob Alice's identity."""
     ref = await people.alice.upload_one("mine.txt", b"private")
     answer = await people.bob.http.post(
         "/exec",
@@ -192,7 +192,7 @@ async def test_the_body_cannot_say_who_a_token_is(people: People) -> None:
 
 
 async def test_a_token_of_today_opens_what_one_of_yesterday_made(people: People) -> None:
-    """K7: files belong to (tenant, sub), not to a token: another token of hers, and a repeated one, serve as well."""
+    """K7: files belong to (tenant, sub), not to a token: another token of the user, and a repeated one, work."""
     ref = await people.alice.upload_one("mine.txt", b"private")
     fresh = people.service.bearer(tokens.token("alice", role="ADMIN", plan_id="pro", aud=["other", "codeapi"]))
     for _ in range(2):
@@ -210,7 +210,7 @@ async def test_a_token_without_a_tenant_is_of_the_legacy_tenant(people: People) 
 
 
 async def test_a_bad_token_is_refused_everywhere(people: People) -> None:
-    """K7: an expired token is a 401 from every kind of route, without a word of its content."""
+    """K7: an expired token is a 401 on every kind of route, without any of its content."""
     expired = tokens.token("alice", iat=1_700_000_000, nbf=1_700_000_000, exp=1_700_000_300)
     late = people.service.bearer(expired)
     for method, path in [("POST", "/exec"), ("POST", "/upload"), ("GET", f"/files/{new_id()}"), ("GET", "/nowhere")]:

@@ -1,4 +1,4 @@
-"""Which session a run continues, and which language it may speak there (K16, K17)."""
+"""Which session a run continues, and which languages may run there (K16, K17)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.languages import HELLO
 
 
 async def test_a_session_of_an_exec_is_continued(caller: Caller) -> None:
-    """K16: with its files in the workspace and the same id in the answer."""
+    """K16: an explicit session continues, with its files in the workspace and the same id in the answer."""
     first = await caller.exec("echo one > one.txt", "bash")
     second = await caller.exec("cat one.txt; echo two > two.txt", "bash", session_id=first["session_id"])
     assert second["session_id"] == first["session_id"]
@@ -59,7 +59,7 @@ async def test_a_file_that_the_program_removed_stays_removed(caller: Caller) -> 
 
 @pytest.mark.parametrize("session_id", ["zV3x-9_kQw2Lr8TbYc1Ns", "x", "", "../../etc", "a" * 21, "ü" * 21, 7, None])
 async def test_any_other_session_id_starts_a_new_session(caller: Caller, session_id: object) -> None:
-    """K16: unknown, expired or misshapen: 200, with an id of our own making."""
+    """K16: an unknown, expired or malformed id: 200, with a new id."""
     answer = await caller.exec("ls; echo on", "bash", session_id=session_id)
     assert answer["stdout"] == "on\n"
     assert answer["session_id"] != session_id
@@ -129,7 +129,7 @@ async def test_mixed_sessions_are_a_setting(serve: Serve) -> None:
 
 
 async def test_an_implicit_session_is_never_refused(caller: Caller) -> None:
-    """K17: a session that we chose takes any language: the client did not ask for it, so it cannot be wrong."""
+    """K17: a session that the service chose takes any language, since the client did not ask for it."""
     first = await caller.exec("open('a.txt', 'w').write('a')", user_id="u-implicit", runtime_session_hint="c-implicit")
     refs = [old_ref(first["session_id"], first["files"][0]["id"], "a.txt")]
     code = "console.log(require('fs').readFileSync('a.txt', 'utf8'))"

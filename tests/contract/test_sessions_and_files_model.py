@@ -1,4 +1,4 @@
-"""Sessions and files, driven at random over HTTP, always agree with a plain model of them (K16, K20, K34, K38-K41)."""
+"""Random sequences of requests agree with a plain model of sessions and files (K16, K20, K34, K38-K41)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLES, STEPS = 12, 14
 
 @dataclass
 class Session:
-    """Say what a session holds: the current files by path, and every file that was ever made by its id."""
+    """A session in the model: the current files by path, and every file that was ever made by its id."""
 
     id: str
     current: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The file store goes away in the middle of a run: the program has run, and the client hears so (K18, K21)."""
+"""The file store fails in the middle of a run: the program's output is returned all the same (K18, K21)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROGRAM = "echo done; echo b > b.txt"
 
 
 async def away(*_: Any) -> NoReturn:
-    """Be a store that does not answer."""
+    """A store that does not answer."""
     raise StoreUnavailable("The file store does not answer.")
 
 
@@ -21,7 +21,7 @@ async def away(*_: Any) -> NoReturn:
 async def test_a_run_whose_files_cannot_be_recorded_is_answered(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, is_new: bool
 ) -> None:
-    """K18, K21: its output comes, its files are named as not delivered; a 503 would invite to run it again."""
+    """K18, K21: the output is returned, its files are reported as not delivered; a 503 would invite a second run."""
     async with serve() as service:
         caller = service.caller()
         session: dict[str, Any] = {} if is_new else {"session_id": (await caller.upload(("a.txt", b"a")))["session_id"]}
@@ -39,7 +39,7 @@ async def test_a_run_whose_files_cannot_be_recorded_is_answered(
 
 @pytest.mark.parametrize("away_at", ["pause", "end", "both"])
 async def test_a_program_with_tools_is_answered(serve: Serve, monkeypatch: pytest.MonkeyPatch, away_at: str) -> None:
-    """K27: neither its pause nor its end is lost with the store; only files that could not be kept are."""
+    """K27: neither its pause nor its end is lost with the store; only files that could not be stored are."""
     program = {"code": "print(await step())\nopen('b.txt', 'w').write('b')", "tools": [{"name": "step"}]}
     async with serve() as service:
         caller = service.caller()

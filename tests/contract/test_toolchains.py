@@ -1,4 +1,4 @@
-"""What is there of the languages, and what is said of one that is not (K14)."""
+"""Which languages are available, and what is reported for a missing one (K14)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def with_cobol(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("with_cobol")
 async def test_a_missing_toolchain_is_told_in_one_line(caller: Caller) -> None:
-    """K14: 200, empty stdout, one clear line on stderr; one entry in the table is all that a language needs."""
+    """K14: 200, empty stdout, one clear line on stderr; a language needs only one entry in the table."""
     answer = await caller.exec("DISPLAY 'HELLO'", "Cobol")
     assert (answer["stdout"], answer["files"]) == ("", [])
     assert answer["stderr"] == (
@@ -34,7 +34,7 @@ async def test_a_missing_toolchain_is_told_in_one_line(caller: Caller) -> None:
 
 @pytest.mark.usefixtures("with_cobol")
 async def test_the_list_of_languages_tells_what_is_missing(serve: Serve) -> None:
-    """K14: `GET /languages` names all of them, what is there and, if not, the package; it wants the credential."""
+    """K14: `GET /languages` lists all of them, which are available, and the package of each; needs the credential."""
     async with serve() as service, service.http() as stranger:
         answer = await service.caller().http.get("/v1/languages")
         refused = await stranger.get("/languages")
@@ -52,12 +52,12 @@ def test_no_two_languages_share_a_name() -> None:
 
 
 def test_every_toolchain_that_is_no_part_of_the_runtime_names_its_package() -> None:
-    """K14: `make languages` installs what the table names, so what `make install` does not bring has a name there."""
+    """K14: `make languages` installs the packages that the table names."""
     assert {language.name for language in LANGUAGES if not language.packages} == {*languages.ALWAYS, "node"}
 
 
 def test_the_image_has_what_the_languages_need() -> None:
-    """K14: what the Dockerfile installs from `sandbox/apt.txt` holds the package of every language."""
+    """K14: `sandbox/apt.txt`, which the Dockerfile installs, contains the package of every language."""
     wanted = {name for language in LANGUAGES for name in language.packages}
     lines = (Path(__file__).parents[2] / "sandbox" / "apt.txt").read_text().splitlines()
     assert sorted(wanted - {line.partition(" ")[0] for line in lines}) == []

@@ -1,4 +1,4 @@
-"""Whatever else a client sends is ignored, and kept to ourselves (K3)."""
+"""Unknown fields are ignored, and never logged or returned (K3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SECRET = "sk-inner-secret-0123456789"
 
 
 async def test_unknown_body_keys_query_keys_and_headers_are_ignored_by_exec(caller: Caller) -> None:
-    """K3: every release sends keys of its own with /exec; none of them disturbs the run."""
+    """K3: additional keys of every release in /exec have no effect."""
     body = {
         "lang": "py", "code": "print(6 * 7)", "LIBRECHAT_CODE_API_KEY": SECRET, "apiKey": SECRET, "isPyPlot": True,
         "entity_id": "asst_1", "session_key": {"deep": [1, {}]}, "files": [], "version": None, "internal": [None],
@@ -85,7 +85,7 @@ async def test_bodies_are_neither_logged_nor_echoed(
 async def test_a_body_that_breaks_the_service_is_neither_logged_nor_echoed(
     service: Service, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """K3, K42: not even an unforeseen failure tells what was in the request."""
+    """K3, K42: not even a 500 contains any of the request."""
 
     async def broken(*_: object) -> None:
         raise RuntimeError("something inside")

@@ -1,4 +1,4 @@
-"""Uploads: what is taken, what is answered, what is refused and leaves no trace (K34, K36)."""
+"""Uploads: what is accepted, what is answered, and that a refused one leaves nothing (K34, K36)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_the_answer_has_every_name_that_a_client_reads(caller: Caller) -> 
 
 @pytest.mark.parametrize("field", ["file", "files", "files[]", "attachment", "ä"])
 async def test_the_file_parts_may_have_any_field_name(caller: Caller, field: str) -> None:
-    """K34: LibreChat says ``file``, the seed ``files``; one or several."""
+    """K34: the file part is called ``file`` by LibreChat, ``files`` by the seed; one or several."""
     parts = [(field, (name, b"x")) for name in ("a.txt", "b.txt")]
     answer = await caller.http.post("/upload", files=parts)
     assert (answer.status_code, [file["filename"] for file in answer.json()["files"]]) == (200, ["a.txt", "b.txt"])
@@ -58,7 +58,7 @@ async def test_every_releases_text_fields_are_taken(caller: Caller, fields: dict
 
 @pytest.mark.parametrize(("value", "expected"), [("true", True), ("false", False), (None, False)])
 async def test_read_only_is_kept(caller: Caller, value: str | None, expected: bool) -> None:
-    """K34, K39: and shown by the probe."""
+    """K34, K39: ``read_only`` is kept, and shown by the probe."""
     ref = await caller.upload_one("a.txt", b"a", **({} if value is None else {"read_only": value}))
     probe = await caller.http.get(f"/sessions/{ref['session_id']}/objects/{ref['id']}")
     assert probe.json()["readOnly"] is expected
@@ -99,7 +99,7 @@ async def test_a_body_without_a_length_is_taken(caller: Caller) -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 11, 38, 39, 40, 41, 97, 1000])
 async def test_a_file_survives_however_its_body_is_cut(caller: Caller, size: int) -> None:
-    """K34: also where a piece ends like the beginning of a boundary, or holds nothing but a file's bytes."""
+    """K34: also if a piece ends like the beginning of a boundary, or contains only a file's bytes."""
     headers, _ = form()
     boundary = b"\r\n--" + headers["Content-Type"].partition("boundary=")[2].encode()
     endings = b"".join(b"x" * 50 + boundary[:length] for length in range(len(boundary)))
@@ -129,7 +129,7 @@ async def test_content_that_looks_like_a_boundary_survives(caller: Caller) -> No
 
 
 async def test_the_limit_is_twenty_mebibytes_and_not_a_byte_less(service: Service, caller: Caller) -> None:
-    """K36: UPLOAD_MAX_BYTES bytes are taken, one more is a 413 in JSON of which nothing is kept."""
+    """K36: UPLOAD_MAX_BYTES bytes are accepted, one more is a 413 in JSON of which nothing is kept."""
     await caller.upload_one("fits.bin", b"x" * (20 * MiB))
     before = service.stored()
     answer = await caller.http.post("/upload", files={"file": ("big.bin", b"x" * (20 * MiB + 1))})

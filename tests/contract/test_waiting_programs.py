@@ -1,4 +1,4 @@
-"""Programs that sleep or wait take no place from others (K24)."""
+"""Programs that sleep or wait do not keep others from running (K24)."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ async def sleepers(service: Service, count: int, **body: str) -> AsyncIterator[N
 @pytest.mark.parametrize("count", [4, 40])
 @pytest.mark.parametrize("user", ["sleeper", "another"])
 async def test_a_program_runs_beside_sleeping_ones(service: Service, count: int, user: str) -> None:
-    """K24: four and forty sleeping programs of one user refuse nobody, another user or the same one."""
+    """K24: beside four or forty sleeping programs of one user no run is refused, of this user or another."""
     async with sleepers(service, count, user_id="sleeper"):
         ran = await service.caller().exec("echo hi", "bash", user_id=user)
     assert ran["stdout"] == "hi\n"
 
 
 async def test_a_program_runs_beside_anothers_computing_ones(service: Service) -> None:
-    """K24: where one user's programs keep all processors busy, another's still starts."""
+    """K24: while one user's programs keep all processors busy, another user's still starts."""
     busy = [
         asyncio.ensure_future(service.caller().exec("while :; do :; done", "bash", timeout=20_000, user_id="busy"))
         for _ in range(12)

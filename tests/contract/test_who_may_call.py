@@ -1,4 +1,4 @@
-"""Credentials on the wire (K5, K6, K8); how each is judged is proven in tests/test_credentials.py."""
+"""Credentials on the wire (K5, K6, K8); tests/test_credentials.py checks each kind."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def at(service: Service, url: str) -> httpx.AsyncClient:
 async def test_every_route_refuses_callers_without_the_key(
     service: Service, method: str, route: str, headers: dict[str, str]
 ) -> None:
-    """K5: missing or wrong is a 401 in JSON, with a challenge, from every route but health."""
+    """K5: a missing or wrong credential is a 401 in JSON, with a challenge, on every route but health."""
     answer = await service.http(**headers).request(method, route)
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/json"

@@ -1,4 +1,4 @@
-"""Where a program finds itself: directory, home, locale, what is private and what dies with it (K13, K22)."""
+"""A program's environment: directory, home, locale, what is private and what ends with the run (K13, K22)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ plt.show()
 
 
 async def test_both_names_of_the_workspace_are_one_directory(caller: Caller) -> None:
-    """K13: /workspace and /mnt/data show the same files; it is the working directory and HOME."""
+    """K13: /workspace and /mnt/data show the same files; /mnt/data is the working directory and HOME."""
     code = "echo one > /workspace/one.txt; cat /mnt/data/one.txt one.txt ~/one.txt; pwd; echo $HOME"
     answer = await caller.exec(code, "bash")
     assert answer["stdout"] == "one\none\none\n/mnt/data\n/mnt/data\n"
@@ -49,7 +49,7 @@ async def test_the_locale_is_c_utf8_with_english_messages(caller: Caller) -> Non
 
 
 async def test_tmp_is_private_and_gone_after_the_call(caller: Caller) -> None:
-    """K22: what one call leaves in /tmp, the next one of the same session does not find; nor is it an output."""
+    """K22: files in /tmp are not visible to the next call of the same session, and are no outputs."""
     first = await caller.exec("echo left > /tmp/left.txt; ls /tmp", "bash")
     assert "left.txt" in first["stdout"]
     assert first["files"] == []
@@ -58,7 +58,7 @@ async def test_tmp_is_private_and_gone_after_the_call(caller: Caller) -> None:
 
 
 async def test_background_processes_die_with_the_call(caller: Caller) -> None:
-    """K22: a daemon that left its session writes nothing after the answer, and is not there in the next call."""
+    """K22: a detached daemon writes nothing after the answer, and does not exist in the next call."""
     daemon = "(setsid sh -c 'while :; do echo x >> beat; sleep 0.01; done' >/dev/null 2>&1 &)"
     first = await caller.exec(f"touch beat; {daemon}; echo started", "bash")
     assert first["stdout"] == "started\n"
@@ -68,7 +68,7 @@ async def test_background_processes_die_with_the_call(caller: Caller) -> None:
 
 
 async def test_a_program_that_leaves_a_child_with_its_streams_still_ends(caller: Caller) -> None:
-    """K22: a child that holds stdout open does not hold up the answer; the call's time limit is never reached."""
+    """K22: a child that keeps stdout open does not delay the answer."""
     answer = await caller.exec("sleep 600 & echo done", "bash", timeout=30_000)
     assert (answer["stdout"], answer.get("status")) == ("done\n", None)
 
@@ -109,14 +109,14 @@ async def test_plt_show_leaves_pictures_and_line_numbers_stay_true(caller: Calle
 
 
 async def test_stdin_is_empty(caller: Caller) -> None:
-    """K22: a program that reads its input gets the end of it, and does not hang."""
+    """K22: a program that reads its input gets end of file, and does not hang."""
     answer = await caller.exec("import sys; print(repr(sys.stdin.read())); input()")
     assert answer["stdout"] == "''\n"
     assert "EOFError" in answer["stderr"]
 
 
 async def test_a_run_finds_a_fresh_interpreter(caller: Caller) -> None:
-    """K22: nothing of an earlier program is left in memory, and random numbers differ from run to run."""
+    """K22: nothing of an earlier program stays in memory, and random numbers differ from run to run."""
     code = "import builtins, os, random, numpy\nprint(hasattr(builtins, 'mark'), 'MARK' in os.environ)\n"
     code += "builtins.mark = 1; os.environ['MARK'] = '1'\nprint(random.random(), numpy.random.rand())"
     first = await caller.exec(code)

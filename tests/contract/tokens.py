@@ -15,7 +15,7 @@ _KEY = Ed25519PrivateKey.generate()
 
 
 def public_key() -> str:
-    """Give what CODEAPI_JWT_PUBLIC_KEY holds."""
+    """Return what CODEAPI_JWT_PUBLIC_KEY holds."""
     return _KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 

@@ -1,4 +1,4 @@
-"""Talk to the emulator about itself: what was called, what shall go wrong, what is there."""
+"""Control of the emulator: its calls, faults and sandboxes."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ class Cloud:
         return reply.json() if reply.content else None
 
     def calls(self) -> list[str]:
-        """Tell the HTTP calls since the last reset, as ``POST /process/execute``; the event stream is none."""
+        """Return the HTTP calls since the last reset, as ``POST /process/execute``, without the event stream."""
         entries = self._ask("GET", "log")
         return [f"{entry['method']} {_shown(entry['path'])}" for entry in entries if entry["method"] != "WS"]
 
     @contextmanager
     def counting(self) -> Iterator[list[str]]:
-        """Give the calls of a block, when it is over."""
+        """Collect the calls of a block; they are complete at its end."""
         self._ask("DELETE", "log")
         seen: list[str] = []
         yield seen
@@ -73,7 +73,7 @@ class Cloud:
 
     @contextmanager
     def fault(self, preset: str | None = None, **fault: Any) -> Iterator[None]:
-        """Let calls go wrong during a block."""
+        """Inject faults during a block."""
         self._ask("POST", "faults", fault | ({"preset": preset} if preset else {}))
         try:
             yield
@@ -82,7 +82,7 @@ class Cloud:
 
     @contextmanager
     def set_to(self, **settings: Any) -> Iterator[None]:
-        """Turn knobs during a block."""
+        """Change settings during a block."""
         before = self._ask("GET", "settings")
         self._ask("PATCH", "settings", settings)
         try:
@@ -95,11 +95,11 @@ class Cloud:
         self._ask("PUT", f"sandboxes/{sandbox_id}", {"state": state})
 
     def sandboxes(self) -> dict[str, dict[str, Any]]:
-        """Show what is there, as the emulator knows it, by id."""
+        """Return the emulator's sandboxes by id."""
         return {item["id"]: item for item in self._ask("GET", "sandboxes")}
 
     def of(self, app: str) -> set[str]:
-        """Name the sandboxes of one deployment; the engines of other tests have their own."""
+        """Name the sandboxes of one deployment; other tests' engines have their own label."""
         return {name for name, item in self.sandboxes().items() if item["labels"].get(APP_LABEL) == app}
 
     async def until_gone(self, *sandbox_ids: str) -> None:
@@ -107,14 +107,14 @@ class Cloud:
         await until(lambda: not self.sandboxes().keys() & set(sandbox_ids))
 
     def settings(self, **changes: Any) -> DaytonaSettings:
-        """Give the settings of an engine that uses this cloud."""
+        """Return the settings of an engine that uses this cloud."""
         return DaytonaSettings(**{"api_key": KEY, "api_url": self.api_url, "target": "us"} | changes)
 
     @asynccontextmanager
     async def engine(
         self, stock: SharedPool | None = None, events: Events | None = None, clock: Clock | None = None, **changes: Any
     ) -> AsyncIterator[DaytonaEngine]:
-        """Open an engine, and close it; one stock makes several of them replicas."""
+        """Open an engine, and close it; a shared stock makes several of them replicas."""
         engine = DaytonaEngine(self.settings(**changes), stock or MemoryPool(), events, clock or Clock())
         await engine.open()
         try:
@@ -124,7 +124,7 @@ class Cloud:
 
 
 async def until(happened: Callable[[], bool]) -> None:
-    """Let the engine go on until something has happened. Raises TimeoutError."""
+    """Let the engine work until a condition is true. Raises TimeoutError."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not happened():  # noqa: ASYNC110  it happens in the background, which sets no event for us
             await asyncio.sleep(0.02)

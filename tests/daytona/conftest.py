@@ -34,7 +34,7 @@ async def engine(cloud: Cloud) -> AsyncIterator[DaytonaEngine]:
 
 @pytest.fixture(scope="session")
 def facts() -> Facts:
-    """Tell the conformance suite how sandboxes of the emulator are."""
+    """Return the facts of the emulator's sandboxes for the conformance suite."""
     return Facts(workspace_bytes=1 << 40, workspace_files=1 << 30, memory_bytes=GiB)
 
 

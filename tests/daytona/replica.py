@@ -26,7 +26,7 @@ LOCK_SECONDS = 1.5
 
 @dataclass(frozen=True)
 class Replica:
-    """Hold the parts that replicas have in common by way of Redis and Daytona."""
+    """The parts that replicas share through Redis and Daytona."""
 
     engine: DaytonaEngine
     leases: RedisLeases
@@ -34,7 +34,7 @@ class Replica:
     cleanup: Cleanup
 
     async def session(self) -> str:
-        """Begin a session with a sandbox; raise what a run would."""
+        """Begin a session with a sandbox; errors of a run are raised."""
         session = new_id()
         async with self.leases.hold(session, 0) as hold:
             sandbox, _ = await self.sandboxes.acquire(hold)
@@ -42,7 +42,7 @@ class Replica:
 
 
 def assemble(settings: DaytonaSettings, redis_url: str, max_sandboxes: int = 64, clock: Clock | None = None) -> Replica:
-    """New it up as the wiring does, with times that suit tests."""
+    """Build it as the wiring does, with times that suit tests."""
     times = {"lease_seconds": 3600, "hint_seconds": 3600, "lock_seconds": LOCK_SECONDS, "answer_seconds": 2.0}
     leases = RedisLeases(redis_url, prefix="test:", **times)
     engine = DaytonaEngine(settings, leases.stock(), clock=clock or Clock())
@@ -56,7 +56,7 @@ def assemble(settings: DaytonaSettings, redis_url: str, max_sandboxes: int = 64,
 
 @asynccontextmanager
 async def living(replica: Replica, *, tends: bool = True) -> AsyncIterator[Replica]:
-    """Open and close it as the service does; unless it ``tends`` by itself, the test says when to clean up."""
+    """Open and close it as the service does; without ``tends`` the test triggers cleanup itself."""
     await replica.engine.open()
     tidying = asyncio.create_task(replica.cleanup.tend()) if tends else None
     try:

@@ -1,4 +1,4 @@
-"""The Daytona engine keeps every engine's promises, but for space: that is the disk of the account's sandboxes."""
+"""The Daytona engine passes the engine conformance suite, except for the limit of a workspace's size."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ ANSWER_SECONDS = 30
 
 @dataclass
 class RequestIdMiddleware:
-    """The archive, and directories of one test's own; the machine's are not touched."""
+    """The archive, with directories of one test's own instead of the machine's."""
 
     root: Path
     env: dict[str, str] = field(default_factory=dict)
@@ -38,13 +38,13 @@ class RequestIdMiddleware:
         return self.root / archive.runner_name()
 
     def order(self, verb: str, nonce: str | None = None, **fields: Any) -> dict[str, Any]:
-        """Write an order."""
+        """Write a request."""
         directories = {name: str(self.root / name) for name in ("home", "workspace")}
         temporary = [str(self.root / "temporary")]
         return {"verb": verb, "nonce": nonce or secrets.token_hex(16), "temporary": temporary, **directories, **fields}
 
     def start(self, order: dict[str, Any], *arguments: str) -> subprocess.Popen[str]:
-        """Start the archive on an order."""
+        """Start the archive on a request."""
         command = [sys.executable, str(self.archive), *arguments]
         env = {"PATH": f"{Path(sys.executable).parent}:{os.defpath}", **self.env}
         process = subprocess.Popen(
@@ -59,7 +59,7 @@ class RequestIdMiddleware:
         return process
 
     def ask(self, order: dict[str, Any], *arguments: str) -> dict[str, Any]:
-        """Let the archive do an order, and give its answer."""
+        """Let the archive run a request, and return its answer."""
         output, _ = self.start(order, *arguments).communicate(timeout=ANSWER_SECONDS)
         message = unwrap(output, order["nonce"])
         assert message is not None, output
@@ -100,7 +100,7 @@ def test_a_program_runs_and_its_reply_is_framed(entrance: RequestIdMiddleware) -
 
 
 def test_an_order_may_come_in_a_file(entrance: RequestIdMiddleware) -> None:
-    """A file takes what is too large for a command; it is gone afterwards."""
+    """A request too large for a command line is passed in a file, which is removed afterwards."""
     order = entrance.order("run", request=entrance.request("print('x')"))
     path = entrance.root / "order"
     path.write_text(json.dumps(order))
@@ -109,7 +109,7 @@ def test_an_order_may_come_in_a_file(entrance: RequestIdMiddleware) -> None:
 
 
 def test_a_program_sees_nothing_of_the_runner(entrance: RequestIdMiddleware) -> None:
-    """Neither its modules nor its archive are there, and stdin is at its end at once."""
+    """A program finds neither the runner's modules nor its archive, and its stdin is at its end."""
     source = """
 import sys
 names = [name for name in sys.modules if name.split(".")[0] == "librechat_code_interpreter"]
@@ -120,7 +120,7 @@ print(repr(sys.stdin.read()))
 
 
 def test_a_program_finds_the_tools_and_nothing_else_of_the_sandboxs_environment(entrance: RequestIdMiddleware) -> None:
-    """PATH and its kin are handed on; what else the sandbox has stays its own."""
+    """PATH and related variables are passed on; the sandbox's other variables stay."""
     entrance.env = {"DAYTONA_SECRET": "x", "JAVA_HOME": "/java"}
     source = "import os; print('DAYTONA_SECRET' in os.environ, os.environ['JAVA_HOME'], 'PATH' in os.environ)"
     assert entrance.run(source).stdout == "False /java True\n"
@@ -146,7 +146,7 @@ while not os.path.exists("pid") or not open("pid").read():
 
 
 def test_temporary_files_of_a_run_are_removed_and_older_ones_stay(entrance: RequestIdMiddleware) -> None:
-    """What was in the temporary directories before is somebody else's."""
+    """The temporary directories of an earlier run are removed."""
     temporary = entrance.root / "temporary"
     (temporary / "older").write_text("x")
     source = "mkdir -p $T/d/e; touch $T/f $T/.h; chmod 0 $T/d".replace("$T", str(temporary))
@@ -155,7 +155,7 @@ def test_temporary_files_of_a_run_are_removed_and_older_ones_stay(entrance: Requ
 
 
 def test_a_program_cannot_look_into_the_runner(entrance: RequestIdMiddleware) -> None:
-    """The nonce in the runner's memory is out of reach for programs of the same user."""
+    """The nonce in the runner's memory is unreadable for programs of the same user."""
     if os.geteuid() == 0:
         pytest.skip("root may look into everything")
     source = """
@@ -169,7 +169,7 @@ except PermissionError:
 
 
 def test_a_run_that_was_called_off_never_starts(entrance: RequestIdMiddleware) -> None:
-    """Whoever makes the mark first decides."""
+    """Whoever creates the mark first, runner or canceller, wins."""
     nonce = secrets.token_hex(16)
     assert entrance.ask(entrance.order("stop", path=nonce)) == {"started": False}
     order = entrance.order("run", nonce, request=entrance.request("open('started', 'w')"))
@@ -186,7 +186,7 @@ def test_the_engines_own_mark_calls_a_run_off(entrance: RequestIdMiddleware) -> 
 
 
 def test_a_run_that_started_cannot_be_called_off(entrance: RequestIdMiddleware) -> None:
-    """Not even after its end: its effects are there."""
+    """A cancelled run that has ended keeps its effects."""
     order = entrance.order("run", request=entrance.request("print('x')"))
     entrance.ask(order)
     with pytest.raises(FileExistsError):
@@ -195,7 +195,7 @@ def test_a_run_that_started_cannot_be_called_off(entrance: RequestIdMiddleware) 
 
 
 def test_stopping_kills_the_program_and_the_runner(entrance: RequestIdMiddleware) -> None:
-    """All processes of a running program end, those that ignore signals too."""
+    """All processes of a running program end, including those that ignore signals."""
     source = "trap '' TERM INT HUP; (trap '' TERM; sleep 1000) & echo $! > pid; sleep 1000"
     order = entrance.order("run", request=entrance.request(source, language="bash"))
     running = entrance.start(order)
@@ -221,7 +221,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def test_the_archive_is_the_same_every_time() -> None:
-    """Its name tells its content, on every replica and after every start."""
+    """The archive's name depends on its content alone, on every replica and after every start."""
     name = archive.runner_name()
     archive.runner.cache_clear()
     archive.runner_name.cache_clear()
@@ -229,5 +229,5 @@ def test_the_archive_is_the_same_every_time() -> None:
 
 
 def test_the_first_command_is_short_enough_for_a_shell() -> None:
-    """It brings the runner along, and Linux takes 128 KiB for one argument: a fifth of that stays free."""
+    """The bootstrap command with the archive stays a fifth below Linux's limit of 128 KiB for one argument."""
     assert len(bootstrap.command(new_nonce())) < 0.8 * 128 * 1024

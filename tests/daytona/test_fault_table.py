@@ -1,4 +1,4 @@
-"""Whatever goes wrong at Daytona, the client gets the result or a 503, and no program runs twice.
+"""For every failure of Daytona, the client gets the result or a 503, and no program runs twice.
 
 What was left behind is asked of the emulator; how often something was executed stands in its log.
 """
@@ -65,23 +65,23 @@ async def setting(cloud: Cloud, tmp_path: Path) -> AsyncIterator[Setting]:
 
 
 def succeeded(answer: httpx.Response, stdout: str = "ran\n") -> bool:
-    """Tell whether the client got the result."""
+    """Return whether the client got the result."""
     return answer.status_code == 200 and answer.json()["stdout"] == stdout
 
 
 def lost(answer: httpx.Response) -> bool:
-    """Tell whether the client was told that the sandbox died under the program."""
+    """Return whether the reply reports that the sandbox died during the run."""
     return answer.status_code == 200 and "may have had effects" in answer.json()["stderr"]
 
 
 def postponed(answer: httpx.Response, seconds: range) -> bool:
-    """Tell whether the client was asked to come again, within these seconds."""
+    """Return whether the reply is a 503 with a ``Retry-After`` in this range."""
     return answer.status_code == 503 and int(answer.headers["Retry-After"]) in seconds
 
 
 @pytest.mark.parametrize("state", ["destroyed", "stopped", "error"])
 async def test_a_sandbox_that_is_gone_is_replaced(setting: Setting, state: str) -> None:
-    """Gone, stopped, unhealthy: the toolbox answers 401 or 400, and the run goes to a fresh sandbox with its files."""
+    """Gone, stopped, unhealthy: the toolbox answers 401 or 400, and the run moves to a fresh sandbox with its files."""
     setting.cloud.force(setting.sandbox_id, state)
     assert succeeded(await setting.run("print(open('kept').read())"), "kept\n")
     await setting.cloud.until_gone(setting.sandbox_id)
@@ -90,14 +90,14 @@ async def test_a_sandbox_that_is_gone_is_replaced(setting: Setting, state: str) 
 @pytest.mark.parametrize("gone", [401, 404, 400])
 @pytest.mark.parametrize("old_daemon", [False, True])
 async def test_any_refusal_of_the_toolbox_means_a_fresh_sandbox(setting: Setting, gone: int, old_daemon: bool) -> None:
-    """Daytona has several words for a sandbox that is not there, and old daemons send no word at all."""
+    """Daytona has several texts for an absent sandbox, and old daemons send none."""
     with setting.cloud.set_to(gone_status=gone, old_daemon=old_daemon):
         setting.cloud.force(setting.sandbox_id, "destroyed")
         assert succeeded(await setting.run())
 
 
 async def test_an_inexplicable_502_before_the_program_starts_is_survived(setting: Setting) -> None:
-    """The sandbox lives and has not seen the run: it is called off there, and done in a fresh one."""
+    """The sandbox lives and has not seen the run: it is cancelled there, and runs in a fresh one."""
     with setting.cloud.counting() as calls, setting.cloud.fault("bad-gateway", path=EXECUTE):
         assert succeeded(await setting.run())
     assert "GET /sandbox/{id}" in calls
@@ -114,7 +114,7 @@ async def test_a_connection_that_drops_before_the_program_starts_is_survived(set
 async def test_an_answer_that_is_lost_is_told_and_the_program_not_run_again(
     setting: Setting, fault: dict[str, Any]
 ) -> None:
-    """The program ran; nobody knows what it did. It is told so, and the sandbox is given up."""
+    """The program may have run: its outcome is reported as unknown, and the sandbox is destroyed."""
     with setting.cloud.counting() as calls, setting.cloud.fault(**fault):
         assert lost(await setting.run())
     assert setting.executed(calls) == 2, "the run, and the attempt to call it off"
@@ -123,7 +123,7 @@ async def test_an_answer_that_is_lost_is_told_and_the_program_not_run_again(
 
 
 async def test_a_502_for_a_sandbox_that_was_stopped_long_before_is_survived(setting: Setting) -> None:
-    """Daytona says since when it is in its state: before the run was sent, so the program cannot have started."""
+    """The sandbox changed its state before the run was sent, so the program cannot have started."""
     setting.cloud.force(setting.sandbox_id, "stopped")
     await asyncio.sleep(5.5)  # the clocks of two machines may differ by some seconds
     with setting.cloud.set_to(stopped_status=502, old_daemon=True):
@@ -131,7 +131,7 @@ async def test_a_502_for_a_sandbox_that_was_stopped_long_before_is_survived(sett
 
 
 async def test_a_502_for_a_sandbox_that_vanished_is_told(setting: Setting) -> None:
-    """Nobody can say whether it vanished before the program started or after: it may have been the program's doing."""
+    """It is unknown whether the sandbox vanished before the start or during the run, so nothing is repeated."""
     with setting.cloud.set_to(gone_status=502, old_daemon=True), setting.cloud.counting() as calls:
         setting.cloud.force(setting.sandbox_id, "destroyed")
         assert lost(await setting.run())
@@ -140,7 +140,7 @@ async def test_a_502_for_a_sandbox_that_vanished_is_told(setting: Setting) -> No
 
 
 async def test_a_502_that_says_that_it_reached_nobody_is_survived(setting: Setting) -> None:
-    """A proxy that could not connect has not handed the run over."""
+    """A proxy that could not connect has not passed the run on."""
     body = "proxy error: dial tcp: connect: connection refused"
     with setting.cloud.fault(method="POST", path=EXECUTE, status=502, body=body):
         setting.cloud.force(setting.sandbox_id, "destroyed")
@@ -148,13 +148,13 @@ async def test_a_502_that_says_that_it_reached_nobody_is_survived(setting: Setti
 
 
 async def test_an_answer_that_is_cut_off_is_told(setting: Setting) -> None:
-    """Half an answer is none."""
+    """A truncated answer counts as none."""
     with setting.cloud.fault(method="POST", path=EXECUTE, cut_bytes=60):
         assert lost(await setting.run())
 
 
 async def test_a_frame_that_is_cut_off_is_told(setting: Setting) -> None:
-    """A whole HTTP answer with half a frame is none either."""
+    """A complete HTTP answer with a truncated frame counts as none."""
     body = {"exitCode": 0, "result": "noise\n#frame 0123 500 abc"}
     with setting.cloud.fault(method="POST", path=EXECUTE, status=200, body=body, work=True):
         assert lost(await setting.run())
@@ -179,7 +179,7 @@ async def test_the_daemons_own_time_out_is_told(setting: Setting) -> None:
 
 
 async def test_a_program_that_kills_everything_it_can_is_not_run_again(setting: Setting) -> None:
-    """It cannot make us believe that it never started."""
+    """A program cannot make the service believe that it never started."""
     with setting.cloud.counting() as calls:
         answer = await setting.run("import os, signal\nopen('trace', 'w')\nos.kill(-1, signal.SIGKILL)")
     assert answer.status_code == 200
@@ -189,12 +189,12 @@ async def test_a_program_that_kills_everything_it_can_is_not_run_again(setting: 
 
 
 def is_limited(answer: httpx.Response) -> bool:
-    """Tell whether the client heard of a limit, with the longest of Daytona's times, or ours where the SDK drops it."""
+    """Return whether the client got a 429 with Daytona's longest time, or our default where the SDK drops it."""
     return postponed(answer, range(2, 6)) and answer.json()["error"] == "engine_limited"
 
 
 async def test_a_rate_limit_on_a_run_costs_no_sandbox(setting: Setting) -> None:
-    """Nothing ran and nothing is tried again at once; the next run finds everything in place: one call."""
+    """Nothing ran and nothing is retried at once; the next run needs one call."""
     ref = await setting.caller.upload_one("input.csv", b"1,2\n")
     with setting.cloud.counting() as calls, setting.cloud.fault("rate-limit", path=EXECUTE, times=None):
         assert is_limited(await setting.run(files=[ref]))
@@ -207,7 +207,7 @@ async def test_a_rate_limit_on_a_run_costs_no_sandbox(setting: Setting) -> None:
 
 
 async def test_a_rate_limit_while_files_are_staged_costs_no_sandbox(setting: Setting) -> None:
-    """What did not arrive is staged again; an older file of that name is not taken for it."""
+    """A file that did not arrive is staged again; an older file of that name is not mistaken for it."""
     old, new = [await setting.caller.upload_one("input.csv", data) for data in (b"old", b"new")]
     assert succeeded(await setting.run("print(open('input.csv').read())", files=[old]), "old\n")
     with setting.cloud.counting() as calls, setting.cloud.fault("rate-limit", path="/files/bulk-upload", times=None):
@@ -240,7 +240,7 @@ async def test_a_rate_limit_on_a_create_is_handed_on(setting: Setting) -> None:
 
 
 async def test_a_used_up_quota_is_a_503_with_a_time(setting: Setting) -> None:
-    """Daytona says 400; only its words tell a quota from a mistake of ours. It is not asked twice."""
+    """Daytona says 400; its text distinguishes a quota from a bug of the service. There is no retry."""
     with setting.cloud.counting() as calls, setting.cloud.fault("quota", times=None):
         assert postponed(await setting.run(session_id=None), range(20, 61))
     assert calls == ["POST /sandbox"]
@@ -248,13 +248,13 @@ async def test_a_used_up_quota_is_a_503_with_a_time(setting: Setting) -> None:
 
 
 async def test_a_revoked_key_is_a_503(setting: Setting) -> None:
-    """It is the operator's to mend; the client may come again."""
+    """Only the operator can fix it; the client gets a 503."""
     with setting.cloud.fault("unauthorized", times=None):
         assert postponed(await setting.run(session_id=None), range(30, 301))
 
 
 async def test_a_failing_control_plane_is_tried_twice_and_then_a_503(setting: Setting) -> None:
-    """Sessions that have a sandbox go on in the meantime."""
+    """Sessions that have a sandbox continue meanwhile."""
     with setting.cloud.fault("unavailable", path="^/api/", times=None):
         assert postponed(await setting.run(session_id=None), range(1, 16))
         assert succeeded(await setting.run())
@@ -262,14 +262,14 @@ async def test_a_failing_control_plane_is_tried_twice_and_then_a_503(setting: Se
 
 
 async def test_a_sandbox_that_comes_up_ill_is_a_503_and_deleted(setting: Setting) -> None:
-    """The runner cannot be brought into it, on either attempt."""
+    """The runner cannot be installed, on either attempt."""
     with setting.cloud.fault("bad-gateway", path=EXECUTE, times=None):
         assert postponed(await setting.run(session_id=None), range(1, 16))
     await until(lambda: not setting.left_behind())
 
 
 async def test_a_sandbox_that_is_not_up_in_time_is_deleted(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK gives up and names it; we delete it as soon as Daytona lets us."""
+    """The SDK gives up with the sandbox's id; it is deleted as soon as Daytona allows it."""
     monkeypatch.setattr("librechat_code_interpreter.engines.daytona.engine.CREATE_SECONDS", 1)
     with setting.cloud.set_to(warm_create_seconds=3.0, allow_delete_while_changing=True):
         assert postponed(await setting.run(session_id=None), range(1, 16))
@@ -277,7 +277,7 @@ async def test_a_sandbox_that_is_not_up_in_time_is_deleted(setting: Setting, mon
 
 
 async def test_a_sandbox_that_cannot_be_deleted_yet_is_deleted_later(setting: Setting) -> None:
-    """409 means later: the next sweep asks again."""
+    """409 means later: the next sweep retries."""
     conflict: dict[str, Any] = {
         "method": "DELETE",
         "path": "/api/sandbox/",
@@ -303,7 +303,7 @@ async def test_a_failing_upload_is_done_again_in_a_fresh_sandbox(setting: Settin
 
 @pytest.mark.parametrize("fault", [{"drop": True}, {"status": 502, "body": "bad gateway"}, {"cut_bytes": 1000}])
 async def test_a_failing_download_costs_one_file_and_not_the_answer(setting: Setting, fault: dict[str, Any]) -> None:
-    """The program ran, so its output is worth having; the missing file is named."""
+    """The program ran, so its output is returned; the missing file is named."""
     with setting.cloud.fault(path="/files/bulk-download", times=None, **fault):
         answer = await setting.run("print('ran'); open('large', 'wb').write(bytes(900_000))")
     assert succeeded(answer)
@@ -311,7 +311,7 @@ async def test_a_failing_download_costs_one_file_and_not_the_answer(setting: Set
 
 
 async def test_a_client_that_leaves_during_a_create_costs_no_sandbox(setting: Setting) -> None:
-    """What was asked for is made to the end, and then deleted, for there is no room for a spare."""
+    """A requested sandbox is finished and then deleted, since there is no capacity for a spare."""
     with setting.cloud.set_to(warm_create_seconds=0.5):
         making = asyncio.create_task(setting.engine.create())
         await until(lambda: bool(setting.left_behind()))

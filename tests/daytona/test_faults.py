@@ -1,4 +1,4 @@
-"""What an error of Daytona means, word by word."""
+"""Classification of Daytona's errors."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ def error(status: int | None, message: str = "", **headers: str) -> DaytonaError
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429])
 def test_a_refused_run_has_not_started(status: int) -> None:
-    """Whoever refuses a request does not do it."""
+    """A refused request was not executed."""
     assert errors.has_certainly_not_started(error(status))
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, None])
 def test_anything_that_may_come_later_proves_nothing(status: int | None) -> None:
-    """Neither time-outs nor errors behind the proxy tell when they happened."""
+    """Timeouts and errors behind the proxy do not show when they happened."""
     assert not errors.has_certainly_not_started(error(status, "something broke"))
 
 
 @pytest.mark.parametrize("words", ["dial tcp 10.0.0.1:2280: connect: connection refused", "sandbox is not running"])
 def test_a_proxy_that_reached_nobody_says_so(words: str) -> None:
-    """Then a 502 is as good as a refusal; the same words from behind the sandbox's 500 are not."""
+    """The proxy's 502 then counts as a refusal; the same text in the sandbox's own 500 does not."""
     assert errors.has_certainly_not_started(error(502, words))
     assert not errors.has_certainly_not_started(error(500, words))
 
 
 def test_a_connection_that_was_never_made_carried_nothing() -> None:
-    """The SDK wraps the transport's error; it is found behind it."""
+    """The transport's error is found behind the SDK's wrapper."""
     key = aiohttp.client_reqrep.ConnectionKey("host", 1, False, True, None, None, None)
     wrapped = DaytonaConnectionError("no connection")
     wrapped.__cause__ = aiohttp.ClientConnectorError(key, OSError("refused"))
@@ -64,7 +64,7 @@ def test_a_connection_that_was_never_made_carried_nothing() -> None:
 )
 @pytest.mark.parametrize("status", [400, 403])
 def test_a_quota_is_known_by_its_words_and_not_tried_again_at_once(status: int, message: str) -> None:
-    """The core tries ``EngineUnavailable`` again at once, so this must be another."""
+    """The core retries ``EngineUnavailable`` at once, so this needs another class."""
     refused = errors.refusal(error(status, message), "make a sandbox")
     assert type(refused) is Unavailable
     assert refused.retry_after_seconds == errors.QUOTA_RETRY_SECONDS
@@ -73,7 +73,7 @@ def test_a_quota_is_known_by_its_words_and_not_tried_again_at_once(status: int, 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 502, 503, None])
 def test_other_errors_may_be_tried_once_more(status: int | None) -> None:
-    """Nothing of Daytona's words reaches the client."""
+    """No text of Daytona reaches the client."""
     refused = errors.refusal(error(status, "a secret of the infrastructure"), "make a sandbox")
     assert isinstance(refused, EngineUnavailable)
     assert refused.message == "Daytona could not make a sandbox now."
@@ -91,7 +91,7 @@ def test_a_rate_limit_hands_its_longest_time_on() -> None:
     [("7", 7), ("0", 1), ("1.2", 2), ("100000", 300), ("soon", None), ("-5", None), ("", None)],
 )
 def test_retry_after_is_read_with_care(value: str, seconds: int | None) -> None:
-    """Odd values count as none, huge ones are cut."""
+    """Invalid values count as absent, huge ones are clamped."""
     assert errors.retry_after(error(429, retry_after=value)) == seconds
 
 
@@ -103,7 +103,7 @@ def test_retry_after_may_be_a_date() -> None:
 
 @pytest.mark.parametrize("words", [SandboxState, SyncSandboxState])
 def test_every_state_of_the_api_is_sorted(words: type[SandboxState] | type[SyncSandboxState]) -> None:
-    """A state that a later API adds counts as alive: what is wrong with it shows at the next call."""
+    """An unknown state of a later API counts as alive; the next call shows whether it is."""
     sorted_states = {word.value: errors.state_of(word) for word in words}
     assert sorted_states["started"] is State.STARTED
     assert {sorted_states[word] for word in ("destroyed", "destroying")} == {State.GONE}

@@ -1,4 +1,4 @@
-"""A frame is found in a shell's noise, and nothing else is taken for one."""
+"""A frame is found in a shell's output, and nothing else is taken for one."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def framed(message: bytes, nonce: str = NONCE) -> str:
 
 @given(st.binary(max_size=2000), st.text(max_size=200), st.text(max_size=200))
 def test_a_frame_survives_noise_around_it(message: bytes, before: str, after: str) -> None:
-    """Whatever the shell says before and after, the message comes out as it went in."""
+    """The message is intact whatever the shell prints before and after it."""
     assert unwrap(before + framed(message) + after, NONCE) == message
 
 
 @given(st.binary(min_size=1, max_size=500), st.data())
 def test_a_frame_that_is_cut_off_is_none(message: bytes, data: st.DataObject) -> None:
-    """No part of a frame counts as one."""
+    """A part of a frame is not a frame."""
     whole = framed(message).rstrip("\n")
     assert unwrap(whole[: data.draw(st.integers(0, len(whole) - 1))], NONCE) is None
 
 
 @given(st.binary(min_size=20, max_size=500), st.text("xyz\n", min_size=1, max_size=20), st.data())
 def test_noise_within_a_frame_makes_it_none(message: bytes, noise: str, data: st.DataObject) -> None:
-    """A frame that something was written into is no answer, never a wrong one."""
+    """A frame with inserted bytes is rejected, never misread."""
     whole = framed(message)
     start = whole.index(NONCE) + len(NONCE) + 1
     at = data.draw(st.integers(start, whole.rindex(NONCE) - 1))
@@ -43,14 +43,14 @@ def test_noise_within_a_frame_makes_it_none(message: bytes, noise: str, data: st
 
 
 def test_a_frame_with_another_nonce_is_noise() -> None:
-    """A program that does not know the nonce cannot answer in the runner's place."""
+    """A program that does not know the nonce cannot forge the runner's answer."""
     forged = framed(b"forged", OTHER)
     assert unwrap(forged, NONCE) is None
     assert unwrap(forged + framed(b"true") + forged, NONCE) == b"true"
 
 
 def test_the_last_whole_frame_counts() -> None:
-    """What comes later was said later; a broken one after it does not hide it."""
+    """The last valid frame counts; an invalid one after it is ignored."""
     first, second = framed(b"first"), framed(b"second")
     assert unwrap(first + second, NONCE) == b"second"
     assert unwrap(first + second[:-10], NONCE) == b"first"
@@ -69,7 +69,7 @@ def test_the_last_whole_frame_counts() -> None:
     ],
 )
 def test_what_only_looks_like_a_frame_is_none(body: str) -> None:
-    """Odd lengths, odd alphabets and bodies that do not unpack are no answer and no error."""
+    """Wrong lengths, wrong alphabets and undecodable bodies are rejected without an error."""
     assert unwrap(body.format(nonce=NONCE), NONCE) is None
 
 

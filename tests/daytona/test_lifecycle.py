@@ -1,4 +1,4 @@
-"""Sandboxes come and go as they should: spares, orphans, age, start and stop of the service."""
+"""Life of Daytona sandboxes: warm pool, orphans, age, start and shutdown of the service."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from tests.engine.asking import bash, output, python
 
 
 async def until_spares(engine: DaytonaEngine, count: int) -> frozenset[str]:
-    """Wait until so many spares are ready."""
+    """Wait until this many spares are ready."""
     await until(lambda: len(engine.stats().warm) == count)
     return engine.stats().warm
 
 
 async def test_spares_are_handed_out_once_and_refilled(cloud: Cloud) -> None:
-    """However many sessions begin at once, each gets a sandbox of its own."""
+    """Each of many sessions that begin at once gets a sandbox of its own."""
     async with cloud.engine(warm_sandboxes=3, app="spares") as engine:
         waiting = set(await until_spares(engine, 3))
         sandboxes = await asyncio.gather(*(engine.create() for _ in range(5)))
@@ -36,7 +36,7 @@ async def test_spares_are_handed_out_once_and_refilled(cloud: Cloud) -> None:
 
 
 async def test_spares_outlive_an_outage(cloud: Cloud) -> None:
-    """While Daytona refuses, operators are told, and afterwards the pool fills up."""
+    """While Daytona refuses, the failure is reported; afterwards the pool fills up."""
     with cloud.fault("rate-limit", method="POST", path="/api/sandbox$", times=2, headers={"Retry-After": "1"}):
         async with cloud.engine(warm_sandboxes=1, app="outage") as engine:
             await until(lambda: bool(engine.warnings))
@@ -46,7 +46,7 @@ async def test_spares_outlive_an_outage(cloud: Cloud) -> None:
 
 
 async def test_a_sandbox_whose_asker_left_becomes_a_spare(cloud: Cloud) -> None:
-    """The work is not thrown away where spares are wanted."""
+    """A sandbox that nobody waits for any more becomes a spare."""
     async with cloud.engine(warm_sandboxes=1, app="adopting") as engine:
         await until_spares(engine, 1)
         with cloud.set_to(warm_create_seconds=0.4):
@@ -76,7 +76,7 @@ async def test_labels_and_limits_bound_a_sandbox_even_if_we_all_die(cloud: Cloud
 async def test_the_network_is_as_it_was_set(
     cloud: Cloud, network: str, block: bool | None, allowed: str | None
 ) -> None:
-    """``inherit`` asks for nothing, for the lowest tiers refuse any wish."""
+    """``inherit`` sends no setting, since the lowest tiers refuse any."""
     with cloud.set_to(allow_network_settings=network != "inherit"):
         async with cloud.engine(app="network", network=network, network_allow_list=allowed) as engine:
             made = await engine.create()
@@ -85,7 +85,7 @@ async def test_the_network_is_as_it_was_set(
 
 
 async def test_a_stopped_engine_leaves_nothing_behind(cloud: Cloud) -> None:
-    """With leases of its own, nobody else could use its sandboxes."""
+    """With leases in memory no other replica could use the sandboxes, so shutdown destroys them."""
     async with cloud.engine(warm_sandboxes=2, app="closing") as engine:
         await until_spares(engine, 2)
         await engine.create()
@@ -94,7 +94,7 @@ async def test_a_stopped_engine_leaves_nothing_behind(cloud: Cloud) -> None:
 
 
 async def test_a_stop_in_the_middle_of_a_create_leaves_nothing_behind(cloud: Cloud) -> None:
-    """What Daytona is making for us is waited for, and deleted."""
+    """At shutdown, sandboxes that are being created are awaited and deleted."""
     with cloud.set_to(warm_create_seconds=0.5):
         async with cloud.engine(warm_sandboxes=1, app="hasty"):
             await until(lambda: bool(cloud.of("hasty")))
@@ -102,7 +102,7 @@ async def test_a_stop_in_the_middle_of_a_create_leaves_nothing_behind(cloud: Clo
 
 
 async def test_a_stopped_replica_leaves_its_sandboxes_to_the_others(cloud: Cloud) -> None:
-    """Those of sessions are in the shared leases, its spares in the shared stock."""
+    """Session sandboxes stay in the shared leases, spares in the shared pool."""
     stock = MemoryPool()
     shared: dict[str, Any] = {"app": "rolling", "has_shared_leases": True}
     async with cloud.engine(stock, warm_sandboxes=1, **shared) as engine:
@@ -120,7 +120,7 @@ async def test_a_stopped_replica_leaves_its_sandboxes_to_the_others(cloud: Cloud
 
 
 async def test_orphans_of_a_dead_replica_are_swept(cloud: Cloud) -> None:
-    """By the leader, when they have been nobody's for long; what is leased, spare or claimed stays."""
+    """The leader destroys what had no owner for long; leased, spare and claimed sandboxes stay."""
     stock = MemoryPool()
     clock = Clock()
     shared: dict[str, Any] = {"clock": clock, "app": "orphans", "has_shared_leases": True}
@@ -141,7 +141,7 @@ async def test_orphans_of_a_dead_replica_are_swept(cloud: Cloud) -> None:
 
 
 async def test_what_becomes_somebodys_is_no_orphan(cloud: Cloud) -> None:
-    """A session that was in use while Redis lost its data writes its lease again; then the clock begins anew."""
+    """A session in use while Redis loses its data writes its lease again; then the orphan's age starts anew."""
     clock = Clock()
     shared: dict[str, Any] = {"clock": clock, "app": "regained", "has_shared_leases": True}
     async with cloud.engine(**shared) as maker, cloud.engine(**shared) as leader:
@@ -155,7 +155,7 @@ async def test_what_becomes_somebodys_is_no_orphan(cloud: Cloud) -> None:
 
 
 async def test_what_another_replica_is_making_is_no_orphan(cloud: Cloud) -> None:
-    """No lease names it until it is up, which may take as long as a build of an image."""
+    """A sandbox in creation has no lease yet, which may take as long as a build of an image."""
     clock = Clock()
     shared: dict[str, Any] = {"clock": clock, "app": "making", "has_shared_leases": True}
     async with cloud.engine(image="python:3.12", **shared) as maker, cloud.engine(image="x", **shared) as leader:
@@ -171,7 +171,7 @@ async def test_what_another_replica_is_making_is_no_orphan(cloud: Cloud) -> None
 
 
 async def test_a_sweep_leaves_other_deployments_alone(cloud: Cloud) -> None:
-    """Another label, or other leases that we cannot see: not ours to judge."""
+    """Sandboxes with another label, or with leases that are not visible here, are kept."""
     async with cloud.engine(app="mine") as other, cloud.engine(app="theirs", has_shared_leases=True) as third:
         theirs = {(await other.create()).id, (await third.create()).id}
         clock = Clock()
@@ -184,7 +184,7 @@ async def test_a_sweep_leaves_other_deployments_alone(cloud: Cloud) -> None:
 
 
 async def test_a_sweep_leaves_spares_alone(cloud: Cloud) -> None:
-    """However long they wait."""
+    """Sandboxes of paused programs are kept for the whole wait."""
     clock = Clock()
     async with cloud.engine(clock=clock, warm_sandboxes=1, app="sparing") as engine:
         (spare,) = await until_spares(engine, 1)
@@ -204,7 +204,7 @@ async def test_a_sweep_notices_what_was_lost(cloud: Cloud) -> None:
 
 
 async def test_a_list_of_many_pages_is_swept_whole(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Daytona hands its lists out in pages."""
+    """Daytona's lists have pages."""
     monkeypatch.setattr("librechat_code_interpreter.engines.daytona.engine.PAGE_SIZE", 2)
     clock = Clock()
     async with cloud.engine(clock=clock, app="pages") as engine:
@@ -216,7 +216,7 @@ async def test_a_list_of_many_pages_is_swept_whole(cloud: Cloud, monkeypatch: py
 
 
 async def test_a_sandbox_near_its_end_is_not_used_any_more(cloud: Cloud) -> None:
-    """It would be deleted in the middle of a run."""
+    """A spare near its maximum age would be deleted in the middle of a run."""
     async with cloud.engine(app="ageing") as engine:
         sandbox = await engine.create()
         assert sandbox.expires_at - time.time() == pytest.approx(720 * 60, abs=60)
@@ -226,7 +226,7 @@ async def test_a_sandbox_near_its_end_is_not_used_any_more(cloud: Cloud) -> None
 
 
 async def test_a_sandbox_that_was_idle_for_long_is_looked_at_first(cloud: Cloud) -> None:
-    """Daytona may have stopped it; one call tells, before a program is sent."""
+    """Daytona may have stopped the sandbox; one call checks, before a program is sent."""
     async with cloud.engine(app="idling") as engine:
         sandbox = await engine.create()
         sandbox.heard_at -= 55 * 60
@@ -258,7 +258,7 @@ async def test_a_sandbox_of_another_version_of_the_service_gets_our_runner(
 
 @pytest.mark.parametrize("has_workspace", [True, False])
 async def test_a_snapshot_may_lack_the_directories(cloud: Cloud, has_workspace: bool) -> None:
-    """They are made, as names of one directory, or the client reads what is wrong."""
+    """Missing directories are created as names of one directory, or the error is reported."""
     with cloud.set_to(workspace=has_workspace):
         async with cloud.engine(app="directories") as engine:
             sandbox = await engine.create()
@@ -266,7 +266,7 @@ async def test_a_snapshot_may_lack_the_directories(cloud: Cloud, has_workspace: 
 
 
 async def test_a_snapshot_with_an_old_python_is_told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the sandbox is left, and operators read the reason in the health report."""
+    """The sandbox is deleted, and the health report contains the reason."""
     monkeypatch.setattr("librechat_code_interpreter.engines.daytona.archive.NEEDS_PYTHON", (3, 99))
     async with cloud.engine(app="old-python") as engine:
         with pytest.raises(EngineUnavailable, match=r"its python3 is 3\.\d+, too old"):
@@ -276,7 +276,7 @@ async def test_a_snapshot_with_an_old_python_is_told(cloud: Cloud, monkeypatch: 
 
 
 async def test_a_snapshot_without_python_is_told(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the shell said goes to the log, not to the client."""
+    """The shell's output is logged, and not sent to the client."""
     monkeypatch.setattr("librechat_code_interpreter.engines.daytona.bootstrap.command", lambda _: "no-such-python3")
     async with cloud.engine(app="no-python") as engine:
         with pytest.raises(EngineUnavailable, match="cannot start python3"):
@@ -285,7 +285,7 @@ async def test_a_snapshot_without_python_is_told(cloud: Cloud, monkeypatch: pyte
 
 
 async def test_a_program_cannot_look_into_the_runner(cloud: Cloud) -> None:
-    """The nonce is in the runner's memory and on its stdin; both are closed to programs of the same user."""
+    """The nonce is in the runner's memory and on its stdin; programs of the same user can read neither."""
     source = """
 import glob, os
 def tried(path):
@@ -306,21 +306,21 @@ print([line for line in map(tried_whole, glob.glob("/proc/[0-9]*/cmdline")) if b
 
 
 async def test_a_wrong_key_stops_the_start(cloud: Cloud) -> None:
-    """Only the operator can mend it."""
+    """Only the operator can fix it."""
     with pytest.raises(EngineUnfit, match="DAYTONA_API_KEY"):
         async with cloud.engine(api_key="wrong"):
             pass
 
 
 async def test_a_snapshot_that_is_not_there_stops_the_start(cloud: Cloud) -> None:
-    """And the message says how to make one."""
+    """The message says how to create one."""
     with pytest.raises(EngineUnfit, match="snapshot build"):
         async with cloud.engine(snapshot="no-such-snapshot"):
             pass
 
 
 async def test_an_outage_at_the_start_is_only_a_warning(cloud: Cloud) -> None:
-    """Uploads and downloads need no sandbox; runs come back when Daytona does."""
+    """Uploads and downloads need no sandbox; runs work again when Daytona does."""
     with cloud.fault("unavailable", path="^/api/"):
         async with cloud.engine(app="starting") as engine:
             assert "did not answer at the start" in engine.warnings[0]

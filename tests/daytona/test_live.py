@@ -1,4 +1,4 @@
-"""The real Daytona keeps every engine's promises: ``DAYTONA_API_KEY=… pytest -m live``.
+"""The engine conformance suite on the real Daytona: ``DAYTONA_API_KEY=… pytest -m live``.
 
 ``DAYTONA_API_URL``, ``DAYTONA_TARGET`` and ``DAYTONA_SNAPSHOT`` count as they do for the service. It makes about a
 hundred sandboxes, one after another, and deletes them.
@@ -42,7 +42,7 @@ async def engine() -> AsyncIterator[DaytonaEngine]:
 
 @pytest.fixture(scope="session")
 def facts() -> Facts:
-    """Tell the suite how large sandboxes of an account usually are."""
+    """Return the facts of an account's sandboxes for the suite."""
     return Facts(workspace_bytes=3 * GiB, workspace_files=1 << 30, memory_bytes=GiB)
 
 

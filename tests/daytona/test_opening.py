@@ -1,4 +1,4 @@
-"""What the SDK does when an engine opens."""
+"""Calls of the SDK when an engine opens."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.daytona.cloud import Cloud
 
 
 async def test_opening_beside_other_replicas_is_quiet(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
-    """One look at the account, whatever is there already; nothing in the log that looks like a fault."""
+    """One query of the account, whatever exists already; no warning in the log."""
     async with cloud.engine(app="quiet", has_shared_leases=True) as first:
         made = [await first.create() for _ in range(3)]
         with cloud.counting() as calls, caplog.at_level(logging.WARNING):

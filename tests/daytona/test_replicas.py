@@ -1,4 +1,4 @@
-"""Replicas that share Redis and an account: one pool of spares, one leader, one limit, whoever dies."""
+"""Replicas that share Redis and an account have one warm pool, one leader and one limit, whichever dies."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def join(cloud: Cloud, server: RedisServer, tmp_path: Path) -> AsyncIterat
 
 
 async def until_waiting(server: RedisServer, count: int) -> set[str]:
-    """Wait until the deployment has so many spares, and nobody makes another; name them."""
+    """Wait until the deployment has this many spares and none in creation; name them."""
     await until(lambda: server.admin.zcard("test:spares") == count and not server.admin.zcard("test:tickets"))
     return set(waiting(server))
 
@@ -58,7 +58,7 @@ def waiting(server: RedisServer) -> list[str]:
 
 
 async def test_the_pool_is_the_deployments(cloud: Cloud, server: RedisServer, join: Join, tmp_path: Path) -> None:
-    """Two replicas keep three spares, not six; sessions of both take them, none twice; then there are three again."""
+    """Two replicas keep three spares, not six; sessions of both take each once; then there are three again."""
     one, two = [await join(warm_sandboxes=3) for _ in range(2)]
     spares = await until_waiting(server, 3)
     assert cloud.of(tmp_path.name) == spares
@@ -72,7 +72,7 @@ async def test_the_pool_is_the_deployments(cloud: Cloud, server: RedisServer, jo
 
 
 async def test_a_spare_of_another_replica_costs_one_call(cloud: Cloud, server: RedisServer, join: Join) -> None:
-    """The one who takes it looks whether it lives."""
+    """The replica that takes a spare checks that it lives."""
     await join(warm_sandboxes=1)
     (spare,) = await until_waiting(server, 1)
     other = await join()
@@ -83,7 +83,7 @@ async def test_a_spare_of_another_replica_costs_one_call(cloud: Cloud, server: R
 
 
 async def test_a_spare_that_died_is_noticed_and_another_taken(cloud: Cloud, server: RedisServer, join: Join) -> None:
-    """By whoever takes it; the pool fills up again."""
+    """A dead spare is discarded by the replica that takes it; the pool fills up again."""
     await join(warm_sandboxes=2)
     await until_waiting(server, 2)
     older, newer = waiting(server)
@@ -96,7 +96,7 @@ async def test_a_spare_that_died_is_noticed_and_another_taken(cloud: Cloud, serv
 
 
 async def test_without_redis_no_spare_is_taken(cloud: Cloud, server: RedisServer, join: Join) -> None:
-    """A sandbox is made instead; what a claim that was not heard took from the stock is nobody's, and never two's."""
+    """A sandbox is created instead; a claim without an answer gives its spare to no session, never to two."""
     await join(warm_sandboxes=1)
     (spare,) = await until_waiting(server, 1)
     other = await join()
@@ -111,7 +111,7 @@ async def test_without_redis_no_spare_is_taken(cloud: Cloud, server: RedisServer
 
 
 async def test_a_spare_that_cannot_be_looked_at_goes_back(cloud: Cloud, server: RedisServer, join: Join) -> None:
-    """While the control plane is down nobody can take another replica's spare; afterwards it is there."""
+    """While the control plane is down, another replica's spare cannot be taken; afterwards it is still there."""
     await join(warm_sandboxes=1)
     (spare,) = await until_waiting(server, 1)
     other = await join(warm_sandboxes=1)
@@ -123,7 +123,7 @@ async def test_a_spare_that_cannot_be_looked_at_goes_back(cloud: Cloud, server: 
 
 
 async def test_a_killed_leader_is_followed(cloud: Cloud, server: RedisServer, join: Join, tmp_path: Path) -> None:
-    """One replica leads; after SIGKILL the other does: it takes the dead one's spares, destroys its orphans only."""
+    """After SIGKILL of the leader the other replica leads: it takes over the spares and destroys only orphans."""
     clock = Clock()
     command = [sys.executable, "-m", "tests.daytona.replica", cloud.api_url, server.url, tmp_path.name]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: ASYNC220
@@ -148,7 +148,7 @@ async def test_a_killed_leader_is_followed(cloud: Cloud, server: RedisServer, jo
 
 
 async def test_one_replica_leads_and_the_next_when_it_stops(cloud: Cloud, join: Join) -> None:
-    """However many clean up, one of them asks Daytona for the list; one that stops makes room at once."""
+    """However many replicas clean up, one of them lists sandboxes; one that stops releases its lead at once."""
     first, second = [await join(tends=False) for _ in range(2)]
     for _ in range(2):
         for replica, listings in ((first, 1), (second, 0)):
@@ -163,7 +163,7 @@ async def test_one_replica_leads_and_the_next_when_it_stops(cloud: Cloud, join: 
 
 
 async def test_a_leader_that_was_paused_for_long_leads_no_more(server: RedisServer, join: Join) -> None:
-    """When its lock ran out and another took it, it learns so before it cleans up."""
+    """A leader whose lock expired and was taken learns it before it cleans up."""
     first, second = [await join(tends=False) for _ in range(2)]
     assert await first.cleanup.leader.is_elected()
     server.admin.delete("test:lock:sweep")
@@ -176,7 +176,7 @@ async def test_a_leader_that_was_paused_for_long_leads_no_more(server: RedisServ
 async def test_all_replicas_together_have_no_more_sandboxes_than_allowed(
     cloud: Cloud, server: RedisServer, join: Join, tmp_path: Path
 ) -> None:
-    """Six sessions at once, three places: three are served and three hear that all are in use; then the oldest goes."""
+    """Six sessions at once, three places: three are served, three get a 429; then the oldest is evicted."""
     one, two = [await join(max_sandboxes=3) for _ in range(2)]
     with cloud.set_to(warm_create_seconds=0.3):
         results = await asyncio.gather(*(replica.session() for replica in (one, two) * 3), return_exceptions=True)
@@ -192,7 +192,7 @@ async def test_all_replicas_together_have_no_more_sandboxes_than_allowed(
 
 
 async def test_a_place_is_free_again_when_no_sandbox_could_be_made(cloud: Cloud, join: Join, tmp_path: Path) -> None:
-    """A failure, or a client that left, takes nobody's place."""
+    """A failure, or a client that left, uses up no place."""
     replica: Replica = await join(max_sandboxes=1)
     with cloud.fault("unavailable", path="/api/sandbox$"), pytest.raises(EngineUnavailable):
         await replica.session()
@@ -207,7 +207,7 @@ async def test_a_place_is_free_again_when_no_sandbox_could_be_made(cloud: Cloud,
 
 
 async def test_the_sandbox_that_readiness_uses_is_not_swept(cloud: Cloud) -> None:
-    """No lease names it; looking again would cost a sandbox each time."""
+    """Cleanup keeps it although no lease names it; otherwise each readiness check would cost a sandbox."""
     stock, store, clock = MemoryPool(), SessionStore(open_blobs("memory://")), Clock()
     async with cloud.engine(stock, clock=clock, app="readiness") as engine:
         assert (await Prober(engine, store, stock).look()).is_ready

@@ -25,7 +25,7 @@ def command(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> 
 def test_the_recipe_holds_the_runner_the_directories_and_the_packages(
     command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """``--print`` shows it, without an account; no line is too long for a builder."""
+    """``--print`` prints the Dockerfile, without an account; no line is too long for a builder."""
     assert command("--print") == 0
     recipe = capsys.readouterr().out
     assert archive.runner_name() in recipe
@@ -47,7 +47,7 @@ def test_the_name_tells_the_content(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_built_snapshot_saves_the_preparation(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A new sandbox of it is one call, the create."""
+    """A new sandbox of the snapshot is one call, the create."""
     import asyncio
 
     for name, value in {"DAYTONA_API_KEY": KEY, "DAYTONA_API_URL": cloud.api_url, "DAYTONA_TARGET": "us"}.items():
@@ -55,7 +55,7 @@ async def test_a_built_snapshot_saves_the_preparation(
     assert await asyncio.to_thread(main, ["snapshot", "build"]) == 0
     assert capsys.readouterr().out == f"DAYTONA_SNAPSHOT={snapshot.name()}\n"
     assert await asyncio.to_thread(main, ["snapshot", "build"]) == 0
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     async with cloud.engine(snapshot=snapshot.name(), app="baked") as engine:
         with cloud.counting() as calls:
             await engine.create()
@@ -63,6 +63,6 @@ async def test_a_built_snapshot_saves_the_preparation(
 
 
 def test_without_a_key_it_says_so(command: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """78 is for the operator."""
+    """Exit code 78 for a wrong configuration."""
     monkeypatch.delenv("DAYTONA_API_KEY")
     assert command() == 78

@@ -1,4 +1,4 @@
-"""The engine tells of every call to Daytona, and of its spares."""
+"""The engine reports every call to Daytona, and its warm pool."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPERATIONS = {
 
 @dataclass
 class Heard:
-    """Hear what an engine tells."""
+    """Record an engine's events."""
 
     events: Events = field(default_factory=Events)
     calls: list[EngineCalled] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Heard:
 
 
 async def test_every_call_to_daytona_is_told(cloud: Cloud) -> None:
-    """What the engine tells is what Daytona saw, call for call, each with the time it took."""
+    """The reported calls are those that Daytona received, each with its time."""
     parse_reply = Heard()
     with cloud.counting() as seen:
         async with cloud.engine(events=parse_reply.events, app="told") as engine:
@@ -59,7 +59,7 @@ async def test_every_call_to_daytona_is_told(cloud: Cloud) -> None:
 
 
 async def test_what_goes_wrong_is_told_in_a_word(cloud: Cloud) -> None:
-    """A rate limit and a sandbox that is gone are outcomes of their own."""
+    """A rate limit and an absent sandbox are outcomes of their own."""
     parse_reply = Heard()
     async with cloud.engine(events=parse_reply.events, app="wrong") as engine:
         with cloud.fault("rate-limit", method="POST", path="/api/sandbox$", times=1), pytest.raises(EngineLimited):
@@ -70,7 +70,7 @@ async def test_what_goes_wrong_is_told_in_a_word(cloud: Cloud) -> None:
 
 
 async def test_spares_are_told(cloud: Cloud) -> None:
-    """After a burst: hits with their age, a miss for whom no spare was left, and that all are back."""
+    """After a burst: hits with their age, a miss for a run without a spare, and the refill."""
     parse_reply = Heard()
     async with cloud.engine(events=parse_reply.events, warm_sandboxes=2, app="told-spares") as engine:
         await until(lambda: len(parse_reply.filled) == 2)

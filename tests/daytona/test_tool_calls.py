@@ -1,4 +1,4 @@
-"""A program that waits for tools waits in its sandbox: each request costs one call, and no replica has to remember."""
+"""A program that waits for tools waits in its sandbox: each request costs one call, and replicas keep no state."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_each_request_is_one_call(cloud: Cloud, sandbox: Sandbox) -> None:
 
 
 async def test_any_replica_goes_on(cloud: Cloud, sandbox: Sandbox) -> None:
-    """Nothing but the sandbox's id and the pause's key is needed, so a restart loses nothing either."""
+    """The sandbox's id and the pause's key suffice to resume, so a restart loses nothing."""
     pause = await sandbox.begin(TWO_CALLS)
     async with cloud.engine(has_shared_leases=True) as other:
         found = await other.find(sandbox.id)
@@ -46,7 +46,7 @@ async def test_any_replica_goes_on(cloud: Cloud, sandbox: Sandbox) -> None:
 
 
 async def test_a_restart_leaves_a_program_waiting(cloud: Cloud) -> None:
-    """A service that stops destroys its sandboxes, but for those in which a program waits; the next one goes on."""
+    """At shutdown sandboxes are destroyed, except those of paused programs; the next service resumes them."""
     async with cloud.engine() as engine:
         idle, held = await engine.create(), await engine.create()
         pause = await held.begin(TWO_CALLS)
@@ -62,7 +62,7 @@ async def test_a_restart_leaves_a_program_waiting(cloud: Cloud) -> None:
 
 @pytest.mark.parametrize("fault", ["lose-reply", "drop"])
 async def test_an_answer_that_got_lost_is_asked_for_again(cloud: Cloud, sandbox: Sandbox, fault: str) -> None:
-    """Whether the results arrived or not: they are taken once, and the answer comes."""
+    """Results are taken once, whether or not the first answer was received."""
     pause = await sandbox.begin(TWO_CALLS)
     with cloud.counting() as calls, cloud.fault(fault, path=EXECUTE):
         pause = await sandbox.resume(answers(pause, "a"))
@@ -75,7 +75,7 @@ async def test_an_answer_that_got_lost_is_asked_for_again(cloud: Cloud, sandbox:
 
 
 async def test_an_answer_that_is_lost_twice_is_a_lost_run(cloud: Cloud, sandbox: Sandbox) -> None:
-    """It may have had effects; nobody tries for ever."""
+    """Retries end: the results may have had effects."""
     pause = await sandbox.begin(TWO_CALLS)
     with cloud.fault("drop", path=EXECUTE, times=2):
         reply = await sandbox.resume(answers(pause, "a"))
@@ -84,7 +84,7 @@ async def test_an_answer_that_is_lost_twice_is_a_lost_run(cloud: Cloud, sandbox:
 
 
 async def test_a_rate_limit_costs_the_paused_run_nothing(cloud: Cloud, sandbox: Sandbox) -> None:
-    """The results were not heard, so they can be brought again."""
+    """The results did not arrive, so they can be sent again."""
     pause = await sandbox.begin(TWO_CALLS)
     with cloud.fault("rate-limit", path=EXECUTE), pytest.raises(EngineLimited):
         await sandbox.resume(answers(pause, "a"))
@@ -92,7 +92,7 @@ async def test_a_rate_limit_costs_the_paused_run_nothing(cloud: Cloud, sandbox: 
 
 
 async def test_a_sandbox_that_stopped_has_no_program_any_more(cloud: Cloud, own: DaytonaEngine) -> None:
-    """Then the continuation is told that it is gone."""
+    """Then the continuation is a 404."""
     sandbox = await own.create()
     pause = await sandbox.begin(TWO_CALLS)
     cloud.force(sandbox.id, "destroyed")
@@ -101,7 +101,7 @@ async def test_a_sandbox_that_stopped_has_no_program_any_more(cloud: Cloud, own:
 
 
 async def test_results_of_others_are_not_taken(sandbox: Sandbox) -> None:
-    """Who does not know the run's secret, the program itself for instance, cannot answer for the tools."""
+    """Without the run's secret, which the program does not know, tools cannot be answered."""
     forging = """
         import glob, json, socket, struct
         way = socket.socket(socket.AF_UNIX)
@@ -119,7 +119,7 @@ async def test_results_of_others_are_not_taken(sandbox: Sandbox) -> None:
 
 
 async def test_nothing_is_left_of_a_run_that_waited_for_too_long(own: DaytonaEngine) -> None:
-    """Neither the program's door nor the runner's socket outlives it."""
+    """Neither the program's channel nor the runner's socket outlives it."""
     sandbox = await own.create()
     pause = await sandbox.begin(with_tools(bash('get_weather \'{"city":"x"}\'', pause_seconds=0.1)))
     assert isinstance(pause, Pause)

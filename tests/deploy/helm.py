@@ -1,4 +1,4 @@
-"""Render the chart with Helm's own code and look at it with Kubernetes' schemas, in the environment that has both.
+"""Render the chart with Helm's own code and check it with Kubernetes' schemas, in the environment that has both.
 
 Reads cases, as in {"name": {...values...}}, from standard input; writes what came of each, and of the chart's examples,
 to standard output.
@@ -19,7 +19,7 @@ VERSIONS = ("1.30", "1.33", "1.37")
 
 
 def rendered(values: dict[str, Any]) -> dict[str, Any]:
-    """Give the objects by kind, what the schemas say against them, and the notes; or why it was refused."""
+    """Return the objects by kind, the schemas' complaints, and the notes; or the reason of the refusal."""
     try:
         with helm_python.Chart.load(CHART) as chart:
             files = chart.render(values, name="adapter", namespace="chat")
@@ -36,7 +36,7 @@ def rendered(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def complaints(one: dict[str, Any]) -> list[str]:
-    """Hold one object against the strict schemas, which know every field; those of operators are in none."""
+    """Check one object against the strict schemas, which know every field; those of operators are in none."""
     if one["apiVersion"].startswith("monitoring.coreos.com/"):
         return []
     found = []

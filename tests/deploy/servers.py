@@ -18,7 +18,7 @@ _POLL_SECONDS = 0.05
 
 
 def free_port() -> int:
-    """Give a port of the loopback that nobody listens on."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -26,7 +26,7 @@ def free_port() -> int:
 
 @contextmanager
 def serving(url: str, log: Path, name: str, *arguments: str, **env: str) -> Iterator[None]:
-    """Run a tool that serves, from when something answers at the address until the end of the block."""
+    """Run a server until the end of the block; the block starts when it answers at the address."""
     with log.open("wb") as stream, subprocess.Popen(
         [BIN / name, *arguments], cwd=log.parent, env=env, stdout=stream, stderr=stream
     ) as process:  # fmt: skip

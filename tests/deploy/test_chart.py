@@ -1,4 +1,4 @@
-"""The Helm chart, rendered by Helm and held against Kubernetes' schemas, without a cluster."""
+"""The Helm chart, rendered by Helm and checked against Kubernetes' schemas, without a cluster."""
 
 from __future__ import annotations
 
@@ -62,31 +62,31 @@ def told() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def cases(told: dict[str, Any]) -> dict[str, Any]:
-    """Give what came of each case."""
+    """Return what came of each case."""
     found: dict[str, Any] = told["cases"]
     return found
 
 
 def pod(case: dict[str, Any]) -> dict[str, Any]:
-    """Give the pod of a rendered case."""
+    """Return the pod of a rendered case."""
     spec: dict[str, Any] = case["objects"]["Deployment"]["spec"]["template"]["spec"]
     return spec
 
 
 def environment(case: dict[str, Any]) -> dict[str, str]:
-    """Give the variables that are written out."""
+    """Return the variables that are written out."""
     return {one["name"]: one["value"] for one in pod(case)["containers"][0]["env"]}
 
 
 def test_helm_lint_finds_no_fault(told: dict[str, Any]) -> None:
-    """`helm lint` has nothing worse to say than that there is no icon."""
+    """`helm lint` reports nothing but the missing icon."""
     assert told["lint"]["errors"] == []
     assert [message["error"] for message in told["lint"]["messages"]] == ["icon is recommended"]
 
 
 @pytest.mark.parametrize("name", VALID)
 def test_what_is_rendered_is_what_kubernetes_knows(name: str, cases: dict[str, Any]) -> None:
-    """Each object has only fields that Kubernetes 1.30, 1.33 and 1.37 know, and all that they demand."""
+    """Each object is valid for Kubernetes 1.30, 1.33 and 1.37."""
     assert "refused" not in cases[name], cases[name]
     assert cases[name]["complaints"] == []
 
@@ -105,7 +105,7 @@ def test_every_variable_is_a_setting(name: str, cases: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["default", "replicas", "everything"])
 def test_on_daytona_the_pod_meets_the_restricted_standard(name: str, cases: dict[str, Any]) -> None:
-    """All that Kubernetes' "restricted" Pod Security Standard demands, and a read-only image besides."""
+    """Kubernetes' "restricted" Pod Security Standard, and a read-only image besides."""
     spec = pod(cases[name])
     (container,) = spec["containers"]
     assert spec["securityContext"]["runAsNonRoot"] is True
@@ -121,7 +121,7 @@ def test_on_daytona_the_pod_meets_the_restricted_standard(name: str, cases: dict
 
 
 def test_the_embedded_engine_gets_namespaces_and_nothing_more(cases: dict[str, Any]) -> None:
-    """Users of its own, an unmasked /proc, no filters of the runtime's; still no root, capability or new privilege."""
+    """User namespaces, an unmasked /proc, no runtime seccomp profile; still no root, capability or new privilege."""
     spec = pod(cases["local"])
     (container,) = spec["containers"]
     assert spec["hostUsers"] is False
@@ -137,7 +137,7 @@ def test_the_embedded_engine_gets_namespaces_and_nothing_more(cases: dict[str, A
 
 
 def test_secrets_come_from_secrets(cases: dict[str, Any]) -> None:
-    """Their names are all that the chart learns."""
+    """The chart contains only the names of secrets."""
     (container,) = pod(cases["default"])["containers"]
     assert container["envFrom"] == [{"secretRef": {"name": "keys"}}]
     assert "Secret" not in cases["everything"]["objects"]
@@ -156,7 +156,7 @@ def test_a_directory_is_kept_in_a_volume_that_outlives_the_release(cases: dict[s
 
 
 def test_a_claim_of_ones_own_and_a_bucket_need_no_new_claim(cases: dict[str, Any]) -> None:
-    """Neither makes a volume; the bucket's replicas may be replaced one by one, and never all be away."""
+    """Neither makes a volume; the bucket's replicas are replaced one by one, and never all at once."""
     assert "PersistentVolumeClaim" not in cases["own claim"]["objects"]
     objects = cases["replicas"]["objects"]
     assert "PersistentVolumeClaim" not in objects
@@ -165,7 +165,7 @@ def test_a_claim_of_ones_own_and_a_bucket_need_no_new_claim(cases: dict[str, Any
 
 
 def test_probes_ask_for_life_and_for_readiness(cases: dict[str, Any]) -> None:
-    """A store or engine that is away takes the pod out of the service; it is not restarted for that."""
+    """An unavailable store or engine makes the pod unready; it is not restarted."""
     (container,) = pod(cases["default"])["containers"]
     assert container["livenessProbe"]["httpGet"]["path"] == "/healthz"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
@@ -179,7 +179,7 @@ def test_numbers_arrive_as_they_were_written(cases: dict[str, Any]) -> None:
 
 
 def test_autoscaling_leaves_the_number_of_replicas_alone(cases: dict[str, Any]) -> None:
-    """With a HorizontalPodAutoscaler an upgrade does not set the replicas back."""
+    """With a HorizontalPodAutoscaler an upgrade does not reset the number of replicas."""
     objects = cases["everything"]["objects"]
     assert "replicas" not in objects["Deployment"]["spec"]
     assert (
@@ -189,7 +189,7 @@ def test_autoscaling_leaves_the_number_of_replicas_alone(cases: dict[str, Any]) 
 
 
 def test_monitor_policy_and_service_find_the_pods(cases: dict[str, Any]) -> None:
-    """What selects pods, or the service, selects by labels that they have."""
+    """Selectors match the labels of the pods and the service."""
     objects = cases["everything"]["objects"]
     labels = objects["Deployment"]["spec"]["template"]["metadata"]["labels"].items()
     for selector in (
@@ -213,11 +213,11 @@ def test_the_notes_say_what_librechat_needs(cases: dict[str, Any]) -> None:
 
 
 def test_the_chart_is_of_this_version(told: dict[str, Any]) -> None:
-    """Without a tag of one's own the chart takes the image of its service."""
+    """By default the chart uses the image of its service's release."""
     assert told["chart"]["appVersion"] == __version__
 
 
 def test_every_value_of_the_chart_is_in_its_schema(told: dict[str, Any]) -> None:
-    """A misspelt value is refused, so each one that there is must be known."""
+    """A misspelt value is refused, so the schema knows every value."""
     schema = json.loads((CHART / "values.schema.json").read_text())
     assert set(told["values"]) == set(schema["properties"]) - {"global"}

@@ -48,7 +48,7 @@ def test_the_commands_of_the_readme_start_what_they_say(
 
 
 def test_every_variable_is_a_setting(project: Path) -> None:
-    """A name that nothing reads would be a setting that does nothing."""
+    """Every variable that is set is read by something."""
     services = composed(project, "--profile", "replicas")["services"]
     ours = {name: set(services[name]["environment"]) for name in ("adapter", "replica", "s3")}
     assert ours["adapter"] | ours["replica"] | ours["s3"] <= KNOWN
@@ -78,7 +78,7 @@ def test_replicas_share_what_they_have_to_share(project: Path) -> None:
 
 
 def test_replicas_have_no_privileges(project: Path) -> None:
-    """What runs nothing itself gets no capability, no new privileges and no writable image."""
+    """Services that run no programs get no capability, no new privileges and no writable image."""
     replica = composed(project, "--profile", "replicas")["services"]["replica"]
     assert (replica["cap_drop"], replica["read_only"]) == (["ALL"], True)
     assert replica["security_opt"] == ["no-new-privileges:true"]
@@ -86,7 +86,7 @@ def test_replicas_have_no_privileges(project: Path) -> None:
 
 
 def test_no_service_is_privileged(project: Path) -> None:
-    """Nothing gets the machine: not by privileges, capabilities, devices, nor Docker's socket."""
+    """No service gets privileges, dangerous capabilities, devices or Docker's socket."""
     for name, service in composed(project, "--profile", "replicas")["services"].items():
         forbidden = {"privileged", "cap_add", "devices", "pid", "network_mode"} & set(service)
         assert not forbidden, name
@@ -94,7 +94,7 @@ def test_no_service_is_privileged(project: Path) -> None:
 
 
 def test_images_of_others_are_pinned(project: Path) -> None:
-    """Tomorrow's `latest` is nothing that was tested."""
+    """Every image has a fixed version."""
     services = composed(project, "--profile", "replicas")["services"]
     others = [service["image"] for service in services.values() if "build" not in service]
     assert len(others) == 3
@@ -110,7 +110,7 @@ def librechat(directory: Path, **env: str) -> dict[str, Any]:
 
 
 def test_the_override_points_librechat_at_the_service(tmp_path: Path) -> None:
-    """Pasted beside LibreChat's file it adds the service and tells LibreChat where it is, keeping the rest."""
+    """Beside LibreChat's file it adds the service and its address, and keeps the rest."""
     services = librechat(tmp_path, ADAPTER_API_KEY="the-key")
     api, ours = services["api"], services["code-interpreter"]
     assert api["environment"]["LIBRECHAT_CODE_BASEURL"] == "http://x:the-key@code-interpreter:8000/v1"
@@ -122,7 +122,7 @@ def test_the_override_points_librechat_at_the_service(tmp_path: Path) -> None:
 
 
 def test_the_override_does_not_start_without_a_key(tmp_path: Path) -> None:
-    """Without `ADAPTER_API_KEY` Compose says what to add, instead of starting a service that nobody can use."""
+    """Without `ADAPTER_API_KEY` Compose says what to add, instead of starting an unusable service."""
     (tmp_path / OVERRIDE.name).write_text(OVERRIDE.read_text())
     done = tool("docker-compose", "-f", OVERRIDE.name, "config", cwd=tmp_path)
     assert done.returncode != 0

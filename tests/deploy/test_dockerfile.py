@@ -1,4 +1,4 @@
-"""The Dockerfile says what docs/docker.md promises. Building it takes minutes and an engine; that is done by hand."""
+"""The Dockerfile does what docs/docker.md promises. Builds take minutes and an engine, and are done by hand."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ IGNORED = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if
 
 
 def stage(name: str) -> str:
-    """Give the lines of one stage; the last one, which has no name, is ''."""
+    """Return the lines of one stage; the last one, which has no name, is ''."""
     stages = re.split(r"^FROM ", TEXT, flags=re.MULTILINE)[1:]
     (found,) = [text for text in stages if (re.match(r"\S+(?: AS (\S+))?", text) or [""])[1] == (name or None)]
     return found
 
 
 def test_hadolint_finds_nothing() -> None:
-    """The linter of Dockerfiles has no complaint."""
+    """hadolint reports nothing."""
     done = tool("hadolint", "--no-color", "Dockerfile")
     assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["daytona", ""], ids=["daytona", "full"])
 def test_images_run_as_an_ordinary_user(name: str) -> None:
-    """Whatever image is built, its last word on the user is the one without privileges."""
+    """Every image ends with an unprivileged user."""
     assert re.findall(r"^USER (\S+)", stage(name), re.MULTILINE)[-1:] == ["10001"]
 
 
 def test_the_slim_image_has_nothing_to_run_programs_with() -> None:
-    """`--target daytona` takes neither the sandbox runtime nor toolchains, and can only be told of Daytona."""
+    """`--target daytona` contains neither the sandbox runtime nor toolchains, and accepts only the Daytona engine."""
     slim = stage("daytona")
     assert slim.startswith("base AS")
     assert "/opt/sandbox" not in slim
@@ -60,7 +60,7 @@ def test_the_health_check_is_a_command_of_the_service(capsys: pytest.CaptureFixt
 
 
 def test_every_variable_is_a_setting() -> None:
-    """What the images set is read by something."""
+    """Every variable that the images set is read by something."""
     names = re.findall(r"^(?:ENV|   ) ([A-Z_]+)=", TEXT, re.MULTILINE)
     assert {"HOST", "PORT", "SANDBOX_RUNTIME"} <= set(names)
     assert set(names) - KNOWN == {"PATH", "PYTHONUNBUFFERED"}
@@ -78,5 +78,5 @@ def test_what_is_copied_is_there_and_reaches_the_builder() -> None:
 
 
 def test_secrets_and_data_do_not_reach_the_builder() -> None:
-    """Neither `.env`, nor the users' files, nor the repository are sent to whoever builds."""
+    """Neither `.env`, nor the users' files, nor the repository are in the build context."""
     assert {".env", "data", ".git"} <= set(IGNORED)

@@ -1,4 +1,4 @@
-"""The proxy of compose.yaml: Caddy with our Caddyfile, in front of servers that tell what reached them."""
+"""The proxy of compose.yaml: Caddy with the repository's Caddyfile, in front of servers that log requests."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CADDYFILE = ROOT / "deploy" / "proxy" / "Caddyfile"
 
 
 class Replica(ThreadingHTTPServer):
-    """Stand for a replica: note each request, and how much of its body has come."""
+    """A replica that logs each request, and how much of its body has come."""
 
     daemon_threads = True
 
@@ -31,7 +31,7 @@ class Replica(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answer; hang up without an answer where asked to."""
+    """Answer, or close the connection without an answer on request."""
 
     server: Replica
     protocol_version = "HTTP/1.1"
@@ -51,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
     do_GET = do_POST
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def replicas() -> Iterator[list[Replica]]:
 
 @pytest.fixture
 def proxy(replicas: list[Replica], tmp_path: Path) -> Iterator[int]:
-    """Start Caddy in front of both, and a third that nobody serves; give its port."""
+    """Start Caddy in front of both, and of a third address where nothing listens; return its port."""
     port = free_port()
     upstreams = " ".join(f"127.0.0.1:{one}" for one in (*(server.server_port for server in replicas), free_port()))
     env = {"ADDRESS": "127.0.0.1", "PORT": str(port), "UPSTREAMS": f"to {upstreams}", "HOME": str(tmp_path)}
@@ -88,7 +88,7 @@ def ask(port: int, path: str) -> int:
 
 
 def test_requests_go_in_turn_and_pass_over_who_cannot_be_reached(replicas: list[Replica], proxy: int) -> None:
-    """Of three replicas one is away: every request is answered, and both others get their share."""
+    """With one of three replicas down, every request is answered, and both others get their share."""
     assert [ask(proxy, "/exec") for _ in range(12)] == [200] * 12
     shares = [len(server.requests) for server in replicas]
     assert sum(shares) == 12
@@ -102,7 +102,7 @@ def test_a_program_that_a_replica_has_is_not_sent_again(replicas: list[Replica],
 
 
 def test_an_upload_passes_through_as_it_comes(replicas: list[Replica], proxy: int) -> None:
-    """The replica has the first half of a body while the client has not sent the second: nothing is kept back."""
+    """The replica has the first half of a body before the client sends the second: nothing is buffered."""
     with socket.create_connection(("127.0.0.1", proxy), timeout=30) as client:
         client.sendall(b"POST /upload HTTP/1.1\r\nHost: proxy\r\nContent-Length: 20000\r\n\r\n" + b"a" * 10000)
         assert until(lambda: sum(server.received for server in replicas) == 10000)
@@ -111,7 +111,7 @@ def test_an_upload_passes_through_as_it_comes(replicas: list[Replica], proxy: in
 
 
 def test_the_file_is_valid_as_it_stands() -> None:
-    """With nothing set it listens on 8080 and finds every address of the service `replica`."""
+    """By default it listens on 8080 and finds every address of the service `replica`."""
     done = tool("caddy", "adapt", "--adapter", "caddyfile", "--config", CADDYFILE)
     assert done.returncode == 0, done.stderr
     assert '"listen":["0.0.0.0:8080"]' in done.stdout

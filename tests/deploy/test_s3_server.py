@@ -46,12 +46,12 @@ def store(server: dict[str, str], monkeypatch: pytest.MonkeyPatch, **other: str)
 
 
 async def test_it_is_a_store_for_replicas(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bucket is there from the start, and conditional writes are honoured: `/readyz` will be content."""
+    """The bucket exists from the start, and conditional writes are honoured, so `/readyz` passes."""
     await store(server, monkeypatch).probe()
 
 
 async def test_it_asks_for_the_key(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has another key than the one in the file gets nothing."""
+    """Another key than the configured one is refused."""
     with pytest.raises(StoreUnavailable):
         await store(server, monkeypatch, AWS_SECRET_ACCESS_KEY="another").probe()
 

@@ -1,4 +1,4 @@
-"""The filter for containers that run the embedded engine: narrower than none, and it lets a jail be made."""
+"""The filter for containers that run the embedded engine: narrower than none, and sufficient for jails."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NEEDED = {
 
 
 def test_it_lets_a_jail_be_made() -> None:
-    """Of the calls that make a jail it refuses none."""
+    """The filter allows every call that making a jail needs."""
     assert PROFILE["defaultAction"] == "SCMP_ACT_ALLOW"
     assert {rule["action"] for rule in PROFILE["syscalls"]} == {"SCMP_ACT_ERRNO"}
     assert not REFUSED & NEEDED
 
 
 def test_it_refuses_nothing_that_a_program_in_a_jail_may_do() -> None:
-    """What it refuses the jail's own filter refuses as well, or the kernel, or no architecture of ours has it."""
+    """Every refused call is also refused by the jail's own filter or by the kernel, or does not exist."""
     policy = tomllib.loads((ROOT / "librechat_code_interpreter" / "engines" / "local" / "policy.toml").read_text())
     jail = set(policy["syscalls"]) | set(policy["syscalls_absent"])
     others = {"create_module", "stime", "uselib", "vm86", "vm86old", "clock_adjtime64", "clock_settime64"}

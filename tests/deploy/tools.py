@@ -1,4 +1,4 @@
-"""The real tools of whoever deploys the service: Compose, hadolint, Caddy, SeaweedFS, Helm."""
+"""The real deployment tools: Compose, hadolint, Caddy, SeaweedFS, Helm."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def tool(name: str, *arguments: str | Path, cwd: Path = ROOT, **env: str) -> sub
 
 
 def composed(project: Path, *arguments: str | Path, **env: str) -> dict[str, Any]:
-    """Give what Compose makes of its files: every reference resolved, every default filled in."""
+    """Return Compose's resolved configuration, defaults filled in."""
     done = tool("docker-compose", *arguments, "config", "--format", "json", cwd=project, **env)
     assert done.returncode == 0, done.stderr
     model: dict[str, Any] = json.loads(done.stdout)

@@ -1,1 +1,1 @@
-"""Show that the emulator answers Daytona's real SDK, over real HTTP, as the real thing was measured to."""
+"""The emulator answers Daytona's real SDK, over real HTTP, as Daytona was measured to."""

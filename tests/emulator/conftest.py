@@ -1,4 +1,4 @@
-"""One emulator for all tests here, as good as new for each of them."""
+"""One emulator for all tests here, reset before each of them."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Emulator:
         return f"{self.address}/api"
 
     def sdk(self, key: str = KEY) -> AsyncDaytona:
-        """A client of the real SDK, with everything that it would else read from the environment."""
+        """Return a client of the real SDK, configured without the environment."""
         config = DaytonaConfig(api_key=key, api_url=self.api_url, target="emulator", connection_pool_maxsize=50)
         return AsyncDaytona(config)
 
@@ -43,7 +43,7 @@ class Emulator:
         self._admin("PATCH", "settings", settings)
 
     def fault(self, preset: str | None = None, **fault: Any) -> None:
-        """Put a fault in wait."""
+        """Add a pending fault."""
         self._admin("POST", "faults", fault if preset is None else {"preset": preset, **fault})
 
     def force(self, sandbox_id: str, state: str) -> None:
@@ -51,7 +51,7 @@ class Emulator:
         self._admin("PUT", f"sandboxes/{sandbox_id}", {"state": state})
 
     def sandboxes(self) -> list[dict[str, Any]]:
-        """All sandboxes, as they are inside."""
+        """Return all sandboxes with their internal state."""
         return list(self._admin("GET", "sandboxes"))
 
     def calls(self, path: str = "") -> list[dict[str, Any]]:
@@ -72,7 +72,7 @@ class Emulator:
         self._admin("DELETE", "faults")
 
     def forget_calls(self) -> None:
-        """Begin a new log."""
+        """Reset the log."""
         self._admin("DELETE", "log")
 
     def _admin(self, method: str, path: str, body: Any = None) -> Any:

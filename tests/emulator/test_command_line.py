@@ -1,4 +1,4 @@
-"""The emulator as a command, for whoever wants to look at the Daytona path without an account."""
+"""The emulator as a command, to try the Daytona path without an account."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_it_says_what_to_set_and_leaves_nothing_behind():
 
 @pytest.mark.parametrize(("arguments", "code"), [(["--runtime", "/nowhere"], 78), (["--port", "x"], 2)])
 def test_it_refuses_to_start_with_a_reason(arguments: list[str], code: int):
-    """Without a runtime, or with arguments that make no sense, it ends at once and says why."""
+    """Without a runtime, or with invalid arguments, it ends at once with the reason."""
     process = start(*arguments)
     _, said = process.communicate(timeout=60)
     assert process.returncode == code

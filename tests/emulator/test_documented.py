@@ -1,4 +1,4 @@
-"""What can be set or made to go wrong is in the docs."""
+"""Every setting and fault is documented."""
 
 from __future__ import annotations
 

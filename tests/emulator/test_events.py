@@ -18,7 +18,7 @@ OPEN, PING, CONNECT = "0", "2", "40"
 async def test_a_busy_stream_is_pinged_all_the_same(
     emulator: Emulator, sandbox: AsyncSandbox, monkeypatch: pytest.MonkeyPatch
 ):
-    """Clients answer pings, and take a stream on which they never have to for dead."""
+    """Clients answer pings, and take a stream without pings for dead."""
     monkeypatch.setattr("devtools.daytona_emulator.events.PING_SECONDS", 0.2)
     url = f"{emulator.api_url}/socket.io/?EIO=4&transport=websocket"
     async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:

@@ -1,4 +1,4 @@
-"""What `process.exec` does with a command, measured on the real handlers."""
+"""`process.exec` behaves as measured on Daytona."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_a_shell_that_cannot_start_is_minus_one(sandbox: AsyncSandbox):
 
 
 async def test_an_escaped_child_that_holds_the_output_blocks_the_reply(sandbox: AsyncSandbox):
-    """A bare exec waits for whoever holds its output open, although the shell has ended long before."""
+    """A plain exec waits for a child that keeps its output open, although the shell ended long before."""
     began = time.monotonic()
     reply = await sandbox.process.exec("setsid sleep 1 & echo started", timeout=60)
     assert time.monotonic() - began >= 0.9
@@ -52,7 +52,7 @@ async def test_an_escaped_child_that_holds_the_output_blocks_the_reply(sandbox: 
 
 
 async def test_a_child_with_its_output_elsewhere_does_not_block(sandbox: AsyncSandbox):
-    """A background child that gave the output up lives on after the reply, also through later commands."""
+    """A background child that closed the output lives on after the reply, also through later commands."""
     await sandbox.process.exec("setsid sleep 300 </dev/null >/dev/null 2>&1 &", timeout=60)
     assert (await sandbox.process.exec("pgrep -c sleep", timeout=60)).result == "1\n"
 
@@ -69,7 +69,7 @@ async def test_the_command_is_fed_on_the_shells_standard_input(sandbox: AsyncSan
 async def test_a_program_that_reads_standard_input_gets_the_rest_of_the_script(
     sandbox: AsyncSandbox, emulator: Emulator
 ):
-    """Under a shell that reads no further than it must, a child eats the commands after it."""
+    """Under a shell that reads no further than it must, a child consumes the commands after it."""
     emulator.set(shell="/bin/bash")
     reply = await sandbox.process.exec("cat\necho never run", timeout=60)
     assert reply.result == "echo never run\n"

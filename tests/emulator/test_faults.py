@@ -78,7 +78,7 @@ async def test_a_dropped_exec_is_not_sent_again(sandbox: AsyncSandbox, emulator:
 
 
 async def test_a_lost_reply_leaves_the_work_done(sandbox: AsyncSandbox, emulator: Emulator):
-    """The command ran, and nobody was told."""
+    """The command ran, and its reply was lost."""
     emulator.fault("lose-reply")
     with pytest.raises(DaytonaConnectionError):
         await sandbox.process.exec("touch /tmp/ran", timeout=60)
@@ -138,7 +138,7 @@ async def test_a_failure_after_the_work(sandbox: AsyncSandbox, emulator: Emulato
 
 
 async def test_faults_strike_as_often_and_as_late_as_told(sandbox: AsyncSandbox, emulator: Emulator):
-    """`skip` lets calls pass first, `times` counts the strikes, and others are not touched."""
+    """`skip` lets calls pass first, `times` limits the number of faults, and other calls are unaffected."""
     emulator.fault("bad-gateway", path=EXEC, skip=1, times=2)
     codes = []
     for _ in range(4):

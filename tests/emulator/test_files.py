@@ -58,7 +58,7 @@ async def test_a_large_file_streams(sandbox: AsyncSandbox):
 
 
 async def test_folders_descriptions_and_listings(sandbox: AsyncSandbox):
-    """A folder has the mode asked for; descriptions have size, kind and path; a listing goes as deep as told."""
+    """A folder has the mode asked for; descriptions have size, kind and path; a listing has the given depth."""
     await sandbox.fs.create_folder("/workspace/x/y", "700")
     await sandbox.fs.upload_file(b"12345", "/workspace/x/y/z")
     info = await sandbox.fs.get_file_info("/workspace/x/y/z")
@@ -71,7 +71,7 @@ async def test_folders_descriptions_and_listings(sandbox: AsyncSandbox):
 
 
 async def test_move_delete_and_permissions(sandbox: AsyncSandbox):
-    """Files can be renamed, protected and removed; a directory only when told so."""
+    """Files can be renamed, protected and removed; a directory only with ``recursive``."""
     await sandbox.fs.upload_file(b"1", "/workspace/d/a")
     await sandbox.fs.move_files("/workspace/d/a", "/workspace/d/b")
     await sandbox.fs.set_file_permissions("/workspace/d/b", mode="600")
@@ -99,7 +99,7 @@ async def test_a_link_leads_nowhere_outside(sandbox: AsyncSandbox):
 
 
 async def test_a_pipe_is_refused_at_once(sandbox: AsyncSandbox):
-    """A named pipe and a directory are errors and hang nobody."""
+    """A named pipe and a directory are errors, without a hang."""
     await sandbox.process.exec("mkfifo /workspace/p", timeout=60)
     for name in ("p", "."):
         with pytest.raises(DaytonaError):

@@ -24,7 +24,7 @@ async def test_a_create_whose_reply_has_no_toolbox_address_costs_one_more(sdk: A
 
 
 async def looks_at_a_slow_create(sdk: AsyncDaytona, emulator: Emulator) -> tuple[int, int]:
-    """Create a sandbox; return how often the SDK looked at it, and how many whole seconds it took."""
+    """Create a sandbox; return how often the SDK polled it, and how many whole seconds it took."""
     started = time.monotonic()
     await sdk.create(timeout=60)
     seconds = math.floor(time.monotonic() - started)
@@ -43,7 +43,7 @@ async def test_a_slow_create_costs_one_look_when_events_come(sdk: AsyncDaytona, 
 
 
 async def test_a_slow_create_is_polled_once_a_second_without_events(emulator: Emulator):
-    """Without the event stream the SDK looks at once and then each second, so a start is learnt late."""
+    """Without the event stream the SDK polls at once and then each second, so it notices a start late."""
     emulator.set(warm_create_seconds=0.6, events=False)
     async with emulator.sdk() as sdk:
         looks, seconds = await looks_at_a_slow_create(sdk, emulator)
@@ -71,7 +71,7 @@ async def test_toolbox_operations_are_one_request_each(sandbox: AsyncSandbox, em
 
 
 async def test_control_operations(sandbox: AsyncSandbox, sdk: AsyncDaytona, emulator: Emulator):
-    """get, list, intervals, labels and delete are one request each; stop and start are seen through with looks."""
+    """get, list, intervals, labels and delete are one request each; stop and start are awaited by polling."""
     await sdk.get(sandbox.id)
     _ = [found async for found in sdk.list()]
     await sandbox.set_autostop_interval(7)

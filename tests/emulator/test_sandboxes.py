@@ -1,4 +1,4 @@
-"""Sandboxes from their creation to their end, as the control plane tells it."""
+"""Sandboxes from creation to deletion, as the control plane reports them."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ async def test_only_what_the_warm_pool_has_is_fast(sdk: AsyncDaytona, emulator: 
 
 
 async def test_an_idle_sandbox_is_stopped_and_an_ephemeral_one_destroyed(sdk: AsyncDaytona, emulator: Emulator):
-    """After its auto-stop interval without a call a sandbox stops; when ephemeral, it is gone by that."""
+    """After its auto-stop interval without a call a sandbox stops; an ephemeral one is deleted by that."""
     kept = await sdk.create(CreateSandboxFromSnapshotParams(auto_stop_interval=2), timeout=60)
     brief = await sdk.create(CreateSandboxFromSnapshotParams(auto_stop_interval=2, ephemeral=True), timeout=60)
     emulator.set(minute_seconds=0.2)
@@ -195,7 +195,7 @@ async def test_an_idle_sandbox_is_stopped_and_an_ephemeral_one_destroyed(sdk: As
 
 
 async def test_use_keeps_a_sandbox_from_being_stopped(sandbox: AsyncSandbox, emulator: Emulator):
-    """Every toolbox call and a refresh of activity begin the interval anew."""
+    """Every toolbox call and a refresh of activity restart the interval."""
     emulator.set(minute_seconds=0.2)
     await sandbox.set_autostop_interval(6)
     for _ in range(5):
@@ -230,7 +230,7 @@ async def test_an_outage_can_be_played(sandbox: AsyncSandbox, emulator: Emulator
 
 
 async def test_a_sandbox_whose_daemon_is_killed_fails(sandbox: AsyncSandbox):
-    """A program that kills everything in its sandbox takes the daemon along; the sandbox is in error then."""
+    """A program that kills everything in its sandbox also kills the daemon; the sandbox is in error then."""
     with pytest.raises(DaytonaError):
         await sandbox.process.exec("kill -9 -1", timeout=60)
     async with asyncio.timeout(LATER_SECONDS):

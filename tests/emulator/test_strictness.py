@@ -1,4 +1,4 @@
-"""What the emulator refuses, so that nothing passes here which the real thing would refuse."""
+"""The emulator refuses what Daytona refuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INTEGERS = ["autoStopInterval", "autoDeleteInterval", "ttlMinutes", "cpu", "memo
 @pytest.mark.parametrize("value", [1.0, 1.5, "1", True, [1]])
 @pytest.mark.parametrize("name", INTEGERS)
 def test_an_integer_of_create_is_an_integer(emulator: Emulator, name: str, value: Any):
-    """A float, even a whole one, a string and a truth value are refused where an integer belongs."""
+    """A float, even a whole one, a string and a boolean are refused where an integer belongs."""
     with emulator.raw() as client:
         reply = client.post("/api/sandbox", json={name: value})
     assert reply.status_code == 400

@@ -1,4 +1,4 @@
-"""Engines: one suite for every one of them (``conformance``), and what is particular to the local one."""
+"""Engines: a common suite (``conformance``), and tests of the local engine."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Ask a sandbox for things in one line."""
+"""Short forms of requests to a sandbox."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ POLL_SECONDS = 0.01
 
 
 def python(source: str, *args: str, **limits: Any) -> Request:
-    """Ask for a Python program; keywords are limits."""
+    """Build a request for a Python program; keywords are limits."""
     return Request(Program(source, "main.py", "warm", args=list(args)), Limits(**limits))
 
 
 def bash(source: str, *args: str, **limits: Any) -> Request:
-    """Ask for a shell program that lies apart from the user's files."""
+    """Build a request for a shell program outside of the user's files."""
     program = Program(source, "main.sh", "scratch", run=["bash", "{source}"], args=list(args), language="bash")
     return Request(program, Limits(**limits))
 
@@ -38,25 +38,25 @@ def both(source: str) -> list[Any]:
 
 
 def beside(source: str, **limits: Any) -> Request:
-    """Ask for a program whose text lies beside the user's files, as that of JavaScript does."""
+    """Build a request for a program whose text lies beside the user's files, as that of JavaScript does."""
     program = Program(source, "main.js", "workspace", run=["bash", "{source}"], language="js")
     return Request(program, Limits(**limits))
 
 
 async def output(sandbox: Sandbox, request: Request) -> str:
-    """Run a program that has to end well and in silence, and give what it printed."""
+    """Run a program that must succeed without stderr, and return what it printed."""
     reply = await sandbox.exchange(request)
     assert (reply.ending, reply.stderr) == (Ending.OK, ""), reply
     return reply.stdout
 
 
 async def answer(sandbox: Sandbox, source: str) -> Any:
-    """Run a Python program that prints JSON, and give what that says."""
+    """Run a Python program that prints JSON, and return the parsed value."""
     return json.loads(await output(sandbox, python(source)))
 
 
 def file(path: str, data: bytes = b"content") -> Staged:
-    """Hand a file over in pieces."""
+    """Yield a file in pieces."""
 
     async def read() -> AsyncIterator[bytes]:
         for start in range(0, len(data), 1 << 18):
@@ -66,7 +66,7 @@ def file(path: str, data: bytes = b"content") -> Staged:
 
 
 async def put(sandbox: Sandbox, **files: bytes) -> None:
-    """Put files that have to be taken."""
+    """Put files; none may be refused."""
     assert await sandbox.put([file(path, data) for path, data in files.items()]) == {}
 
 
@@ -76,7 +76,7 @@ async def content(sandbox: Sandbox, path: str) -> bytes:
 
 
 async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Wait for something that has to come true."""
+    """Wait for a condition that must come true."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not await condition():
         assert time.monotonic() < deadline, f"in vain: {what}"
@@ -102,7 +102,7 @@ def paths(reply: Reply) -> list[str]:
 
 
 async def works(engine: Engine) -> None:
-    """Show that both kinds of Python, and bash, run in a new sandbox."""
+    """Check that both kinds of Python, and bash, run in a new sandbox."""
     sandbox = await engine.create()
     assert await output(sandbox, python("print(6 * 7)")) == "42\n"
     assert await output(sandbox, python("import numpy; print(numpy.arange(4).sum())")) == "6\n"

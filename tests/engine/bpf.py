@@ -1,4 +1,4 @@
-"""Interpret classic BPF as the kernel does for seccomp, for as many instructions as a filter of ours uses."""
+"""Interpreter of classic BPF as the kernel runs it for seccomp, for the instructions that our filters use."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def data(machine: int, number: int, *arguments: int) -> bytes:
 
 
 def run(program: list[Instruction], call: bytes) -> int:
-    """Give the filter's verdict on a call."""
+    """Return the filter's verdict on a call."""
     accumulator = position = 0
     while True:
         instruction = program[position]
@@ -56,7 +56,7 @@ def run(program: list[Instruction], call: bytes) -> int:
 
 
 def check(program: list[Instruction]) -> None:
-    """Check what the kernel checks before it takes a filter: known instructions, no jump or end outside."""
+    """Check what the kernel checks before it accepts a filter: known instructions, no jump or end outside."""
     assert 0 < len(program) <= MOST_INSTRUCTIONS
     assert program[-1].code == RETURN
     for position, instruction in enumerate(program):

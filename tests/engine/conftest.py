@@ -34,13 +34,13 @@ async def engine() -> AsyncIterator[LocalEngine]:
 
 @pytest.fixture(scope="session")
 def facts() -> Facts:
-    """Tell the conformance suite how the engine is set up."""
+    """Return the facts of the engine's setup for the conformance suite."""
     return Facts(SETTINGS.workspace_bytes, SETTINGS.workspace_files, SETTINGS.memory_bytes)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def sandbox(engine: LocalEngine) -> AsyncIterator[LocalSandbox]:
-    """Make one sandbox for all looks of a module; each look is a jail of its own."""
+    """Make one sandbox for all probes of a module; each probe is a jail of its own."""
     sandbox = await engine.create()
     yield sandbox
     await engine.destroy(sandbox.id)

@@ -10,7 +10,7 @@ from librechat_code_interpreter.engines.local.engine import LocalEngine
 
 
 def descendants(root: int) -> set[int]:
-    """Give the processes below one, the dead that nobody has waited for left out."""
+    """Return the processes below one, the dead that nobody has waited for left out."""
     below: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
@@ -28,7 +28,7 @@ def descendants(root: int) -> set[int]:
 
 
 def outer_pid(engine: LocalEngine) -> int:
-    """Give the process that the engine started, bubblewrap; all others are below it."""
+    """Return the process that the engine started, bubblewrap; all others are below it."""
     pid = engine.stats().zygote_pid
     assert pid is not None
     return pid
@@ -44,23 +44,23 @@ def depth(pid: int) -> int:
 
 
 def zygotes(engine: LocalEngine) -> list[int]:
-    """Give the zygotes, the bare one first: the loaded one is its child."""
+    """Return the zygotes, the bare one first: the loaded one is its child."""
     found = [pid for pid in descendants(outer_pid(engine)) if depth(pid) == 2 and _is_python(pid)]
     return sorted(found, key=lambda pid: parent(pid) in found)
 
 
 def _is_python(pid: int) -> bool:
-    """Tell the zygotes from bubblewrap's own first process, which bears their command line too."""
+    """Distinguish the zygotes from bubblewrap's own first process, which has their command line too."""
     return "python" in Path(f"/proc/{pid}/comm").read_text()
 
 
 def parent(pid: int) -> int:
-    """Give a process's parent."""
+    """Return a process's parent."""
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; a dead one that nobody has waited for does not."""
+    """Return whether a process runs; a dead one that nobody has waited for does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
@@ -88,7 +88,7 @@ def kill(pid: int) -> None:
 
 
 def descriptors() -> list[str]:
-    """Say what each descriptor of this process is, to compare two moments."""
+    """Return what each descriptor of this process is, to compare two moments."""
     found = []
     for name in os.listdir("/proc/self/fd"):
         try:

@@ -1,4 +1,4 @@
-"""Run a small service of its own around a local engine, to be killed or to be asked for what it printed."""
+"""A small service around a local engine in a process of its own, to be killed or to be read from."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def start(source: str) -> subprocess.Popen[str]:
 
 
 def rest(service: subprocess.Popen[str]) -> str:
-    """Wait for its end, which has to be a good one, and give what else it printed."""
+    """Wait for its end with exit code 0, and return what else it printed."""
     out, err = service.communicate(timeout=PATIENCE_SECONDS * 3)
     assert service.returncode == 0, err
     return out
 
 
 def kill(service: subprocess.Popen[str]) -> None:
-    """End it without a chance to tidy up."""
+    """Kill it, so that it cannot clean up."""
     service.kill()
     service.communicate()

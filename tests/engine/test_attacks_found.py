@@ -1,4 +1,4 @@
-"""What an attack once achieved against the local engine, each by the name of what used to happen."""
+"""Regression tests for attacks on the local engine, named by their former effect."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def sandbox(engine: LocalEngine) -> AsyncIterator[LocalSandbox]:
     not os.access("/sys/fs/cgroup/cpu", os.W_OK), reason="needs a control group that shares processor time out"
 )
 async def test_many_busy_processes_starved_the_neighbours(engine: LocalEngine, sandbox: LocalSandbox) -> None:
-    """Processor time was shared out by process: now every jail has a group of its own, of equal weight."""
+    """Processor time was shared by process; now every jail has a group of its own, of equal weight."""
     other = await engine.create()
     programs = [
         asyncio.create_task(place.exchange(bash(f"touch started; exec -a {name} sleep 1000", wall_seconds=20)))
@@ -69,7 +69,7 @@ def _cpu_group(pid: int | None) -> str:
     ids=["sparse files", "hard links"],
 )
 async def test_holes_and_links_filled_the_store(sandbox: LocalSandbox, make: str) -> None:
-    """Fifty files of a hundred megabytes came out of a workspace of sixteen: now no more than it can hold."""
+    """A workspace of 16 MB delivered fifty files of 100 MB; now no more than it can contain."""
     size = SETTINGS.workspace_bytes // 3
     source = f"import os\nsize = {size}\nopen('0.bin', 'wb').truncate(size)\nfor n in range(1, 9):\n    "
     reply = await sandbox.exchange(python(source + make.replace("{size}", "size")))
@@ -96,7 +96,7 @@ os._exit(0)
 
 
 async def test_a_program_computed_for_ten_minutes_while_it_waited(engine: LocalEngine, sandbox: LocalSandbox) -> None:
-    """A call for a tool bought time that nobody counted, in a place that no limit of runs saw: now it is stopped."""
+    """A tool call gained uncounted computing time; now the program is stopped while it waits."""
     pause = await sandbox.begin(with_tools(python(COMPUTING)))
     assert isinstance(pause, Pause)
 

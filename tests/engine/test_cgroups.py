@@ -1,4 +1,4 @@
-"""Control groups, their files in ordinary directories."""
+"""Control groups, with their files in ordinary directories."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from librechat_code_interpreter.engines.local.cgroups import Cgroups, Group
 
 @pytest.fixture
 def parents(tmp_path: Path) -> Iterator[tuple[Path, ...]]:
-    """Make three controllers; threads take turns as often as they can."""
+    """Make three controllers; threads switch as often as possible."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     directories = tuple(tmp_path / name for name in ("memory", "cpu", "pids"))
@@ -25,7 +25,7 @@ def parents(tmp_path: Path) -> Iterator[tuple[Path, ...]]:
 
 
 def test_two_jails_made_at_once_got_one_group(parents: tuple[Path, ...]) -> None:
-    """Two threads that counted at one moment used to take the same name: one jail could not be made."""
+    """Two threads used to take the same name, and one jail could not be made."""
     groups = Cgroups(1, parents)
 
     def make(_: int) -> Group:
@@ -44,7 +44,7 @@ def _pays(group: Group, memory: int, kills: int = 0, members: str = "") -> None:
 
 
 def test_a_group_as_good_as_new_is_used_again(parents: tuple[Path, ...]) -> None:
-    """It saves the next jail half a millisecond; nobody has it twice."""
+    """A group is reused by one jail at a time; that saves half a millisecond."""
     groups = Cgroups(1, parents)
     group = groups.make(1 << 30, 4)
     _pays(group, 300_000)
@@ -59,7 +59,7 @@ def test_a_group_as_good_as_new_is_used_again(parents: tuple[Path, ...]) -> None
 def test_a_group_with_something_left_of_its_jail_is_not_used_again(
     parents: tuple[Path, ...], memory: int, kills: int, members: str
 ) -> None:
-    """A run would pay for another's files, be told of another's lack of memory, or share with its processes."""
+    """A group with leftover files, kills or processes is not reused."""
     groups = Cgroups(1, parents)
     group = groups.make(1 << 30, 4)
     _pays(group, memory, kills, members)
@@ -68,7 +68,7 @@ def test_a_group_with_something_left_of_its_jail_is_not_used_again(
 
 
 def test_a_group_of_other_bounds_is_not_used_again(parents: tuple[Path, ...]) -> None:
-    """Its limits would be the old ones."""
+    """A group with other limits is not reused."""
     groups = Cgroups(1, parents)
     group = groups.make(1 << 30, 4)
     _pays(group, 0)
@@ -77,7 +77,7 @@ def test_a_group_of_other_bounds_is_not_used_again(parents: tuple[Path, ...]) ->
 
 
 def test_few_groups_wait(parents: tuple[Path, ...]) -> None:
-    """After a burst of hundreds of runs the others are removed."""
+    """After a burst of hundreds of runs, unused groups are removed."""
     groups = Cgroups(1, parents)
     many = [groups.make(1 << 30, 4) for _ in range(100)]
     for group in many:

@@ -1,4 +1,4 @@
-"""The local engine keeps every engine's promises."""
+"""The local engine passes the engine conformance suite."""
 
 from __future__ import annotations
 

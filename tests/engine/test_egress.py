@@ -1,4 +1,4 @@
-"""Programs that may reach a few hosts: they reach these, by CONNECT alone, and nothing else."""
+"""Programs with an egress allowlist reach its hosts, by CONNECT alone, and nothing else."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Index:
 
 
 def make_certificate(directory: Path) -> bytes:
-    """Sign a certificate by itself."""
+    """Create a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
     now = datetime.now(UTC)
@@ -128,7 +128,7 @@ async def sandbox(engine: LocalEngine, index: Index) -> AsyncIterator[LocalSandb
 
 
 async def test_pip_installs_from_the_index_that_is_allowed(sandbox: LocalSandbox, index: Index) -> None:
-    """One program installs a package and imports it; a later one in the session has it, and no file is delivered."""
+    """One program installs a package and imports it; a later one in the session has it, and none of it is delivered."""
     source = f"""
 import subprocess, sys
 done = subprocess.run(
@@ -170,13 +170,13 @@ with socket.create_connection(("127.0.0.1", 3128)) as proxy:
 async def test_what_the_proxy_is_asked(
     sandbox: LocalSandbox, index: Index, request_of: Callable[[int], str], answer: str
 ) -> None:
-    """Only CONNECT, only to a host and port that are named, letter for letter; all else is refused."""
+    """Only CONNECT to a host and port on the allowlist, letter for letter; all else is refused."""
     source = ASK.format(request=request_of(index.port).encode())
     assert (await sandbox.exchange(python(source))).stdout.strip() == answer
 
 
 async def test_there_is_no_other_way_out(sandbox: LocalSandbox, index: Index) -> None:
-    """Around the proxy the network is as empty as ever, also towards the host that is allowed."""
+    """Apart from the proxy there is no network, also towards the allowed host."""
     source = f"""
 import errno, socket
 for address in (("{HOST}", {index.port}), ("192.0.2.1", 443), ("10.0.0.1", 53)):
@@ -190,7 +190,7 @@ for address in (("{HOST}", {index.port}), ("192.0.2.1", 443), ("10.0.0.1", 53)):
 
 
 async def test_connections_of_a_program_are_counted(sandbox: LocalSandbox, index: Index) -> None:
-    """The seventeenth at one time is refused; the others stay, and end with the program."""
+    """The seventeenth concurrent connection is refused; the others stay, and end with the program."""
     source = f"""
 import socket
 held = []
@@ -205,5 +205,5 @@ for _ in range(17):
 
 
 async def test_the_operator_is_reminded(engine: LocalEngine, index: Index) -> None:
-    """Readiness shows where programs can send data."""
+    """Readiness lists the hosts that programs can reach."""
     assert any(f"{HOST}:{index.port}" in warning for warning in engine.warnings)

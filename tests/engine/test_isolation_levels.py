@@ -1,4 +1,4 @@
-"""What happens where a machine offers less than full isolation."""
+"""Behaviour on machines that offer less than full isolation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ tests run programs at the same time."""
 
 @pytest.fixture
 def offers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Isolation], None]:
-    """Make this machine offer no more than a level."""
+    """Limit this machine's isolation to a level."""
     levels: tuple[Isolation, ...] = ("full", "degraded", "none")
 
     def limit(best: Isolation) -> None:
@@ -58,7 +58,7 @@ async def opened(minimum: Isolation) -> AsyncIterator[LocalEngine]:
 
 
 def is_there(path: Path | str) -> bool:
-    """Tell whether a path of the host exists."""
+    """Return whether a path of the host exists."""
     return Path(path).exists()
 
 
@@ -70,14 +70,14 @@ async def run(sandbox: LocalSandbox, lang: str, source: str, seconds: float = 60
 
 
 async def test_the_best_level_is_used_whatever_less_is_accepted() -> None:
-    """Accepting less does not weaken a machine that offers all: isolation stays full, and nothing is warned of."""
+    """Accepting less does not weaken a machine that offers all: isolation stays full, without a warning."""
     async with opened("none") as engine:
         assert engine.isolation == "full"
         assert engine.warnings == []
 
 
 async def test_less_than_accepted_is_refused(offers: Callable[[Isolation], None]) -> None:
-    """A machine below the accepted level stops the start, with the reason why the best one is not to be had."""
+    """A machine below the accepted level stops the start, with the reason why full isolation is unavailable."""
     offers("degraded")
     with pytest.raises(EngineUnfit, match="full isolation is not to be had"):
         async with opened("full"):
@@ -118,7 +118,7 @@ async def test_degraded_keeps_programs_from_the_machines_files(offers: Callable[
 
 
 async def test_a_canary_that_gets_out_stops_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the canary finds a way out, the engine does not open; later, it gives no sandbox any more."""
+    """If the self-test finds an escape, the engine does not open; later, it makes no more sandboxes."""
 
     async def got_out(_: LocalSandbox) -> list[str]:
         return ["/etc/shadow can be read"]

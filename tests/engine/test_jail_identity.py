@@ -1,4 +1,4 @@
-"""Who a program is inside a jail: nobody, with no way to become somebody."""
+"""A program's identity in a jail: unprivileged, without a way to another one."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ print(json.dumps({"found": found, "setuid": setuid, "flags": os.statvfs("/usr").
 
 
 async def test_a_setuid_program_gives_no_rights(sandbox: LocalSandbox) -> None:
-    """The machine's own `su`, `mount` and the like run without the rights that their mode promises, if they run."""
+    """The machine's `su`, `mount` and the like run without their setuid rights, if they run."""
     source = """
 for tool in su mount umount passwd newgrp chfn; do
     path=$(command -v $tool) || continue

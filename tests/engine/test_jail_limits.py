@@ -1,4 +1,4 @@
-"""How much a program can take: what its limits say, whatever it does."""
+"""Resource limits of a program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
     ids=["processes", "threads"],
 )
 async def test_processes_and_threads_are_bounded(sandbox: LocalSandbox, start: str) -> None:
-    """At the limit the next one fails, in the program, and the run goes on; the next run has its full number again."""
+    """At the limit the next process fails, in the program, and the run continues; the next run has its full number."""
     source = f"""
 import os, signal, threading
 made = 0
@@ -56,7 +56,7 @@ async def test_a_fork_bomb_is_its_own_problem(engine: LocalEngine, sandbox: Loca
 
 @pytest.mark.parametrize(("place", "most"), [("/tmp", SETTINGS.tmp_bytes), ("/dev/shm", SETTINGS.shm_bytes)])
 async def test_temporary_places_are_bounded(sandbox: LocalSandbox, place: str, most: int) -> None:
-    """/tmp and /dev/shm take so many bytes, so many files, and no more."""
+    """/tmp and /dev/shm are limited in bytes and in files."""
     source = f"""
 import errno, json, os
 outcomes = []

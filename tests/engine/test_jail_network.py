@@ -1,4 +1,4 @@
-"""What a program reaches from inside a jail: itself."""
+"""A program's network in a jail: the loopback of its own."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ with socket.create_server(({address!r}, 0), family=family) as server:
 
 
 async def test_the_hosts_loopback_is_another(sandbox: LocalSandbox) -> None:
-    """Services that listen on the host's 127.0.0.1, ::1, or on a socket without a file, are not there."""
+    """Services of the host on 127.0.0.1, ::1, or an abstract socket are unreachable."""
     name = f"\0{CANARY}-socket"
     with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket(socket.AF_UNIX) as abstract:
         abstract.bind(name)
@@ -99,7 +99,7 @@ print(json.dumps(sorted(set(made))))
 
 
 async def test_socket_buffers_cannot_grow(sandbox: LocalSandbox) -> None:
-    """Asking for more kernel memory is answered with success, as programs expect, and gives none."""
+    """A request for more kernel memory is answered with success, as programs expect, and has no effect."""
     source = """
 import json, socket
 ends = [*socket.socketpair(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)]
@@ -121,7 +121,7 @@ _COOKIE = "socket.socket(socket.AF_UNIX).getsockopt(socket.SOL_SOCKET, 71, 8).he
 
 
 async def test_every_program_has_a_network_namespace_that_no_other_had(engine: LocalEngine) -> None:
-    """What a program leaves in its own, as IPv6 flow labels, reaches no later one."""
+    """State of a network namespace, such as IPv6 flow labels, reaches no later program."""
     seen = []
     for _ in range(10):
         sandbox = await engine.create()
@@ -131,7 +131,7 @@ async def test_every_program_has_a_network_namespace_that_no_other_had(engine: L
 
 
 async def test_no_two_programs_at_once_have_one_network(engine: LocalEngine) -> None:
-    """Also when there are more of them than jails that wait."""
+    """The same with more network namespaces than warm jails."""
     sandboxes = [await engine.create() for _ in range(24)]
     source = f"import socket, time; time.sleep(1.5); print({_COOKIE})"
     networks = await asyncio.gather(*(output(sandbox, python(source)) for sandbox in sandboxes))

@@ -55,13 +55,13 @@ print(json.dumps({{name: apart(number) for name, number in {numbers!r}.items()}}
 
 @pytest.mark.parametrize("name", [name for name in POLICY["syscalls"] if NUMBERS[name][COLUMN] is not None])
 async def test_a_denied_system_call_is_denied(verdicts: dict[str, str], name: str) -> None:
-    """A program that makes the call is told "not permitted"."""
+    """A denied call fails with "not permitted"."""
     assert verdicts[name] == "EPERM"
 
 
 @pytest.mark.parametrize("name", POLICY["syscalls_absent"])
 async def test_an_absent_system_call_is_absent(verdicts: dict[str, str], name: str) -> None:
-    """A program that makes the call is told that the kernel has none, so that libraries take their other way."""
+    """An absent call fails as unknown to the kernel, so that libraries use their fallback."""
     assert verdicts[name] == "ENOSYS"
 
 
@@ -97,7 +97,7 @@ async def test_nothing_can_be_typed_into_a_terminal(sandbox: LocalSandbox, reque
 
 
 async def test_the_personality_stays_the_default(sandbox: LocalSandbox) -> None:
-    """One may ask for it and keep it; to turn off address randomisation, or to pretend to be another system, fails."""
+    """Reading and keeping it works; turning off address randomisation, or another personality, fails."""
     number = NUMBERS["personality"][COLUMN]
     values = [0xFFFFFFFF, 0, 0x0040000, 0x0400000, 8, (1 << 32) | 8]
     source = f"{CALL}\nprint(json.dumps([call({number}, value) for value in {values}]))"
@@ -140,7 +140,7 @@ if __name__ == "__main__":
     ],
 )
 async def test_other_sets_of_system_calls_end_the_program(sandbox: LocalSandbox, code: str) -> None:
-    """Calls by other numbers, which the filter's rules do not name, are the end of the program."""
+    """Calls by numbers that the filter's rules do not name kill the program."""
     source = f"""
 import ctypes, mmap
 memory = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
@@ -168,7 +168,7 @@ mountpoint -q /tmp && mountpoint -q /proc && echo as before
 
 
 async def test_priorities_cannot_be_raised(sandbox: LocalSandbox) -> None:
-    """No program takes the processor from others."""
+    """A program cannot raise its priority."""
     source = """
 import json, os
 found = []

@@ -1,4 +1,4 @@
-"""What a program sees inside a jail: itself, its workspace, and a small system."""
+"""What a program sees in a jail: its own processes, its workspace, and a small system."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("look", both("import os; print([int(n) for n in os.listdir('/proc') if n.isdigit()])"))
 async def test_a_program_sees_its_own_processes_only(sandbox: LocalSandbox, look: Any) -> None:
-    """There is the runner, the program, and what the program started."""
+    """The runner, the program, and what the program started."""
     pids = json.loads(await output(sandbox, look))
     assert pids[0] == 1
     assert 2 <= len(pids) <= 3
 
 
 async def test_the_runner_is_closed_to_the_program(sandbox: LocalSandbox) -> None:
-    """Memory, descriptors, environment and directories of the first process cannot be looked into."""
+    """Memory, descriptors, environment and directories of the first process are unreadable."""
     source = """
 import json, os
 found = []
@@ -75,7 +75,7 @@ print(json.dumps(found))
 
 
 async def test_a_program_has_the_variables_of_a_sandbox_and_no_others(sandbox: LocalSandbox) -> None:
-    """The environment is made from nothing: the same few variables whatever the service's are."""
+    """The environment is built from an empty one: the same few variables whatever the service's are."""
     warm = await answer(sandbox, "import json, os; print(json.dumps(dict(os.environ)))")
     shell = dict(line.split("=", 1) for line in (await output(sandbox, bash("env"))).splitlines())
     assert set(shell) - set(warm) <= {"_", "SHLVL", "OLDPWD"}
@@ -84,7 +84,7 @@ async def test_a_program_has_the_variables_of_a_sandbox_and_no_others(sandbox: L
 
 
 async def test_command_lines_show_no_host_path(sandbox: LocalSandbox) -> None:
-    """What the first process was started with names places inside only."""
+    """The first process's command line names only paths inside the jail."""
     line = await output(sandbox, bash("tr '\\0' ' ' < /proc/1/cmdline"))
     assert "python3 -m librechat_code_interpreter.engines" in line
     for path in (ROOT, RUNTIME.resolve(), Path.home(), "--ro-bind", "--setenv"):
@@ -100,7 +100,7 @@ def private_paths() -> list[str]:
 
 
 async def test_nobody_is_at_home(sandbox: LocalSandbox) -> None:
-    """Of what lies in this machine's homes nothing is there."""
+    """Nothing of the machine's home directories is visible."""
     look = f"import json, os\nprint(json.dumps([path for path in {private_paths()!r} if os.path.lexists(path)]))"
     assert await answer(sandbox, look) == []
 
@@ -170,7 +170,7 @@ print(json.dumps([sorted(found), made]))
 
 
 async def test_a_sandbox_has_a_name_of_its_own(sandbox: LocalSandbox) -> None:
-    """The host's name is not told."""
+    """The host's name is hidden."""
     assert await output(sandbox, bash("uname -n; cat /proc/sys/kernel/hostname")) == "sandbox\nsandbox\n"
 
 

@@ -1,4 +1,4 @@
-"""What a program can write inside a jail: four places."""
+"""Writable places in a jail: four."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service says where bubblewrap may not do its work: the option to add."""
+"""Advice of the service where bubblewrap fails: the option to add."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from librechat_code_interpreter.engines.local.zygote_client import explain
     ids=["Docker's filter", "AppArmor", "Podman's filter", "covered paths"],
 )
 def test_what_a_container_refuses_is_told_with_its_cure(said: str, cure: str) -> None:
-    """Each of bubblewrap's complaints, as containers and machines provoked them, leads to the option that helps."""
+    """Each known error of bubblewrap, as containers and machines provoked it, leads to the option that helps."""
     told = explain(said)
     assert said in told
     assert cure in told
 
 
 def test_an_unknown_complaint_leads_to_the_doctor() -> None:
-    """What nobody has seen yet is told as it is, with where to look."""
+    """An unknown error is quoted, with a link to the documentation."""
     assert explain("bwrap: oh.").endswith("bwrap: oh. Run `python -m app doctor` for the details.")

@@ -1,4 +1,4 @@
-"""Processes of the local engine die, and the engine does not."""
+"""Processes of the local engine die, and the engine keeps working."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def called(engine: LocalEngine, name: str) -> int:
 
 
 async def test_a_jail_that_dies_is_a_lost_run(engine: LocalEngine, sandbox: LocalSandbox) -> None:
-    """When the first process of a jail is killed from outside, the run is LOST, and nothing of it lives on."""
+    """If the first process of a jail is killed from outside, the run is LOST, and none of its processes remain."""
     run, pid = await running(engine, sandbox, "canary-41")
     jail = processes.parent(pid)
     assert processes.depth(jail) == 3
@@ -79,7 +79,7 @@ async def test_a_jail_that_dies_is_a_lost_run(engine: LocalEngine, sandbox: Loca
 async def test_a_runner_that_hangs_is_a_lost_run(
     engine: LocalEngine, sandbox: LocalSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Should the runner ever not keep the time limit, its run does not hold a place for ever."""
+    """If the runner does not enforce the time limit, the engine ends the run."""
     monkeypatch.setattr("librechat_code_interpreter.engines.local.sandbox.GRACE_SECONDS", 0.2)
     run = asyncio.create_task(sandbox.exchange(bash("touch started; exec -a canary-44 sleep 1000", wall_seconds=1.0)))
     await until_there(sandbox, "started")
@@ -92,7 +92,7 @@ async def test_a_runner_that_hangs_is_a_lost_run(
 
 
 async def test_a_program_that_is_killed_from_outside_is_not_lost(engine: LocalEngine, sandbox: LocalSandbox) -> None:
-    """Killing the program itself is a signal like any other."""
+    """A program killed from outside ended by a signal like any other."""
     run, pid = await running(engine, sandbox, "canary-42")
     processes.kill(pid)
     reply = await run
@@ -100,7 +100,7 @@ async def test_a_program_that_is_killed_from_outside_is_not_lost(engine: LocalEn
 
 
 async def test_the_engine_outlives_its_zygotes(engine: LocalEngine) -> None:
-    """Killed from outside, they are started again by whoever needs a sandbox next; what they held is gone."""
+    """Killed from outside, zygotes are restarted for the next sandbox; their old sandboxes are gone."""
     lost, idle = await engine.create(), await engine.create()
     await put(idle, old=b"x")
     run, pid = await running(engine, lost, "canary-43")
@@ -137,7 +137,7 @@ def _has_full_pool(engine: LocalEngine) -> Callable[[], Awaitable[bool]]:
 
 @pytest.mark.parametrize("kind", [0, 1], ids=["bare", "loaded"])
 async def test_the_engine_outlives_each_zygote(engine: LocalEngine, kind: int) -> None:
-    """One of the two may die alone, by the machine's memory killer for instance; both kinds of runs come back."""
+    """One of the two may die alone, by the OOM killer for instance; both kinds of runs work again."""
     await _with_one_retry(engine)
     victim = processes.zygotes(engine)[kind]
     # with the bare one everybody dies, a jail perhaps a moment later, when it has begun a run
@@ -148,7 +148,7 @@ async def test_the_engine_outlives_each_zygote(engine: LocalEngine, kind: int) -
 
 
 async def _with_one_retry(engine: LocalEngine) -> None:
-    """Run as the core does: a sandbox that proves dead before the program started is replaced, once in each run."""
+    """Run as the core does: a sandbox that is dead before the program started is replaced, once in each run."""
     for request in (python("print(1)"), python("import numpy; print(1)"), bash("echo 1")):
         for attempt in (1, 2):
             try:
@@ -191,7 +191,7 @@ async def test_a_sandbox_closed_while_its_jail_was_made(
 
 
 async def test_a_spare_jail_that_died_was_handed_out(engine: LocalEngine) -> None:
-    """A run used to lose its first attempt to each spare that was killed while it waited."""
+    """A run used to lose its first attempt to each warm jail that was killed while it waited."""
     await _with_one_retry(engine)
     await until(_has_full_pool(engine), "the pool is full")
     spares = [pid for pid in processes.descendants(processes.outer_pid(engine)) if processes.depth(pid) == 3]
@@ -217,7 +217,7 @@ async def test_a_death_that_the_loop_has_not_heard_of() -> None:
 
 
 async def test_right_after_the_death_runs_work(engine: LocalEngine) -> None:
-    """Nobody has to wait until the death was noticed: the one attempt more that the core makes is enough."""
+    """A run succeeds before the death was noticed: the core's one retry is enough."""
     await _with_one_retry(engine)
     outer = processes.outer_pid(engine)
     everybody = [outer, *processes.descendants(outer)]  # a jail that dies a moment later may have begun a run
@@ -229,7 +229,7 @@ async def test_right_after_the_death_runs_work(engine: LocalEngine) -> None:
 async def test_a_canary_that_dies_with_its_zygote_is_no_escape(
     engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed while the clean-up looked whether programs are contained, it made the service refuse all runs."""
+    """A zygote that was killed during the self-test used to make the service refuse all runs."""
     await _with_one_retry(engine)
     tried = selftest.escapes
     deaths = iter([processes.outer_pid(engine)])
@@ -251,7 +251,7 @@ async def test_a_canary_that_dies_with_its_zygote_is_no_escape(
 async def test_a_sandbox_whose_lease_was_lost_is_not_kept_for_ever(
     engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After Redis lost its data, nobody destroyed what nobody could find again."""
+    """After Redis lost its data, sandboxes without a lease were never destroyed."""
     lost, leased = await engine.create(), await engine.create()
     assert await engine.sweep({leased.id}) == 0
     monkeypatch.setattr("librechat_code_interpreter.engines.local.engine.ORPHAN_SECONDS", 0.0)
@@ -287,7 +287,7 @@ async def test_nothing_outlives_the_service() -> None:
 
 
 async def test_a_module_that_cannot_be_preloaded_is_nobodys_error() -> None:
-    """Whatever its import raises, programs run, and sandboxes live on from one run to the next."""
+    """If an import of the preload fails, programs run, and sandboxes live on from one run to the next."""
     engine = LocalEngine(replace(SETTINGS, preload=(".numpy", "no_such_module", "numpy")))
     await engine.open()
     try:

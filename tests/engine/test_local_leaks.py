@@ -1,4 +1,4 @@
-"""The local engine gives everything back, whenever and however a caller leaves."""
+"""The local engine frees all resources, whenever and however a caller leaves."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ async def sandbox(engine: LocalEngine) -> AsyncIterator[LocalSandbox]:
 
 
 async def _is_as_before(engine: LocalEngine, before: tuple[list[str], int, int]) -> bool:
-    """Look for anything more; descriptors may be fewer, for other tests' clients end in this process too."""
+    """Find growth; descriptors may be fewer, since other tests' clients end in this process too."""
     (descriptors, *counts), (known, *counted) = _holdings(engine), before
     return not Counter(descriptors) - Counter(known) and counts == counted
 
 
 def _holdings(engine: LocalEngine) -> tuple[list[str], int, int]:
-    """Say what the engine holds: descriptors of this process, processes, control groups but for those that wait."""
+    """Return what the engine uses: this process's descriptors, processes, control groups except of warm jails."""
     below = processes.descendants(processes.outer_pid(engine))
     return processes.descriptors(), len(below), engine.stats().control_groups
 
 
 async def _settled(engine: LocalEngine) -> tuple[list[str], int, int]:
-    """Wait until the waiting jails are complete, and say what is held then."""
+    """Wait until the warm jails are complete, and return the resources then."""
     await works(engine)
     seen: list[tuple[list[str], int, int]] = []
 
@@ -55,7 +55,7 @@ async def _settled(engine: LocalEngine) -> tuple[list[str], int, int]:
 
 
 async def test_runs_leave_nothing(engine: LocalEngine) -> None:
-    """After many sandboxes and runs, of every ending, the engine holds what it held before."""
+    """After many sandboxes and runs, of every ending, the engine uses what it used before."""
     before = await _settled(engine)
     for _ in range(5):
         sandbox = await engine.create()
@@ -69,7 +69,7 @@ async def test_runs_leave_nothing(engine: LocalEngine) -> None:
 
 
 async def test_runs_cancelled_at_any_step_leave_nothing(engine: LocalEngine) -> None:
-    """A client may go at any moment of a run, from the first step to the answer; the engine loses nothing by it."""
+    """A client that leaves at any moment of a run, from the first step to the answer, leaks nothing."""
     before = await _settled(engine)
     for step in range(CANCEL_AT_STEPS):
         sandbox = await engine.create()
@@ -85,7 +85,7 @@ async def test_runs_cancelled_at_any_step_leave_nothing(engine: LocalEngine) -> 
 
 
 async def test_a_creation_cancelled_at_any_step_harms_nobody(engine: LocalEngine) -> None:
-    """The answer that the one who left asked for is not given to the next one who asks for something else."""
+    """The answer to a cancelled request never reaches the next request."""
     before = await _settled(engine)
     for step in range(0, CANCEL_AT_STEPS, 2):
         creation = asyncio.create_task(engine.create())
@@ -103,7 +103,7 @@ async def test_a_creation_cancelled_at_any_step_harms_nobody(engine: LocalEngine
 
 
 async def test_a_put_cancelled_at_any_step_harms_nobody(engine: LocalEngine, sandbox: LocalSandbox) -> None:
-    """Bytes of an upload that was given up never land in another file."""
+    """Bytes of an aborted upload never land in another file."""
     await put(sandbox, first=b"")
     before = await _settled(engine)
     for step in range(0, 4 * CANCEL_AT_STEPS, 4):
@@ -119,7 +119,7 @@ async def test_a_put_cancelled_at_any_step_harms_nobody(engine: LocalEngine, san
 
 
 async def test_two_engines_do_not_get_in_each_others_way(engine: LocalEngine) -> None:
-    """A second one in the same process runs, and closing it leaves nothing of its own and all of the other's."""
+    """A second engine in the same process runs, and closing it removes only its own resources."""
     before = await _settled(engine)
     second = LocalEngine(replace(SETTINGS, preload=()))
     await second.open()
@@ -135,7 +135,7 @@ async def test_two_engines_do_not_get_in_each_others_way(engine: LocalEngine) ->
 
 
 async def test_control_groups_of_a_killed_service_are_no_obstacle() -> None:
-    """Process ids come again; a service that finds the groups of a dead one of its number runs all the same."""
+    """Process ids are reused; a service that finds control groups of a dead one with its number still works."""
     service = services.start("""
         import asyncio
         from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Programs of the local engine against their runner: it answers, whatever they do."""
+"""Programs of the local engine that attack their runner: it still answers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_a_program_that_kills_everybody_kills_itself(sandbox: LocalSandbox
 
 
 async def test_processes_that_flee_are_caught(sandbox: LocalSandbox) -> None:
-    """A process that forks and dies all the time is never the one that was just seen; the end of the jail ends it."""
+    """A program that forks and dies all the time cannot be listed; the end of the jail ends it."""
     source = """
 import os
 def flee():
@@ -60,7 +60,7 @@ while not os.path.exists("heart"):
 
 
 async def test_memory_in_files_is_memory(engine: LocalEngine, sandbox: LocalSandbox) -> None:
-    """Temporary files lie in memory: with a control group they count, and even then the sandbox answers."""
+    """Temporary files are in memory: with a control group they count, and even then the sandbox answers."""
     limit = SETTINGS.memory_bytes
     source = f"""
 import mmap, os, signal
@@ -83,7 +83,7 @@ signal.pause()
 
 
 async def test_a_runner_without_memory_is_a_run_without_memory(engine: LocalEngine, sandbox: LocalSandbox) -> None:
-    """Output that grows beyond all bounds on its way out may cost the runner its life; the run's ending says why."""
+    """Unbounded output may kill the runner; the run's ending says why."""
     source = "import os\nfor stream in 1, 2:\n    for _ in range(10): os.write(stream, bytes([1]) * (1 << 20))\n"
     reply = await sandbox.exchange(python(source, stdout_bytes=10 << 20, stderr_bytes=10 << 20))
     is_counted = engine.watched_memory is None
@@ -92,7 +92,7 @@ async def test_a_runner_without_memory_is_a_run_without_memory(engine: LocalEngi
 
 
 async def test_a_program_does_not_kill_its_runner_by_a_limit(sandbox: LocalSandbox) -> None:
-    """A limit of the program's choice on process 1 (`prlimit`) used to end the runner, and with it the answer."""
+    """A limit set by the program on process 1 (`prlimit`) used to end the runner, and with it the answer."""
     source = """
 import os, resource
 done = []
@@ -116,7 +116,7 @@ print(done)
 
 
 async def test_a_program_may_change_its_own_limits_and_priorities(sandbox: LocalSandbox) -> None:
-    """What spares the runner leaves a program its own: `ulimit`, `nice`, and affinity as libraries set it."""
+    """The runner's protection leaves a program its own: `ulimit`, `nice`, and affinity as libraries set it."""
     source = """
 import os, resource
 soft, hard = resource.prlimit(os.getpid(), resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""A memory limit ends a run, whichever of its processes the kernel chooses."""
+"""A memory limit ends a run, whichever of its processes the kernel kills."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ signal.pause()
 
 
 async def test_a_run_whose_child_was_killed_for_memory_ends(engine: LocalEngine) -> None:
-    """The others do not wait for their time limit: the run ends as out of memory, with its output."""
+    """The others do not run to their time limit: the run ends as out of memory, with its output."""
     sandbox = await engine.create()
     try:
         reply = await sandbox.exchange(python(SOURCE))

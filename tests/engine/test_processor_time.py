@@ -1,4 +1,4 @@
-"""The processor time of programs, which says whether they compute or wait."""
+"""Processor time of programs, which shows whether they compute or wait."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BUSY_CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'whi
 
 
 def test_a_process_answers_for_its_descendants() -> None:
-    """What a child of a waiting parent uses is the parent's; a sleeping process uses nothing."""
+    """A child of a waiting parent counts as the parent; a sleeping process uses nothing."""
     busy = subprocess.Popen([sys.executable, "-c", BUSY_CHILD], start_new_session=True)
     idle = subprocess.Popen(["sleep", "600"])
     try:
@@ -27,7 +27,7 @@ def test_a_process_answers_for_its_descendants() -> None:
 
 
 def test_a_process_that_ended_is_not_measured() -> None:
-    """It is missing, so nobody takes it for one that sleeps."""
+    """A process that has ended is missing, so that it does not count as sleeping."""
     ended = subprocess.Popen(["true"])
     ended.wait()
     assert processor_seconds([ended.pid, os.getpid()]).keys() == {os.getpid()}

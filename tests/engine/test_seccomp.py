@@ -1,4 +1,4 @@
-"""The filter of system calls says exactly what the policy says, on both architectures, whatever runs these tests."""
+"""The filter of system calls matches the policy, on both architectures, whatever machine runs these tests."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Filter:
         return NUMBERS[name][self.column]
 
     def verdict(self, name: str, *arguments: int) -> int:
-        """Ask about a call that this architecture has."""
+        """Return the verdict on a call, which must exist on this architecture."""
         number = self.number(name)
         assert number is not None
         return self.of_number(number, *arguments)
@@ -98,7 +98,7 @@ def filter_(request: pytest.FixtureRequest) -> Filter:
 
 
 def test_the_kernel_would_take_the_filter(filter_: Filter) -> None:
-    """It is not too long, knows no strange instruction, and no jump leads out of it."""
+    """It is not too long, has no unknown instruction, and no jump leads out of it."""
     bpf.check(filter_.program)
 
 
@@ -120,14 +120,14 @@ def test_every_denied_call_is_denied(filter_: Filter) -> None:
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_memory_that_nobody_counts_is_absent(machine: str) -> None:
-    """Some calls are absent exactly where no control group counts the memory that they give."""
+    """Some calls are absent exactly where no control group counts their memory."""
     for name in POLICY["syscalls_absent_without_memory_cgroup"]:
         assert Filter(machine, has_memory_cgroup=False).verdict(name) == ENOSYS
         assert Filter(machine, has_memory_cgroup=True).verdict(name) == bpf.ALLOW
 
 
 def test_every_other_call_is_allowed(filter_: Filter) -> None:
-    """What the policy does not name passes: no number is hit by mistake."""
+    """Calls outside of the policy pass: no number is hit by mistake."""
     named = {number for name in NUMBERS if (number := filter_.number(name)) is not None}
     for number in range(1024):
         if number not in named:
@@ -192,7 +192,7 @@ def test_terminals_cannot_be_typed_into(filter_: Filter) -> None:
 
 
 def test_the_personality_is_the_default(filter_: Filter) -> None:
-    """Asking and the default pass, everything else does not."""
+    """Querying and the default pass, everything else does not."""
     for value in (0, 0xFFFFFFFF, HIGH, 0xFFFFFFFF | HIGH):
         assert filter_.verdict("personality", value) == bpf.ALLOW
     for bit in range(32):
@@ -201,7 +201,7 @@ def test_the_personality_is_the_default(filter_: Filter) -> None:
 
 
 def test_socket_buffers_do_not_grow(filter_: Filter) -> None:
-    """Four options of SOL_SOCKET are answered with success and not passed on; all others reach the kernel."""
+    """Four options of SOL_SOCKET are answered with success and have no effect; all others reach the kernel."""
     ignored = {7, 8, 32, 33}
     for option in range(128):
         wanted = DONE if option in ignored else bpf.ALLOW
@@ -212,7 +212,7 @@ def test_socket_buffers_do_not_grow(filter_: Filter) -> None:
 
 
 def test_the_runner_is_spared(filter_: Filter) -> None:
-    """Calls that change limits or priorities are denied when they mean process 1 or everybody of the uid, else not."""
+    """Calls that change limits or priorities are denied for process 1 and for all processes of the uid, else not."""
     for name, index, value in ARGUMENTS:
         for high in (0, HIGH):
             arguments = [0] * 6
@@ -252,7 +252,7 @@ def test_the_policy_denies_what_it_must() -> None:
 
 
 def test_no_call_is_in_two_tables() -> None:
-    """One call has one rule: the first in the filter would win in silence."""
+    """One call has one rule: of two, the first would win silently."""
     named = [
         *POLICY["syscalls"], *POLICY["syscalls_absent"], *POLICY["syscalls_absent_without_memory_cgroup"], *LOOKED_AT,
         *dict.fromkeys(name for name, _, _ in ARGUMENTS),
@@ -263,7 +263,7 @@ def test_no_call_is_in_two_tables() -> None:
 
 @pytest.mark.parametrize("column", [0, 1], ids=["x86_64", "aarch64"])
 def test_no_number_is_used_twice(column: int) -> None:
-    """Two names of one number would be a slip of the pen."""
+    """Two names of one number are a mistake."""
     numbers = [pair[column] for pair in NUMBERS.values() if pair[column] is not None]
     assert len(numbers) == len(set(numbers))
 
@@ -285,7 +285,7 @@ LIBSECCOMP = _libseccomp()
 )
 @pytest.mark.parametrize(("machine", "name"), [(machine, name) for machine in MACHINES for name in NUMBERS])
 def test_numbers_are_those_of_libseccomp(machine: str, name: str) -> None:
-    """The table that everybody uses has the same number, or knows that the architecture has no such call."""
+    """The system's table has the same number, or the architecture has no such call."""
     assert LIBSECCOMP is not None
     column, token = MACHINES[machine]
     theirs = LIBSECCOMP.seccomp_syscall_resolve_name_arch(token, name.encode())
@@ -295,12 +295,12 @@ def test_numbers_are_those_of_libseccomp(machine: str, name: str) -> None:
 
 
 def test_the_machine_that_runs_this_is_one_of_them() -> None:
-    """Without a word about it, the filter is for this machine."""
+    """By default the filter is for this machine."""
     compiled = compile_policy(POLICY, has_memory_cgroup=True)
     assert compiled == compile_policy(POLICY, has_memory_cgroup=True, machine=platform.machine())
 
 
 def test_an_unknown_architecture_is_an_error() -> None:
-    """No filter is better found out at the start than a filter for something else."""
+    """An unknown architecture is an error at the start."""
     with pytest.raises(KeyError):
         compile_policy(POLICY, has_memory_cgroup=True, machine="riscv64")

@@ -1,4 +1,4 @@
-"""What the zygote does ahead for its forks: they start sooner, and no program can tell."""
+"""What the zygote prepares for its forks: they start sooner, without a visible difference."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_a_programs_own_forks_run_all_hooks(sandbox: LocalSandbox) -> None:
-    """Hooks that the zygote kept back are there again: a child's random numbers are its own, its threads too."""
+    """Deferred fork hooks are restored: a child's random numbers are its own, its threads too."""
     source = """
 import os, random, threading
 first = random.getstate()
@@ -94,7 +94,7 @@ for stream in (sys.stdin, sys.stdout, sys.stderr):
 
 
 async def test_streams_that_were_opened_ahead_are_a_fresh_interpreters(sandbox: LocalSandbox) -> None:
-    """They were opened in the zygote; what they know of their descriptors is true for the program's."""
+    """The streams were opened in the zygote; what they know of their descriptors is true for the program's."""
     source = f"""{_STREAMS}
 import subprocess
 subprocess.run([sys.executable, "-u", "-c", {_STREAMS!r}], check=True)
@@ -118,7 +118,7 @@ print(json.dumps([dict(os.environ), dict(line.split("=", 1) for line in told.spl
 
 
 async def test_a_program_with_another_environment_has_that(sandbox: LocalSandbox) -> None:
-    """Not the one that was set ahead for the others."""
+    """A program with other variables does not get the prepared environment."""
     request = python("import os; print(os.environ.get('MORE'), os.environ['HOME'])")
     request.env["MORE"] = "yes"
     assert await output(sandbox, request) == "yes /mnt/data\n"

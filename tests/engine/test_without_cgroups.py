@@ -1,4 +1,4 @@
-"""Where control groups cannot be written, the runner watches memory, and what it could not see is not to be had."""
+"""Without control groups the runner watches memory, and memory that it cannot see is denied."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def sandbox(engine: LocalEngine) -> AsyncIterator[LocalSandbox]:
 
 
 async def test_too_much_memory_ends_a_run(sandbox: LocalSandbox) -> None:
-    """The runner ends a program that holds more than the limit; what it printed is kept and the sandbox lives on."""
+    """The runner ends a program over its memory limit; its output is kept and the sandbox lives on."""
     source = f"import signal\nprint('kept')\nblock = bytearray({2 * SETTINGS.memory_bytes})\nsignal.pause()\n"
     reply = await sandbox.exchange(python(source))
     assert (reply.ending, reply.stdout) == (Ending.MEMORY, "kept\n")
@@ -47,7 +47,7 @@ async def test_too_much_memory_ends_a_run(sandbox: LocalSandbox) -> None:
 
 
 async def test_memory_that_processes_share_counts_once(sandbox: LocalSandbox) -> None:
-    """Twenty forks of an interpreter with numpy loaded hold little of their own: nobody is ended for them."""
+    """Twenty forks of an interpreter with numpy loaded have little memory of their own: nothing is killed."""
     source = """
 import numpy, os, time
 for _ in range(20):
@@ -78,7 +78,7 @@ except OSError as error:
 
 
 async def test_processes_are_bounded_all_the_same(sandbox: LocalSandbox) -> None:
-    """The limit is a resource limit too."""
+    """The limit is a resource limit as well."""
     source = """
 import os, signal
 made = 0

@@ -1,1 +1,1 @@
-"""Break parts of the service, the machine and the clients, many times, and count what was lost: nothing may be."""
+"""Failures of the service, the machine and the clients, brought about many times; none may lose anything."""

@@ -16,7 +16,7 @@ from tests.faults.kills import kill
 
 
 async def bring_about(directory: Path, kills: int, most: int, only: str) -> list[Count]:
-    """Kill so many times, bring each other fault about, tell how each went."""
+    """Kill the service this many times, bring each other fault about, print each result."""
     began = time.monotonic()
     counts: list[Count] = []
     if only in "kill":
@@ -31,13 +31,13 @@ async def bring_about(directory: Path, kills: int, most: int, only: str) -> list
 
 
 def tell(began: float, count: Count) -> None:
-    """Say how a fault went, for who waits."""
+    """Print how a fault went, as progress."""
     told = "; ".join(count.complaints()) or "nothing lost, nothing left"
     print(f"{time.monotonic() - began:6.0f} s  {count.fault}, {count.times} times: {told}", flush=True)
 
 
 def main() -> int:
-    """Do it; give 1 when anything was lost or left."""
+    """Run it; return 1 if anything was lost or left."""
     parser = argparse.ArgumentParser("python -m tests.faults", description=__doc__)
     parser.add_argument("--kills", type=int, default=KILLS, help=f"kill the service so often (default: {KILLS})")
     parser.add_argument("--most", type=int, default=sys.maxsize, help="every other fault no more than so often")

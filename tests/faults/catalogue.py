@@ -1,4 +1,4 @@
-"""List the faults, each with how often the full form brings it about."""
+"""The list of faults, each with its number of repetitions in the full form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Give the faults a place."""
+"""Fixtures of the fault tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a directory that the sandboxes' uid can pass through."""
+    """Return a directory that the sandboxes' uid can pass through."""
     directory = tmp_path_factory.mktemp("faults")
     for path in (directory, directory.parent):
         path.chmod(0o755)

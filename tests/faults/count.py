@@ -1,4 +1,4 @@
-"""Count what a fault did: how often it was brought about, what had been acknowledged, and what was found afterwards."""
+"""Counts of a fault: how often it was brought about, what had been acknowledged, and what was found afterwards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Count:
-    """Hold a row of the table."""
+    """A row of the table."""
 
     fault: str
     times: int = 0
@@ -21,7 +21,7 @@ class Count:
     """What should not be there: processes, groups, half a file; or what should have worked and did not."""
 
     def complaints(self) -> list[str]:
-        """Say what must not be."""
+        """Return what must not have happened."""
         lost = self.acknowledged - self.found
         never = ["the fault never came about"] * (self.times == 0)
         return never + ([f"{lost} files lost"] if lost else []) + self.left

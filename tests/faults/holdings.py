@@ -1,4 +1,4 @@
-"""Count what a service holds of the machine, and what it left there when it was killed."""
+"""Count a service's resources on the machine, and what it left there when it was killed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Holdings:
 
 
 def held_by(pid: int, temporary: Path, pool_port: int | None = None) -> Holdings:
-    """Look at a process and what it started, but for connections to ``pool_port``: a pool keeps them as it likes."""
+    """Sample a process and its children, without connections to ``pool_port``: a pool opens those at will."""
     pooled = _connections(pid, pool_port) if pool_port is not None else set()
     return Holdings(
         processes=len(descendants(pid)),
@@ -43,7 +43,7 @@ def held_by(pid: int, temporary: Path, pool_port: int | None = None) -> Holdings
 
 
 def _descriptors(pid: int) -> list[str]:
-    """Say what each open descriptor is; one that is closed meanwhile counts no more."""
+    """Describe each open descriptor; one that is closed meanwhile does not count."""
     found = []
     for entry in os.scandir(f"/proc/{pid}/fd"):
         with suppress(FileNotFoundError):
@@ -64,7 +64,7 @@ def groups_of(pid: int | str = "*") -> list[Path]:
 
 
 def resident_bytes(pid: int) -> int:
-    """Give the memory of a process that is its own."""
+    """Return the memory of a process that is its own."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) << 10 for line in lines if line.startswith(("Private_Clean", "Private_Dirty")))
 

@@ -1,4 +1,4 @@
-"""Be the service, but for one thing: what lost its lease is swept after seconds, not minutes."""
+"""The service with one change: sandboxes without a lease are swept after seconds, not minutes."""
 
 from __future__ import annotations
 

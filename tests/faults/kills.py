@@ -1,4 +1,4 @@
-"""Kill the service with SIGKILL at random moments of what it does, start it again, and look."""
+"""Kill the service with SIGKILL at random moments of its work, restart it, and check."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OLD = 1e9
 
 
 class Killing:
-    """Own the service that is killed again and again."""
+    """The service that is killed again and again."""
 
     def __init__(self, process: Process, seed: int) -> None:
         self.process = process
@@ -37,7 +37,7 @@ class Killing:
         self._seconds: dict[str, float] = {}
 
     async def learn(self) -> None:
-        """See how long everything takes when nobody disturbs it; it also gives files to work with."""
+        """Measure how long everything takes undisturbed; also upload files to work with."""
         async with self.process.client() as client:
             for name, work in self.works.items():
                 await self.ledger.upload(client, 1000, LARGE)
@@ -46,7 +46,7 @@ class Killing:
                 self._seconds[name] = time.monotonic() - began
 
     async def kill_during(self, name: str, count: Count) -> None:
-        """Begin something, kill the service at some moment of it, start it again and look at what is there."""
+        """Begin something, kill the service at some moment of it, restart it and check."""
         known = set(self.ledger.files)
         async with self.process.client() as client:
             work = asyncio.ensure_future(self.works[name](client))
@@ -67,7 +67,7 @@ class Killing:
             await self._goes_on(client, name, count, known)
 
     async def _goes_on(self, client: httpx.AsyncClient, name: str, count: Count, known: set[tuple[str, str]]) -> None:
-        """What was acknowledged is there at once, and the session of what was broken off is free."""
+        """What was acknowledged is there at once, and the session of the interrupted work is free."""
         some = self._random.sample(sorted(self.ledger.files), min(3, len(self.ledger.files)))
         await self.ledger.look(client, count, {*some, *(set(self.ledger.files) - known)})
         session_id = some[0][0]
@@ -100,7 +100,7 @@ class Killing:
 
 
 async def kill(directory: Path, times: int, seed: int = 1) -> list[Count]:
-    """Kill so many times, in turn during each kind of work; give a row for each kind."""
+    """Kill the service this many times, in turn during each kind of work; return a row for each kind."""
     with living(Process(directory, {"CLEANUP_INTERVAL_SECONDS": "1"})) as process:
         killing = Killing(process, seed)
         await killing.learn()

@@ -1,4 +1,4 @@
-"""Clients that go away: after the headers, in the middle of a body, before the answer, in the middle of a download."""
+"""Clients that disconnect: after the headers, in a body, before the answer, in a download."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RESET = struct.pack("ii", 1, 0)
 
 
 class Leaver:
-    """One connection whose client leaves, politely or with a reset."""
+    """One connection whose client leaves, with a normal close or a reset."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port))
@@ -34,14 +34,14 @@ class Leaver:
         assert self._socket.recv(1000).startswith(b"HTTP/1.1 200")
 
     def leave(self, *, rudely: bool) -> None:
-        """Close the connection; rudely, the other side hears of a reset."""
+        """Close the connection; ``rudely`` with a reset."""
         if rudely:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._socket.close()
 
 
 async def client_gone(directory: Path, times: int) -> Count:
-    """Nothing of a broken upload is kept, a run that nobody waits for ends, and everything is given back."""
+    """Nothing of a broken upload is kept, an abandoned run ends, and all resources are freed."""
     async with scene("client gone", directory / "service") as found:
         for number in range(times):
             for stage in (_after_the_headers, _in_the_body, _before_the_answer, _in_the_download):

@@ -1,4 +1,4 @@
-"""Note what a service acknowledged, and look for it. What a file holds follows from its name, so any can be judged."""
+"""Record of what a service acknowledged, and checks of it. A file's content follows from its name."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ _numbers = itertools.count()
 
 
 def new_name(size: int) -> str:
-    """Make a name, and with it the bytes of a file of so many."""
+    """Make a name, and with it the content of a file of this size."""
     return f"file-{next(_numbers)}-{size}"
 
 
 def content_of(name: str) -> bytes:
-    """Give the bytes that belong to a name."""
+    """Return the content that belongs to a name."""
     size = int(name.rpartition("-")[2])
     return (hashlib.sha256(name.encode()).digest() * (size // 32 + 1))[:size]
 
 
 class Ledger:
-    """Hold (session, file) -> name of all that was acknowledged and not deleted since."""
+    """(session, file) -> name of all that was acknowledged and not deleted since."""
 
     def __init__(self) -> None:
         self.files: dict[tuple[str, str], str] = {}
 
     def uploaded(self, answer: httpx.Response) -> list[tuple[str, str]]:
-        """Note the files of an upload, or of a run, that was answered; give them."""
+        """Record the files of an upload, or of a run, that was answered; return them."""
         body: dict[str, Any] = answer.json()
         new = {(body["session_id"], file["id"]): file["name"] for file in body["files"]}
         self.files |= new
         return list(new)
 
     async def upload(self, client: httpx.AsyncClient, *sizes: int) -> httpx.Response:
-        """Upload files of these sizes; what is acknowledged is noted."""
+        """Upload files of these sizes; what is acknowledged is recorded."""
         names = [new_name(size) for size in sizes]
         answer = await client.post("/upload", files=[("file", (name, content_of(name))) for name in names])
         if answer.status_code == httpx.codes.OK:
@@ -61,7 +61,7 @@ class Ledger:
         return answer
 
     async def run(self, client: httpx.AsyncClient, *sizes: int, **request: Any) -> httpx.Response:
-        """Run a program that writes files of these sizes; what is acknowledged is noted."""
+        """Run a program that writes files of these sizes; what is acknowledged is recorded."""
         code = WRITES.format(names=[new_name(size) for size in sizes])
         answer = await client.post("/exec", json={"lang": "py", "code": code, **request})
         if answer.status_code == httpx.codes.OK:
@@ -76,7 +76,7 @@ class Ledger:
     async def look(
         self, client: httpx.AsyncClient, count: Count, places: Iterable[tuple[str, str]] | None = None
     ) -> None:
-        """Look for the files (all of them, unless told): listed, and whole. Count them."""
+        """Check that the files (by default all of them) are listed, and whole. Count them."""
         listings: dict[str, set[str]] = {}
         for place in list(self.files if places is None else places):
             session_id, file_id = place
@@ -91,7 +91,7 @@ class Ledger:
 
 
 def half_written(store: Path) -> list[str]:
-    """Name what a directory store shows and must not: a record or a file that is not whole, whoever wrote it."""
+    """Name visible files that must not be: a record or a file that is not whole."""
     found = []
     for record in store.glob("records/*.json"):
         session = json.loads(record.read_text())

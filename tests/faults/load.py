@@ -1,4 +1,4 @@
-"""Mixed load at a steady, modest pace: what users of a small LibreChat do, and what goes wrong with them."""
+"""Mixed load at a steady, modest pace, as by users of a small LibreChat, errors included."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TOOLS = {"code": "print(await step(n=1)); print(await step(n=2))", "tools": [{"
 
 
 class Load:
-    """Do one thing after the other, chosen at random, on a few lines at once."""
+    """Make requests one after the other, chosen at random, on a few connections at once."""
 
     def __init__(self, client: httpx.AsyncClient, seed: int) -> None:
         self._client = client
@@ -30,14 +30,14 @@ class Load:
         ]  # fmt: skip
 
     async def warm_up(self, times: int) -> None:
-        """Do each thing so often, twice at once: then the service has made and loaded whatever it needs."""
+        """Make each request this often, twice at once: then the service has made and loaded whatever it needs."""
         for _, action in self._actions * times:
             async with asyncio.TaskGroup() as group:
                 for _ in range(2):
                     group.create_task(_done(action))
 
     async def work(self, seconds: float, *, lines: int = 2, pause_seconds: float = 0.35) -> None:
-        """Work for so long."""
+        """Work for this time."""
         end = asyncio.get_running_loop().time() + seconds
         async with asyncio.TaskGroup() as group:
             for _ in range(lines):

@@ -37,7 +37,7 @@ def _redis(directory: Path) -> Iterator[RedisServer]:
 
 
 async def redis_gone(directory: Path, times: int) -> Count:
-    """Files are served and taken, new runs hear 503 before anything begins; back and empty, it is as if nothing was."""
+    """Files are served, new runs receive 503 before they begin; with Redis back and empty, all works as before."""
     with _redis(directory / "redis") as redis:
         async with scene("Redis gone and restarted empty", directory / "service", REDIS_URL=redis.url) as found:
             for _ in range(times):
@@ -51,7 +51,7 @@ async def redis_gone(directory: Path, times: int) -> Count:
 
 
 async def redis_slow(directory: Path, times: int) -> Count:
-    """It hangs for a while: runs wait for it or hear 503, and nothing runs twice."""
+    """Redis hangs for a while: runs wait for it or receive 503, and nothing runs twice."""
     with _redis(directory / "redis") as redis:
         async with scene("Redis slow", directory / "service", REDIS_URL=redis.url) as found:
             for _ in range(times):
@@ -66,7 +66,7 @@ async def redis_slow(directory: Path, times: int) -> Count:
 
 
 async def redis_flushed(directory: Path, times: int) -> Count:
-    """All leases are lost, in the middle of a run too: it ends and is answered, and its session goes on."""
+    """All leases are lost, also during a run: it ends and is answered, and its session continues."""
     with _redis(directory / "redis") as redis:
         async with scene("Redis flushed", directory / "service", REDIS_URL=redis.url) as found:
             for number in range(times):
@@ -93,7 +93,7 @@ async def _until_it_runs(found: Scene) -> None:
 
 
 async def clock_set(directory: Path, times: int) -> Count:
-    """Years forward and back: no session expires by it, and a program that waits for a tool goes on."""
+    """Years forward and back: no session expires by it, and a paused program continues."""
     jumps = ("+400d", "-400d", "+2y", "+1d", "-9d")
     clock = _clock(directory)
     settings = {
@@ -118,7 +118,7 @@ async def clock_set(directory: Path, times: int) -> Count:
 
 
 def _clock(directory: Path) -> Path:
-    """Give the file that says how wrong the clock is; at first it is right."""
+    """Return the file that sets the clock's error; at first it is zero."""
     directory.mkdir(parents=True)
     clock = directory / "clock"
     clock.write_text("+0")
@@ -126,7 +126,7 @@ def _clock(directory: Path) -> Path:
 
 
 async def _swept(found: Scene) -> None:
-    """Wait until the clean-up has looked with the new clock: it starts a canary each time, whose run is counted."""
+    """Wait until cleanup ran with the new clock: it starts a self-test each time, whose run is counted."""
     page = re.compile(r"^code_interpreter_pool_made_total\{.*?\} ([\d.]+)$", re.MULTILINE)
 
     async def made() -> float:
@@ -139,7 +139,7 @@ async def _swept(found: Scene) -> None:
 
 
 async def zygote_killed(directory: Path, times: int) -> Count:
-    """Runs in progress are told to be lost, none is run twice, the next ones find new zygotes."""
+    """Runs in progress are reported as lost, none is run twice, the next ones use new zygotes."""
     async with scene("zygote killed", directory / "service", SANDBOX_PRELOAD="json") as found:
         for number in range(times):
             name = f"zygote-{os.getpid()}-{number}"
@@ -158,7 +158,7 @@ async def zygote_killed(directory: Path, times: int) -> Count:
 
 
 async def zygote_out_of_memory(directory: Path, times: int) -> Count:
-    """The kernel's memory killer takes it: the same."""
+    """The same if the kernel's OOM killer takes it."""
     async with scene("zygote out of memory", directory / "service") as found:
         for _ in range(times):
             pid = zygotes(found.process.pid)[0]
@@ -184,7 +184,7 @@ def _is_gone(pid: int) -> bool:
 
 
 def zygotes(service: int) -> list[int]:
-    """Give the zygotes of a service, the bare one first: the loaded one is its child."""
+    """Return the zygotes of a service, the bare one first: the loaded one is its child."""
     found = [pid for pid in descendants(service) if _namespaces(pid) == 2 and _is_python(pid)]
     return sorted(found, key=lambda pid: _parent(pid) in found)
 
@@ -207,7 +207,7 @@ def _parent(pid: int) -> int:
 
 @contextmanager
 def _starved(pid: int) -> Iterator[None]:
-    """Put a process into a control group that has no memory left to give."""
+    """Put a process into a control group that has no memory left."""
     group = _MEMORY_GROUPS / f"starved-{os.getpid()}"
     group.mkdir()
     try:

@@ -1,4 +1,4 @@
-"""Write the figures down for the documents: tables between marks that name what they hold."""
+"""Write the figures into the documents: tables between marks with their names."""
 
 from __future__ import annotations
 

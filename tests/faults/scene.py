@@ -1,4 +1,4 @@
-"""Set the scene for a fault: a service with files in it, a usual state to come back to, and the look afterwards."""
+"""Setup of a fault: a service with files, a usual state to return to, and the check afterwards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOOKS, _LOOK_SECONDS = 30, 0.05
 
 @dataclass
 class Scene:
-    """Hold what a fault needs to know."""
+    """What a fault needs to know."""
 
     process: Process
     client: httpx.AsyncClient
@@ -37,12 +37,12 @@ class Scene:
     redis_port: int | None
 
     def expect(self, answer: httpx.Response, *statuses: int) -> None:
-        """Note an answer that must not be."""
+        """Record a wrong answer."""
         if answer.status_code not in statuses:
             self.count.left.append(f"{answer.request.url.path}: {answer.status_code} {answer.text[:200]}")
 
     async def refuses(self, *sizes: int) -> None:
-        """An upload is refused, with a time to come again; nothing of it is acknowledged."""
+        """An upload is refused with ``Retry-After``; nothing of it is acknowledged."""
         answer = await self.ledger.upload(self.client, *sizes)
         self.expect(answer, *COME_AGAIN)
         if "Retry-After" not in answer.headers:
@@ -53,7 +53,7 @@ class Scene:
         self.expect(await self.ledger.run(self.client, _FEW, **request), httpx.codes.OK)
 
     async def goes_on(self) -> None:
-        """The next requests are fine: an upload, a run in its session, a run in a new one."""
+        """The next requests succeed: an upload, a run in its session, a run in a new one."""
         answer = await self.ledger.upload(self.client, _FEW, LARGE)
         self.expect(answer, httpx.codes.OK)
         if answer.status_code == httpx.codes.OK:
@@ -61,7 +61,7 @@ class Scene:
         await self.runs()
 
     async def look(self) -> None:
-        """Look for every acknowledged file, for half ones, and for what is left over."""
+        """Check every acknowledged file; find truncated ones and leftovers."""
         await self.ledger.look(self.client, self.count)
         if self.process.store.is_dir():
             self.count.left += half_written(self.process.store)
@@ -75,13 +75,13 @@ class Scene:
         return self.holds().excess(self.usual)
 
     def holds(self) -> Holdings:
-        """Count what the service holds; not the connections to Redis that its pool keeps for the next slow moment."""
+        """Count the service's resources, without the connections to Redis, which its pool keeps."""
         return held_by(self.process.pid, self.process.tmp, self.redis_port)
 
 
 @asynccontextmanager
 async def scene(fault: str, directory: Path, **settings: str) -> AsyncIterator[Scene]:
-    """Start a service, give it files to keep, and look for them at the end."""
+    """Start a service, upload files to keep, and check them at the end."""
     usual = {"SESSION_TTL_SECONDS": "1", "CLEANUP_INTERVAL_SECONDS": "1", "METRICS_ACCESS": "open"}
     process = Process(directory, usual | settings, IMPATIENT)
     process.start()
@@ -102,7 +102,7 @@ async def scene(fault: str, directory: Path, **settings: str) -> AsyncIterator[S
 
 
 async def _at_rest(found: Scene) -> None:
-    """Let idle sandboxes go, so that what is held is what is always held."""
+    """Let idle sandboxes expire, so that only permanent resources remain."""
     deadline = time.monotonic() + SETTLED_WITHIN_SECONDS
     while "code_interpreter_sandboxes 0.0" not in (await found.client.get("/metrics")).text:
         assert time.monotonic() < deadline, "sandboxes are not swept"
@@ -110,7 +110,7 @@ async def _at_rest(found: Scene) -> None:
 
 
 async def _usually_held(found: Scene) -> Holdings:
-    """Give the most that is held at rest, over some rounds of the clean-up: each takes a jail, and makes another."""
+    """Return the most resources at rest, over some rounds of cleanup: each takes a jail, and makes another."""
     looks = []
     for _ in range(_LOOKS):
         looks.append(found.holds())

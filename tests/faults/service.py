@@ -1,4 +1,4 @@
-"""The service as a process that is told to stop, or killed, and started again on the same port and store."""
+"""The service as a process that is stopped or killed, and restarted on the same port and store."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ IMPATIENT = ("tests.faults.impatient",)
 
 
 class Process:
-    """One service on the local engine, with few jails in waiting: it is started often."""
+    """One service on the local engine, with few warm jails, since it is started often."""
 
     def __init__(self, directory: Path, settings: dict[str, str], command: tuple[str, ...] = UVICORN) -> None:
         self.directory = directory
@@ -50,7 +50,7 @@ class Process:
             self.port = int(probe.getsockname()[1])
 
     def start(self) -> None:
-        """Start, and do not wait."""
+        """Start without waiting."""
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         environment = {
             **inherited, "PYTHONPATH": str(ROOT), "TMPDIR": str(self.tmp), "SANDBOX_RUNTIME": str(RUNTIME),
@@ -71,11 +71,11 @@ class Process:
         return self._process.pid
 
     def is_alive(self) -> bool:
-        """Tell whether it runs."""
+        """Return whether it runs."""
         return self._process is not None and self._process.poll() is None
 
     def wait_until_ready(self, path: str = "/readyz") -> None:
-        """Return when it serves."""
+        """Return when it serves requests."""
         deadline = time.monotonic() + READY_WITHIN_SECONDS
         while self.status(path) != http.HTTPStatus.OK:
             assert self.is_alive(), self.tail()
@@ -83,7 +83,7 @@ class Process:
             time.sleep(POLL_SECONDS)
 
     def status(self, path: str) -> int:
-        """Ask on a new connection; 0 when there is no answer."""
+        """Send a request on a new connection; 0 when there is no answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY_WITHIN_SECONDS)
         try:
             connection.request("GET", path)
@@ -122,14 +122,14 @@ class Process:
         return descendants(self.pid)
 
     def client(self) -> httpx.AsyncClient:
-        """Make a client with the key, which keeps no connection: an idle one is a descriptor of the service."""
+        """Make a client with the key, without kept connections: an idle one is a descriptor of the service."""
         return httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{self.port}", headers={"X-API-Key": API_KEY}, timeout=READY_WITHIN_SECONDS,
             limits=httpx.Limits(max_keepalive_connections=0),
         )  # fmt: skip
 
     def tail(self) -> str:
-        """Give the end of its log."""
+        """Return the end of its log."""
         return self.log.read_text(errors="replace")[-4000:]
 
 
@@ -146,7 +146,7 @@ def living(process: Process) -> Iterator[Process]:
 
 
 async def until(happened: Callable[[], bool], what: str) -> None:
-    """Return when something has happened in another process."""
+    """Return when a condition in another process is true."""
     deadline = time.monotonic() + READY_WITHIN_SECONDS
     while not happened():
         assert time.monotonic() < deadline, f"it never came about: {what}"

@@ -1,4 +1,4 @@
-"""Let a service work for a while, and show that it holds no more afterwards than before: ``make soak``.
+"""Let a service work for a while, and check that it uses no more afterwards than before: ``make soak``.
 
 What it holds is compared between two moments at which nothing is under way and everything idle was cleaned up: once it
 is warm, and at the end. So a slow machine changes nothing.
@@ -50,7 +50,7 @@ _SANDBOXES = re.compile(r"^code_interpreter_sandboxes(?:\{[^}]*\})? ([\d.]+)$", 
 
 @dataclass(frozen=True)
 class Moment:
-    """Hold the figures of one moment at which nothing is under way."""
+    """The figures of one moment at which nothing is under way."""
 
     held: Holdings
     memory: int
@@ -60,7 +60,7 @@ class Moment:
 
 @dataclass
 class Soaked:
-    """Hold what came out."""
+    """What came out."""
 
     seconds: float
     done: Counter[str]
@@ -88,7 +88,7 @@ async def soak(directory: Path, seconds: float, seed: int = 1) -> Soaked:
 
 
 async def _at_rest(process: Process, client: httpx.AsyncClient, before: Moment | None) -> Moment:
-    """Give the figures once all that is idle or expired is gone, or the time for that is over."""
+    """Return the figures once all that is idle or expired is gone, or the time for that is over."""
     deadline = time.monotonic() + _SETTLED_WITHIN_SECONDS
     while True:
         _expire(process.store)
@@ -100,7 +100,7 @@ async def _at_rest(process: Process, client: httpx.AsyncClient, before: Moment |
 
 
 async def _tell(process: Process) -> None:
-    """Say now and then how it stands, for who waits."""
+    """Print progress from time to time."""
     while True:
         await asyncio.sleep(60)
         print(f"{resident_bytes(process.pid) / (1 << 20):6.1f} MiB  {held_by(process.pid, process.tmp)}", flush=True)
@@ -114,7 +114,7 @@ async def _grow_old(store: Path) -> None:
 
 
 def _expire(store: Path, unused_seconds: float = 0.0) -> None:
-    """Make every session that was not written to for so long look unused for longer than files are kept."""
+    """Make every session that was not written to for this time look older than FILE_TTL_SECONDS."""
     for path in (store / name for name in stored(store)):
         with contextlib.suppress(FileNotFoundError):  # erased meanwhile
             if path.stat().st_mtime <= time.time() - unused_seconds:
@@ -143,7 +143,7 @@ def _left(moment: Moment) -> list[str]:
 
 
 def main() -> int:
-    """Soak, tell, and give 1 when anything grew."""
+    """Soak and report; return 1 if anything grew."""
     parser = argparse.ArgumentParser("python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--write", type=Path, help="the Markdown file whose table is brought up to date")

@@ -1,4 +1,4 @@
-"""The store: full, read-only, slow, and failing in the middle of a stream."""
+"""A store that is full, read-only, slow, or fails in the middle of a stream."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _remount(disk: Path, mode: str) -> None:
 
 
 async def full(directory: Path, times: int) -> Count:
-    """Uploads and runs on a full disk keep nothing, and say so; one deleted file later all is well."""
+    """Uploads and runs on a full disk store nothing, and report it; after one deletion they work."""
     with small_disk(directory / "disk") as disk:
         async with scene("store full", directory / "service", FILE_STORE_URL=str(disk / "store")) as found:
             for _ in range(times):
@@ -58,7 +58,7 @@ async def full(directory: Path, times: int) -> Count:
 
 
 async def read_only(directory: Path, times: int) -> Count:
-    """What is there is served; what would be written is refused; programs still run."""
+    """Reads work; writes are refused; programs still run."""
     with small_disk(directory / "disk") as disk:
         async with scene("store read-only", directory / "service", FILE_STORE_URL=str(disk / "store")) as found:
             for _ in range(times):
@@ -87,7 +87,7 @@ def _bucket(directory: Path) -> Iterator[MotoServer]:
 
 
 async def slow(directory: Path, times: int) -> Count:
-    """A bucket that hangs for a while is waited for; nobody hears of it but by the time it takes."""
+    """A bucket that hangs for a while delays requests, and fails none."""
     with _bucket(directory / "moto") as moto:
         settings = environment(moto.port) | {"FILE_STORE_URL": f"s3://{BUCKET}/slow"}
         async with scene("store slow", directory / "service", **settings) as found:
@@ -105,7 +105,7 @@ async def slow(directory: Path, times: int) -> Count:
 
 
 async def failing(directory: Path, times: int) -> Count:
-    """A bucket whose connections break in the middle: what is answered with 200 is there, all else is told."""
+    """Connections to the bucket break in the middle: what is answered with 200 is stored, all else is an error."""
     with _bucket(directory / "moto") as moto:
         async with line_to(moto.port) as line:
             settings = environment(line.port) | {"FILE_STORE_URL": f"s3://{BUCKET}/failing"}
@@ -124,7 +124,7 @@ async def failing(directory: Path, times: int) -> Count:
 
 
 async def _download_whole_or_not(found: Scene) -> None:
-    """A download from a store that breaks off ends with an error, or brings everything; never less than it says."""
+    """A download from a failing store ends with an error, or is complete; never shorter than announced."""
     session_id, file_id = next(iter(found.ledger.files))
     try:
         found.expect(await found.client.get(f"/download/{session_id}/{file_id}"), 200, 503)
@@ -134,7 +134,7 @@ async def _download_whole_or_not(found: Scene) -> None:
 
 @contextmanager
 def _breaking(line: Line, after_bytes: int) -> Iterator[None]:
-    """Let each connection carry so much and no more."""
+    """Limit each connection to this many bytes."""
     line.cut_after_bytes = after_bytes
     try:
         yield

@@ -1,4 +1,4 @@
-"""A service that works does not grow; ``make soak`` lets it work for half an hour."""
+"""A service at work does not grow; ``make soak`` checks it for half an hour."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ SOAK_SECONDS = 20.0
 
 
 async def test_a_service_that_works_does_not_grow(place: Path) -> None:
-    """Memory, descriptors, processes, control groups, leases and files: at rest as many as before."""
+    """Memory, descriptors, processes, control groups, leases and files: the same at rest as before."""
     soaked = await soak(place / "soak", SOAK_SECONDS)
     assert soaked.complaints == []

@@ -1,4 +1,4 @@
-"""A service that is told to stop lets its runs end, begins nothing new, and says so (K42)."""
+"""Graceful shutdown: runs end, no new ones begin, and the service reports it (K42)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ numbers = itertools.count()
 
 @pytest.fixture
 def started(tmp_path: Path) -> Start:
-    """Start a service that has all the time it needs, unless told otherwise."""
+    """Start a service with a long DRAIN_SECONDS, unless given."""
 
     @contextlib.contextmanager
     def start(drain_seconds: int = 1000, command: tuple[str, ...] = UVICORN, **settings: str) -> Iterator[Process]:
@@ -45,7 +45,7 @@ def started(tmp_path: Path) -> Start:
 async def running(
     process: Process, client: httpx.AsyncClient
 ) -> AsyncIterator[tuple[asyncio.Task[httpx.Response], int]]:
-    """Begin a run; give its answer to come, and the process for whose end its program waits."""
+    """Begin a run; return its future answer, and the process for whose end its program waits."""
     name = f"canary-{os.getpid()}-{next(numbers)}"
     run = {"lang": "bash", "code": PROGRAM.format(name=name), "timeout": 300_000}
     answer = asyncio.ensure_future(client.post("/exec", json=run))
@@ -59,19 +59,19 @@ async def running(
 
 
 async def drains(process: Process) -> None:
-    """Tell it to stop, and wait until it has heard."""
+    """Send SIGTERM, and wait until the service reports that it drains."""
     process.tell()
     await until(lambda: process.status("/readyz") == 503, "the service drains")
 
 
 async def nothing_is_left(below: list[int]) -> None:
-    """No process that it started outlives it."""
+    """No process that it started outlives the service."""
     await until(lambda: not any(is_alive(pid) for pid in below), "everything ended")
 
 
 @pytest.mark.parametrize("command", [UVICORN, SERVE], ids=["uvicorn", "serve"])
 async def test_runs_end_well_and_no_new_ones_begin(started: Start, command: tuple[str, ...]) -> None:
-    """Readiness is 503, also for new connections; new runs hear when to come again; files are served."""
+    """Readiness is 503, also for new connections; new runs receive ``Retry-After``; files are served."""
     with started(command=command) as process:
         async with process.client() as client, running(process, client) as (answer, pid):
             below = process.below()
@@ -94,7 +94,7 @@ async def test_runs_end_well_and_no_new_ones_begin(started: Start, command: tupl
 
 
 async def test_runs_that_take_too_long_are_cut_off_with_an_answer(started: Start) -> None:
-    """After DRAIN_SECONDS: 200 with the reason on stderr, for the program has begun; who still waited hears 503."""
+    """After DRAIN_SECONDS: 200 with the reason on stderr, since the program has begun; waiting runs receive 503."""
     with started(1, MAX_CONCURRENT_RUNS="1", MAX_QUEUED_RUNS="1", QUEUE_TIMEOUT_SECONDS="300") as process:
         async with process.client() as client, running(process, client) as (answer, _):
             below = process.below()
@@ -112,7 +112,7 @@ async def test_runs_that_take_too_long_are_cut_off_with_an_answer(started: Start
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGINT, 0)])
 async def test_the_second_signal_ends_the_wait(started: Start, number: signal.Signals, code: int) -> None:
-    """Runs are cut off at once, with an answer all the same; the exit code tells of a second SIGTERM."""
+    """Runs are cut off at once, and still answered; the exit code shows the second SIGTERM."""
     with started() as process:
         async with process.client() as client, running(process, client) as (answer, _):
             below = process.below()
@@ -124,7 +124,7 @@ async def test_the_second_signal_ends_the_wait(started: Start, number: signal.Si
 
 
 async def test_a_program_that_waits_for_a_tool_gets_its_result(started: Start) -> None:
-    """What was begun may be gone on with: the service waits for the results, and takes them."""
+    """Paused programs may be resumed: the service waits for the results, and accepts them."""
     program = {"code": "print(await step())", "tools": [{"name": "step"}]}
     with started() as process:
         async with process.client() as client:
@@ -138,7 +138,7 @@ async def test_a_program_that_waits_for_a_tool_gets_its_result(started: Start) -
 
 
 async def test_a_program_that_waits_for_ever_does_not_hold_the_service(started: Start) -> None:
-    """After DRAIN_SECONDS it ends, with the program that nobody can go on with any more."""
+    """After DRAIN_SECONDS the service ends, with its paused programs."""
     program = {"code": "print(await step())", "tools": [{"name": "step"}]}
     with started(1) as process:
         async with process.client() as client:
@@ -175,7 +175,7 @@ async def test_an_upload_and_a_download_under_way_come_to_their_end(started: Sta
 
 
 async def test_requests_that_never_end_are_broken_off(started: Start) -> None:
-    """An upload that stands still hears 503 after DRAIN_SECONDS, a download that nobody reads just ends."""
+    """A stalled upload receives 503 after DRAIN_SECONDS, a download that is not read is cut."""
     with started(1) as process:
         async with process.client() as client:
             made = (await client.post("/upload", files={"file": ("a", bytes(16 << 20))})).json()

@@ -1,1 +1,1 @@
-"""Requests made up from the description of the API."""
+"""Requests generated from the API's description."""

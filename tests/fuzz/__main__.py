@@ -1,4 +1,4 @@
-"""Make up requests, forms and frames for as long as you like: ``python -m tests.fuzz --minutes 20``."""
+"""Generate requests, forms and frames for a given time: ``python -m tests.fuzz --minutes 20``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FORMS_PART = _FRAMES_PART = 0.1
 
 @dataclass(frozen=True)
 class Line:
-    """Tell how many were sent of one kind, and what failed."""
+    """Print how many were sent of one kind, and what failed."""
 
     name: str
     sent: int
@@ -37,7 +37,7 @@ class Line:
 
 
 def fuzz(seconds: float) -> Iterator[Line]:
-    """Send everything, for so long in all."""
+    """Send everything, for this time in all."""
     left = seconds * (1 - _FORMS_PART - _FRAMES_PART)
     for way in schema.WAYS:
         with tempfile.TemporaryDirectory() as workdir:
@@ -64,7 +64,7 @@ async def _frames(seconds: float) -> Line:
 
 
 async def _repeated(name: str, seconds: float, send: Callable[[Random], Awaitable[str | None]]) -> Line:
-    """Do it again and again, each time with a seed that a report can name."""
+    """Repeat it, each time with a seed that a report can name."""
     first, sent, found = secrets.randbits(48), 0, []
     until = time.monotonic() + seconds
     while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Answer for a runner with frames that are forged, changed or cut off, and look at what the service makes of them."""
+"""Send forged, changed or cut frames in a runner's place, and check what the service makes of them."""
 
 from __future__ import annotations
 
@@ -60,19 +60,19 @@ TOKENS = (
 
 
 def reply() -> dict[str, Any]:
-    """Give a reply in which nothing is wrong."""
+    """Return a valid reply."""
     changed = [ChangedFile("out/a.txt", 1, "eA=="), ChangedFile("b.txt", 3)]
     left = [LeftOut("big", "it is too large", is_limit=True)]
     return Reply(Ending.EXIT, 1, stdout="out", stderr="err", changed=changed, deleted=["c"], left_out=left).to_json()
 
 
 def pause() -> dict[str, Any]:
-    """Give a pause in which nothing is wrong."""
+    """Return a valid pause."""
     return Pause(1, [Call("call_001", "get-it", {"a": [1, {"b": None}]})], "out", "err").to_json()
 
 
 def said(random: Random) -> bytes:
-    """Write what a runner says: with a forged value, or with changed bytes, or with both."""
+    """Write a runner's message: with a forged value, with changed bytes, or both."""
     kind, body = random.choice(((REPLY, reply()), (PAUSE, pause())))
     if random.random() < 0.6:
         _forge(body, random)
@@ -81,7 +81,7 @@ def said(random: Random) -> bytes:
 
 
 def _forge(body: dict[str, Any], random: Random) -> None:
-    """Put any value in the place of any other, at any level, or leave one out."""
+    """Replace any value by any other, at any level, or leave one out."""
     places: list[tuple[Any, Any]] = [(body, key) for key in body]
     for key in ("changed", "calls", "left_out"):
         for item in body.get(key, []):
@@ -94,19 +94,19 @@ def _forge(body: dict[str, Any], random: Random) -> None:
 
 
 class _Jail:
-    """Stand for a jail whose runner is ours."""
+    """A jail whose runner is the test."""
 
     def __init__(self, wire: socket.socket) -> None:
         self.wire = wire
         self.group = None
 
     def ran_out_of_memory(self) -> bool:
-        """Tell that it did not."""
+        """Return ``False``: no run exceeds its memory here."""
         return False
 
 
 async def trouble(store: SessionStore, random: Random) -> str | None:
-    """Say one thing in a runner's place, to both engines; say what is wrong with the answer that a client would get."""
+    """Send one reply in a runner's place, to both engines; return what is wrong with the client's answer."""
     words = said(random)
     try:
         async with asyncio.timeout(WITHIN_SECONDS):
@@ -122,7 +122,7 @@ async def trouble(store: SessionStore, random: Random) -> str | None:
 
 
 async def _heard_by_daytona(random: Random) -> Reply | Pause:
-    """Let the Daytona engine read a forged answer, whose frame is whole: the program knows the nonce."""
+    """Let the Daytona engine read a forged answer in a valid frame: the program knows the nonce."""
     answer: dict[str, Any] = random.choice(({"pause": pause()}, {"reply": reply(), "layout": Layout().to_json()}))
     _forge(answer if random.random() < 0.3 else answer.get("pause") or answer["reply"], random)
     return await daytona_sandbox(answer).begin(REQUEST)
@@ -141,7 +141,7 @@ def daytona_sandbox(answer: dict[str, Any]) -> DaytonaSandbox:
 
 
 async def _heard(words: bytes, random: Random) -> Reply | Pause:
-    """Let the local engine ask, and say these words, in pieces; then close, as a jail that ends."""
+    """Let the local engine read these bytes, in pieces, from a jail that then ends."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     theirs.setblocking(False)
@@ -161,7 +161,7 @@ async def _say(wire: socket.socket, pieces: list[bytes]) -> None:
 
 
 async def _answered(store: SessionStore, parse_reply: Reply | Pause) -> None:
-    """Make the answers of both routes, and look at the names of the files."""
+    """Build the answers of both routes, and check the names of the files."""
     if isinstance(parse_reply, Pause):
         waiting = PausedRun("s" * 21, "r" * 21, "token", parse_reply.calls, parse_reply.stdout, parse_reply.stderr)
         json.dumps(response_of(waiting, shows_stderr_only=False).model_dump(exclude_none=True))

@@ -1,4 +1,4 @@
-"""Send broken multipart bodies to the application, and look at what it keeps of them."""
+"""Send broken multipart bodies to the application, and check what it stores."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ TOKENS = (
 
 
 class NoEngine:
-    """Stand for an engine: uploads need none (K37)."""
+    """An engine that is never used: uploads need none (K37)."""
 
     name = "none"
     warnings: tuple[str, ...] = ()
 
     async def open(self) -> None:
-        """Have nothing to open."""
+        """Do nothing."""
 
     async def close(self) -> None:
-        """Have nothing to close."""
+        """Do nothing."""
 
     async def sweep(self, leased: set[str], *, leads: bool = True) -> int:
         return 0
 
 
 def no_engine() -> Engine:
-    """Give it as what it stands for."""
+    """Return it with the protocol's type."""
     stand_in: Any = NoEngine()
     return stand_in  # type: ignore[no-any-return]
 
 
 def whole(random: Random) -> bytes:
-    """Write a body in which nothing is wrong: text fields, then one to three files."""
+    """Write a valid body: text fields, then one to three files."""
     files = [
         (f"{name}.txt", random.randbytes(random.choice((0, 1, 40, 3000)))) for name in "abc"[: random.randint(1, 3)]
     ]
@@ -61,7 +61,7 @@ def whole(random: Random) -> bytes:
 
 
 async def trouble(service: Service, route: str, random: Random) -> str | None:
-    """Send one broken body; say what was wrong with what came of it."""
+    """Send one broken body; return what was wrong with the result."""
     body = mutated(whole(random), TOKENS, random)
     leaves = random.random() < 0.1
     before = service.stored()
@@ -75,7 +75,7 @@ async def trouble(service: Service, route: str, random: Random) -> str | None:
 
 
 def _judged(service: Service, body: bytes, status: int, answer: bytes, kept: set[str], *, leaves: bool) -> str | None:
-    """Say what is wrong with an answer, or with what the store has kept."""
+    """Return what is wrong with an answer, or with what the store has kept."""
     if status not in FINE:
         return f"{status} {answer!r}"
     if status != 200:
@@ -93,7 +93,7 @@ def _judged(service: Service, body: bytes, status: int, answer: bytes, kept: set
 
 
 def _is_whole(content: bytes, body: bytes) -> bool:
-    """Tell whether the body holds this content between the end of a part's head and the next delimiter."""
+    """Return whether the body holds this content between the end of a part's head and the next delimiter."""
     ends = (b"\r\n\r\n", b"\n\n", b"\r\n\n", b"\n\r\n")
     return any(end + content + b"\r\n--" + BOUNDARY in body for end in ends)
 

@@ -1,4 +1,4 @@
-"""Break a message in the ways that clients, networks and attackers do, the same for the same seed."""
+"""Mutations of a message as by clients, networks and attackers, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from random import Random
 
 
 def mutated(message: bytes, tokens: Sequence[bytes], random: Random) -> bytes:
-    """Change a message in one to four places; ``tokens`` are what its format is made of."""
+    """Change a message in one to four places; ``tokens`` are the elements of its format."""
     changed = bytearray(message)
     for _ in range(random.randint(1, 4)):
         start = random.randrange(len(changed) + 1)

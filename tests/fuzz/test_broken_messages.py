@@ -1,4 +1,4 @@
-"""Multipart bodies and runner frames that are broken at random: no failure, no hang, nothing half-written."""
+"""Multipart bodies and runner frames that are broken at random: no failure, no hang, nothing stored in part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def test_no_broken_form_is_a_failure_or_leaves_half_a_file(tmp_path: Path,
 
 
 async def test_no_forged_word_of_a_runner_is_a_failure_of_the_service() -> None:
-    """Forged, changed and cut-off frames make a lost run at worst: always an answer that can be sent."""
+    """Forged, changed and cut frames make a lost run at worst: there is always a valid answer."""
     store = SessionStore(open_blobs("memory://"))
     found = [await frames.trouble(store, Random(seed)) for seed in range(FRAMES)]
     assert [trouble for trouble in found if trouble] == []

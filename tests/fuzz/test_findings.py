@@ -1,4 +1,4 @@
-"""What forged and broken words of a runner used to do, each by itself."""
+"""Regression tests for forged and broken runner messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.fuzz import frames
     ids=repr,
 )  # fmt: skip
 async def test_a_forged_reply_was_a_failure_of_the_service(forged: dict[str, Any]) -> None:
-    """A field that is missing, of another type, or fit for no answer makes the reply none, and the run a lost one."""
+    """A field that is missing, mistyped, or unfit for an answer makes the reply invalid, and the run lost."""
     with pytest.raises(ValueError):
         parse_reply(Reply, {"ending": "ok", **forged} if forged else forged)
     answer = {"reply": {"ending": "ok", **forged} if forged else forged, "layout": {}}
@@ -49,7 +49,7 @@ def test_a_forged_pause_with_endless_arguments_was_a_failure_of_the_service() ->
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a\0b", "a//b", "", "a\\b", "x" * 300])
 async def test_a_forged_name_was_recorded_as_a_files(path: str) -> None:
-    """K11: a file whose name cannot be one is told as not delivered, and not stored."""
+    """K11: a file with an invalid name is reported as not delivered, and not stored."""
     store, sandbox = SessionStore(open_blobs("memory://")), SimpleNamespace()
     unread: Any = sandbox
     reply = Reply(Ending.OK, changed=[ChangedFile(path, 1, "eA==")])
@@ -58,7 +58,7 @@ async def test_a_forged_name_was_recorded_as_a_files(path: str) -> None:
 
 
 async def test_a_reply_of_endless_length_was_waited_for() -> None:
-    """A length that no reply has ends the run at once, not after its time and memory."""
+    """A length over any valid reply ends the run at once, not after its time and memory."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     with ours, theirs:

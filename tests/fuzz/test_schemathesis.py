@@ -1,4 +1,4 @@
-"""Requests that schemathesis makes up from the API's description: none is a failure of the service (K42)."""
+"""Requests that schemathesis generates from the API's description: none is a failure of the service (K42)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SECONDS = 18
 
 
 def test_the_description_is_that_of_the_routes() -> None:
-    """`docs/openapi.json` is what the application says; `python tools/openapi.py --write` brings it up to date."""
+    """`docs/openapi.json` matches the application; `python tools/openapi.py --write` updates it."""
     done = subprocess.run([sys.executable, ROOT / "tools" / "openapi.py", "--check"], check=False)
     assert done.returncode == 0
 

@@ -1,4 +1,4 @@
-"""What the core relies on, whatever keeps the leases. A subclass gives the fixture ``leases``."""
+"""Conformance suite of every lease store. A subclass gives the fixture ``leases``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LeasesConformance:
     """Run these tests on any kind of leases."""
 
     async def test_a_held_session_is_busy(self, leases: Leases) -> None:
-        """A second hold raises Busy: at once with 0, and when the time to wait is over."""
+        """A second lock raises Busy: at once with 0, and after the timeout."""
         session = new_id()
         async with leases.hold(session, 0):
             for wait_seconds in (0, 0.05):
@@ -27,12 +27,12 @@ class LeasesConformance:
                         pass
 
     async def test_sessions_are_held_apart(self, leases: Leases) -> None:
-        """Holding one session keeps nobody from another."""
+        """Locks of different sessions are independent."""
         async with leases.hold(new_id(), 0), leases.hold(new_id(), 0):
             pass
 
     async def test_who_waits_gets_the_session_when_it_is_free(self, leases: Leases) -> None:
-        """A waiting hold begins when the one before it ends, by an error too."""
+        """A waiter gets the lock when the holder releases it, also after an error."""
         session, order = new_id(), []
 
         async def wait() -> None:
@@ -49,7 +49,7 @@ class LeasesConformance:
         assert order == ["first", "second"]
 
     async def test_one_at_a_time(self, leases: Leases) -> None:
-        """Of twenty who want the same session, each gets it, none beside another."""
+        """Of twenty waiters for one session, each gets the lock, and never two at once."""
         session, inside, most, holds = new_id(), 0, 0, 0
 
         async def work() -> None:
@@ -65,7 +65,7 @@ class LeasesConformance:
         assert (most, holds) == (1, 20)
 
     async def test_a_cancelled_holder_and_a_cancelled_waiter_leave_the_session_free(self, leases: Leases) -> None:
-        """Cancelling frees what was held and what was about to be."""
+        """Cancelling releases an acquired lock, and one that was about to be acquired."""
         session, entered = new_id(), asyncio.Event()
 
         async def stay() -> None:
@@ -85,7 +85,7 @@ class LeasesConformance:
             pass
 
     async def test_a_lease_is_found_with_the_next_hold(self, leases: Leases) -> None:
-        """What was kept last comes with the lock: sandbox, staged files and time of use."""
+        """The lock comes with what was saved last: sandbox, staged files and time of use."""
         session = new_id()
         async with leases.hold(session, 0) as hold:
             assert hold.lease is None
@@ -99,7 +99,7 @@ class LeasesConformance:
             assert hold.lease.used_at > 0
 
     async def test_a_dropped_lease_is_gone(self, leases: Leases) -> None:
-        """For this hold, for the next one, and for the list; dropping nothing is fine."""
+        """A dropped lease is gone for this lock, for the next one, and for the list; dropping nothing is fine."""
         session = new_id()
         async with leases.hold(session, 0) as hold:
             await leases.drop(hold)
@@ -111,7 +111,7 @@ class LeasesConformance:
         assert await leases.all() == []
 
     async def test_all_begins_with_the_least_recently_used(self, leases: Leases) -> None:
-        """Keeping a lease makes it the last of the list; only holding its session does not."""
+        """Saving a lease makes it the last of the list; only locking its session does not."""
         sessions = [new_id() for _ in range(3)]
         for session in (*sessions, sessions[0]):
             async with leases.hold(session, 0) as hold:
@@ -124,7 +124,7 @@ class LeasesConformance:
         assert [lease.used_at for lease in listed] == sorted(lease.used_at for lease in listed)
 
     async def test_a_hold_that_is_over_changes_nothing(self, leases: Leases) -> None:
-        """Who lost a session can neither keep nor drop its lease, and knows."""
+        """After a lost lock, a lease can neither be saved nor dropped, and the holder can see it."""
         session = new_id()
         async with leases.hold(session, 0) as over:
             assert not over.is_lost()
@@ -139,7 +139,7 @@ class LeasesConformance:
         assert [lease.sandbox_id for lease in await leases.all()] == ["box"]
 
     async def test_leases_are_counted(self, leases: Leases) -> None:
-        """A lease beyond ``most`` is not stored, whoever else holds what; one that is there already may be renewed."""
+        """A lease beyond ``most`` is not stored; an existing one may be renewed."""
         sessions = [new_id() for _ in range(6)]
 
         async def ask(session: str) -> bool:
@@ -158,7 +158,7 @@ class LeasesConformance:
         assert await ask(sessions[kept.index(False)])
 
     async def test_hints_are_remembered(self, leases: Leases) -> None:
-        """A hint gives the session named last, and nothing for who never named one."""
+        """A hint gives the session named last, and nothing to a user who never named one."""
         key, other = f"tenant\0ü\0{new_id()}", f"tenant\0\0{new_id()}"
         assert await leases.hint(key) is None
         assert await leases.hint(key, "one") == "one"

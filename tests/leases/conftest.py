@@ -24,7 +24,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisSer
 
 @pytest.fixture
 def server(shared_server: RedisServer) -> RedisServer:
-    """Give the server, running and empty."""
+    """Return the server, running and empty."""
     shared_server.admin.flushall()
     return shared_server
 

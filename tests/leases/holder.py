@@ -1,4 +1,4 @@
-"""Hold a session until killed: ``python -m tests.leases.holder URL SESSION LOCK_SECONDS``."""
+"""Lock a session until killed: ``python -m tests.leases.holder URL SESSION LOCK_SECONDS``."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ STARTED_WITHIN_SECONDS = 60
 
 
 class RedisServer:
-    """Start, pause and kill one server; it keeps nothing on disk, so a restart loses all its data."""
+    """Starts, pauses and kills one server; it keeps nothing on disk, so a restart loses all its data."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -47,15 +47,15 @@ class RedisServer:
         return False
 
     def pause(self) -> None:
-        """Let it hang: connections stay, answers do not come."""
+        """Stop it by SIGSTOP: connections stay, answers do not arrive."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on with what it was asked in the meantime."""
+        """Let it continue with the requests received in the meantime."""
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it the hard way, with all its data."""
+        """Kill it, with all its data."""
         self._signal(signal.SIGKILL)
         assert self._process is not None
         self._process.wait()

@@ -1,4 +1,4 @@
-"""Leases in memory keep the promises of all leases."""
+"""Leases in memory pass the suite of all leases."""
 
 from __future__ import annotations
 

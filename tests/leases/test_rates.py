@@ -1,4 +1,4 @@
-"""Limits on how many programs a user or a tenant starts, wherever they are counted (K42)."""
+"""Limits on the runs of a user or a tenant, wherever they are counted (K42)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def make(request: pytest.FixtureRequest, replica: Replica) -> AsyncIterato
 
 
 async def started(counted: WindowRates, principal: Principal, tries: int) -> int:
-    """Count how many of so many runs are let in."""
+    """Count how many of this number of runs are admitted."""
     done = 0
     for _ in range(tries):
         try:
@@ -61,7 +61,7 @@ async def test_a_tenant_starts_so_many_and_no_more(make: Make) -> None:
 
 
 async def test_nobody_in_particular_has_no_limit_of_a_users(make: Make) -> None:
-    """Requests of the key that name nobody are not one user."""
+    """Requests of the key without a user are not one user."""
     assert await started(make(40, 0), KEY, 100) == 100
 
 
@@ -77,14 +77,14 @@ async def test_a_refusal_says_when_to_come_again(make: Make) -> None:
 
 
 async def test_names_are_not_mixed_up(make: Make) -> None:
-    """A user whose name looks like another's tenant and name is somebody else."""
+    """User names that contain another's tenant and name are distinct."""
     counted = make(40, 0)
     await started(counted, Principal("jwt", tenant="a", user="b/c"), 40)
     assert await started(counted, Principal("jwt", tenant="a/b", user="c"), 1) == 1
 
 
 async def test_a_window_moves_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """30 seconds after the first run the next is let in: no fixed window refuses what a moving one allows."""
+    """30 seconds after the first run the next is admitted, as with a sliding window."""
     counted, now = WindowRates(40, 0, MemoryStorage()), 1000.0
     monkeypatch.setattr("limits.aio.storage.memory.time.time", lambda: now)
     for _ in range(40):
@@ -96,7 +96,7 @@ async def test_a_window_moves_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_replicas_count_together(replica: Replica) -> None:
-    """Two replicas at one Redis let in as many as one."""
+    """Two replicas at one Redis admit as many as one."""
     one, other = replica().rates(40, 0), replica().rates(40, 0)
     assert await started(one, ALICE, 30) == 30
     assert await started(other, ALICE, 30) == 10
@@ -113,7 +113,7 @@ async def test_no_name_of_a_person_goes_to_redis(replica: Replica, server: Redis
 async def test_without_redis_nothing_is_limited(
     server: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Redis gone: runs go on, with one line in the log and without asking each time; back again, it counts again."""
+    """Without Redis runs continue, with one line in the log and no request each time; later it counts again."""
     from librechat_code_interpreter.leases.redis import RedisLeases
 
     leases = RedisLeases(server.url, prefix="t:", lease_seconds=60, hint_seconds=60, answer_seconds=0.3)

@@ -1,4 +1,4 @@
-"""Leases in Redis keep the promises of all leases, between replicas, and when replicas or Redis die."""
+"""Leases in Redis pass the suite of all leases, between replicas, and when replicas or Redis die."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class TestRedisLeases(LeasesConformance):
 
 
 async def take(leases: Leases, session: str) -> None:
-    """Hold a session once, waiting as long as it takes."""
+    """Lock a session once, waiting as long as it takes."""
     async with leases.hold(session, PLENTY_SECONDS):
         pass
 
 
 @asynccontextmanager
 async def without_redis(server: RedisServer) -> AsyncIterator[None]:
-    """Kill Redis for a while; it comes back empty."""
+    """Kill Redis for a while; it restarts empty."""
     server.kill()
     try:
         yield
@@ -66,7 +66,7 @@ async def hanging(server: RedisServer) -> AsyncIterator[None]:
 
 
 async def test_replicas_contend_for_a_session(replica: Replica) -> None:
-    """What one replica holds is busy for the other; who waits there is next, and finds the lease."""
+    """A lock of one replica is busy for the other; a waiter there is next, and gets the lease."""
     one, two, session = replica(), replica(), new_id()
     async with one.hold(session, 0) as first:
         with pytest.raises(Busy):
@@ -84,7 +84,7 @@ async def test_replicas_contend_for_a_session(replica: Replica) -> None:
 
 
 async def test_waiting_is_no_polling(replica: Replica, server: RedisServer) -> None:
-    """Who waits sleeps in Redis and is woken: a dozen commands in all, however long the other one takes."""
+    """A waiter sleeps in Redis and is woken: a dozen commands in all, however long the holder takes."""
     one, two, session = replica(), replica(), new_id()
     async with one.hold(session, 0):
         server.admin.config_resetstat()
@@ -97,7 +97,7 @@ async def test_waiting_is_no_polling(replica: Replica, server: RedisServer) -> N
 
 
 async def test_one_at_a_time_over_all_replicas(replica: Replica) -> None:
-    """Thirty holds of one session from three replicas: never two at once, and each gets it."""
+    """Thirty locks of one session from three replicas: never two at once, and each is granted."""
     replicas, session, inside, holds = [replica() for _ in range(3)], new_id(), 0, 0
 
     async def work(leases: RedisLeases) -> None:
@@ -114,7 +114,7 @@ async def test_one_at_a_time_over_all_replicas(replica: Replica) -> None:
 
 
 async def test_a_lock_is_renewed_while_it_is_held(replica: Replica) -> None:
-    """A hold may last longer than a lock: it is neither lost nor free for others."""
+    """A lock is renewed beyond its expiry: it is neither lost nor free for others."""
     one, two, session = replica(lock_seconds=SHORT_SECONDS), replica(), new_id()
     async with one.hold(session, 0) as hold:
         await asyncio.sleep(2 * SHORT_SECONDS)
@@ -130,7 +130,7 @@ def names(server: RedisServer) -> set[str]:
 
 
 async def test_a_killed_replica_is_taken_over(replica: Replica, server: RedisServer) -> None:
-    """After SIGKILL in mid-run the lock runs out; the next holder gets no lease: that sandbox is not trusted."""
+    """After SIGKILL during a run the lock expires; the next holder gets no lease: that sandbox is not trusted."""
     session = new_id()
     with subprocess.Popen(  # noqa: ASYNC220  it starts at once, and nothing else runs meanwhile
         [sys.executable, "-m", "tests.leases.holder", server.url, session, str(SHORT_SECONDS)],
@@ -150,7 +150,7 @@ async def test_a_killed_replica_is_taken_over(replica: Replica, server: RedisSer
 
 
 async def test_a_lost_lock_is_noticed_and_harmless(replica: Replica, server: RedisServer) -> None:
-    """Who lost the session to another learns it, can change nothing any more, and does not free the other's lock."""
+    """A replica that lost the lock to another learns it, can change nothing, and does not release the other's."""
     one, two, session = replica(lock_seconds=SHORT_SECONDS), replica(), new_id()
     async with one.hold(session, 0) as lost:
         await one.keep(lost, Lease(session, "old"))
@@ -174,7 +174,7 @@ async def test_a_lost_lock_is_noticed_and_harmless(replica: Replica, server: Red
 
 
 async def test_a_lock_that_ran_out_unnoticed_is_still_ours(replica: Replica, server: RedisServer) -> None:
-    """As long as nobody came in between, a hold goes on."""
+    """If nobody took the lock in between, its holder keeps it."""
     leases, session = replica(), new_id()
     async with leases.hold(session, 0) as hold:
         server.admin.delete(f"test:lock:{session}")
@@ -185,7 +185,7 @@ async def test_a_lock_that_ran_out_unnoticed_is_still_ours(replica: Replica, ser
 
 
 async def test_a_hold_outlives_the_loss_of_all_data(replica: Replica, server: RedisServer) -> None:
-    """When Redis comes back empty, those who hold a session write lock and lease again; fences still grow."""
+    """When Redis restarts empty, holders write lock and lease again; fences still grow."""
     leases, session = replica(lock_seconds=SHORT_SECONDS), new_id()
     async with leases.hold(session, 0) as hold:
         await leases.keep(hold, Lease(session, "box", {"a": "b"}))
@@ -203,7 +203,7 @@ async def test_a_hold_outlives_the_loss_of_all_data(replica: Replica, server: Re
 
 
 async def test_without_redis_everything_is_unavailable_and_then_works(replica: Replica, server: RedisServer) -> None:
-    """Every verb says 503 with a time to come again, and works on the old connections' successors afterwards."""
+    """Every method raises 503 with ``Retry-After``, and works on new connections afterwards."""
     leases, session = replica(), new_id()
     await asyncio.gather(*(take(leases, new_id()) for _ in range(5)))  # five idle connections that will be dead
     async with without_redis(server):
@@ -216,7 +216,7 @@ async def test_without_redis_everything_is_unavailable_and_then_works(replica: R
 
 
 async def test_a_waiter_hears_that_redis_died(replica: Replica, server: RedisServer) -> None:
-    """Who waits for a session is told at once, and does not wait on."""
+    """A waiter fails at once, and does not wait on."""
     leases, session = replica(), new_id()
     async with leases.hold(session, 0):
         waiting = asyncio.create_task(take(leases, session))
@@ -227,7 +227,7 @@ async def test_a_waiter_hears_that_redis_died(replica: Replica, server: RedisSer
 
 
 async def test_a_hanging_redis_is_unavailable(replica: Replica, server: RedisServer) -> None:
-    """No answer in time is a 503; what Redis does late, once it goes on, locks nobody out for long."""
+    """No answer in time is a 503; a late execution by Redis locks nobody out for long."""
     leases, session = replica(lock_seconds=SHORT_SECONDS, answer_seconds=QUICK_SECONDS), new_id()
     async with hanging(server):
         with pytest.raises(LeasesUnavailable):
@@ -236,7 +236,7 @@ async def test_a_hanging_redis_is_unavailable(replica: Replica, server: RedisSer
 
 
 async def test_a_lease_that_could_not_be_kept_goes_with_its_hold(replica: Replica, server: RedisServer) -> None:
-    """The stored lease no longer tells what is in the sandbox, so the next holder must not get it."""
+    """The stored lease no longer matches the sandbox's contents, so the next holder must not get it."""
     leases, session = replica(answer_seconds=QUICK_SECONDS), new_id()
     async with leases.hold(session, 0) as hold:
         await leases.keep(hold, Lease(session, "box", {"a": "old"}))
@@ -248,7 +248,7 @@ async def test_a_lease_that_could_not_be_kept_goes_with_its_hold(replica: Replic
 
 
 async def test_ages_are_by_redis_clock(replica: Replica, server: RedisServer) -> None:
-    """A lease's last use is told in the reader's own time, so that replicas' clocks need not agree."""
+    """A lease's last use is reported in the reader's own time, so that replicas' clocks need not agree."""
     leases, session = replica(), new_id()
     async with leases.hold(session, 0) as hold:
         await leases.keep(hold, Lease(session, "box"))
@@ -258,7 +258,7 @@ async def test_ages_are_by_redis_clock(replica: Replica, server: RedisServer) ->
 
 
 async def test_every_key_has_the_prefix_and_an_end(replica: Replica, server: RedisServer) -> None:
-    """Nothing stays in Redis for ever, and no key tells a user's name."""
+    """Every key expires, and none contains a user's name."""
     leases, session = replica(), new_id()
     async with leases.hold(session, 0) as hold:
         await leases.keep(hold, Lease(session, "box"))
@@ -290,7 +290,7 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixtur
 async def test_no_password_in_errors_and_logs(
     replica: Replica, server: RedisServer, logged: pytest.LogCaptureFixture
 ) -> None:
-    """REDIS_URL may hold a password; neither its users nor the log ever see it, even when it is wrong."""
+    """REDIS_URL may contain a password; neither users nor the log ever see it, even when it is wrong."""
     leases, session = replica(lock_seconds=SHORT_SECONDS), new_id()
     async with leases.hold(session, 0) as hold, without_redis(server):
         await until(hold.is_lost)

@@ -1,4 +1,4 @@
-"""A cancellation that gets lost on its way keeps no session locked."""
+"""A cancellation that is lost on its way leaves no session locked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RENEWED_OFTEN_SECONDS = 0.15
 
 
 async def test_a_renewal_that_swallows_its_cancellation_ends(replica: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Redis's own time-out may come in the same moment; the hold ends nevertheless, and others get the session."""
+    """Redis's own timeout may occur in the same moment; the lock is released nevertheless."""
     leases, session, renewing = replica(lock_seconds=RENEWED_OFTEN_SECONDS), new_id(), asyncio.Event()
 
     swallowed: list[BaseException] = []

@@ -1,4 +1,4 @@
-"""A stock in Redis keeps the promises of every stock, between replicas, and when Redis dies."""
+"""A warm pool in Redis passes the suite, between replicas, and when Redis dies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TestRedisStock(StockConformance):
 
 
 async def test_replicas_share_one_stock(replica: Replica) -> None:
-    """What one puts in another takes, no spare twice, and the size is that of all together."""
+    """A spare of one replica is taken by another, none twice, and the size is that of all together."""
     one, two = replica().stock(), replica().stock()
     asked = await asyncio.gather(*(stock.reserve(5, 60) for stock in (one, two) for _ in range(5)))
     tickets = [ticket for ticket in asked if ticket]
@@ -39,7 +39,7 @@ async def test_replicas_share_one_stock(replica: Replica) -> None:
 
 
 async def test_without_redis_nothing_is_handed_out(replica: Replica, server: RedisServer) -> None:
-    """Every verb says so; when Redis comes back empty, so is the stock."""
+    """Every method raises an error; when Redis restarts empty, the pool is empty."""
     stock = replica().stock()
     await put(stock, "a")
     server.kill()
@@ -55,7 +55,7 @@ async def test_without_redis_nothing_is_handed_out(replica: Replica, server: Red
 async def test_a_claim_that_was_not_heard_is_lost_and_never_handed_out_again(
     replica: Replica, server: RedisServer
 ) -> None:
-    """Redis did it after we had given up: the spare is guarded, and nobody gets it."""
+    """Redis executed it after our timeout: the spare is guarded, and given to no session."""
     hasty, other = replica(answer_seconds=QUICK_SECONDS).stock(), replica().stock()
     await put(other, "a", "b")
     assert await hasty.claim() == "b", "the script is loaded, so the next claim is one command"
@@ -70,7 +70,7 @@ async def test_a_claim_that_was_not_heard_is_lost_and_never_handed_out_again(
 
 
 async def test_a_guard_lapses(replica: Replica, server: RedisServer) -> None:
-    """By Redis's clock, and nothing of it stays."""
+    """Claims expire by Redis's clock, and leave nothing."""
     stock = replica().stock()
     await stock.guard("a")
     assert await stock.kept() == {"a"}

@@ -1,4 +1,4 @@
-"""Wait for what happens elsewhere."""
+"""Wait for a condition elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.leases.conformance import PLENTY_SECONDS
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    """Return when something has become true."""
+    """Return when a condition is true."""
     deadline = time.monotonic() + PLENTY_SECONDS
     while not holds():
         assert time.monotonic() < deadline, "it never became true"

@@ -1,1 +1,1 @@
-"""What the service tells of itself: events, metrics, logs, traces."""
+"""Observability: events, metrics, logs, traces."""

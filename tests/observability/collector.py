@@ -1,4 +1,4 @@
-"""Receive traces as an OpenTelemetry collector does: OTLP over HTTP."""
+"""A collector of OpenTelemetry traces: OTLP over HTTP."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 @dataclass
 class Collected:
-    """Hold the spans that came, and who sent them."""
+    """The received spans, and their senders."""
 
     address: str = ""
     spans: list[Any] = field(default_factory=list)
     services: set[str] = field(default_factory=set)
 
     def take(self, body: bytes) -> None:
-        """Unpack one delivery."""
+        """Decode one request."""
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             told = {item.key: item.value.string_value for item in resource.resource.attributes}
             self.services.add(told["service.name"])
             self.spans += [span for scope in resource.scope_spans for span in scope.spans]
 
     def named(self, name: str) -> list[Any]:
-        """Give the spans of a name, the earliest first."""
+        """Return the spans of a name, the earliest first."""
         return sorted((span for span in self.spans if span.name == name), key=lambda span: span.start_time_unix_nano)
 
 
@@ -48,7 +48,7 @@ def collecting() -> Iterator[Collected]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         collected.address = f"http://127.0.0.1:{server.server_port}"

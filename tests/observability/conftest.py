@@ -1,4 +1,4 @@
-"""One service on the local engine for all tests of this directory, on one event loop, and what it told of its runs."""
+"""One service on the local engine for all tests of this directory, on one event loop, and its events."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ async def service(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
 
 @pytest.fixture(scope="session")
 def caller(service: Service) -> Caller:
-    """Give a client with the API key."""
+    """Return a client with the API key."""
     return service.caller()
 
 
 @pytest.fixture(scope="session")
 def told(service: Service) -> list[FinishedRun]:
-    """Give the runs that the service told of since the first test that asked."""
+    """Return the events since the first test that asked."""
     runs: list[FinishedRun] = []
     service.parts.events.on(FinishedRun, runs.append)
     return runs
@@ -45,6 +45,6 @@ def told(service: Service) -> list[FinishedRun]:
 
 @pytest.fixture
 def runs(told: list[FinishedRun]) -> list[FinishedRun]:
-    """Give the runs of one test."""
+    """Return the events of one test."""
     told.clear()
     return told

@@ -1,4 +1,4 @@
-"""Read the metrics page as Prometheus does."""
+"""Parser of the metrics page, as Prometheus reads it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ EVENTS = [
 
 @dataclass(frozen=True)
 class Page:
-    """Hold what one scrape gave."""
+    """The samples of one scrape."""
 
     text: str
 

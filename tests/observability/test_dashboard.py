@@ -1,4 +1,4 @@
-"""The Grafana dashboard asks for what there is, and shows all of it."""
+"""The Grafana dashboard shows exactly the service's metrics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def samples() -> dict[str, str]:
 
 @pytest.mark.parametrize(("title", "query"), QUERIES)
 def test_a_query_names_samples_and_labels_that_exist(title: str, query: str) -> None:
-    """Every metric of a query is one that /metrics has, every label one that it bears."""
+    """Every metric in a query exists in /metrics, with every label that the query uses."""
     names = set(re.findall(rf"\b{OURS}\w+", query))
     assert names <= samples().keys()
     assert names or re.search(r"\bprocess_(cpu_seconds_total|resident_memory_bytes)\b", query), title
@@ -38,7 +38,7 @@ def test_a_query_names_samples_and_labels_that_exist(title: str, query: str) -> 
 
 
 def test_legends_name_labels_that_the_query_keeps() -> None:
-    """A legend's label is one by which its query tells series apart."""
+    """A legend uses only labels by which its query groups."""
     for panel in PANELS:
         for target in panel["targets"]:
             kept = {
@@ -49,14 +49,14 @@ def test_legends_name_labels_that_the_query_keeps() -> None:
 
 
 def test_every_metric_is_shown() -> None:
-    """No metric is kept that the dashboard does not show."""
+    """The dashboard shows every metric."""
     text = " ".join(query for _, query in QUERIES)
     shown = {metric for name, metric in samples().items() if re.search(rf"\b{name}\b", text)}
     assert shown == families().keys()
 
 
 def test_panels_have_places_of_their_own() -> None:
-    """No two panels lie on each other, and each has an id of its own."""
+    """No two panels overlap, and each has an id of its own."""
     places = [panel["gridPos"] for panel in DASHBOARD["panels"]]
     squares = [
         (x, y) for at in places for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])

@@ -1,4 +1,4 @@
-"""One event for each request to run a program, with what an operator wants to know and nothing of what was run."""
+"""One event for each request to run a program, without the program's content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MARK = "m4rk-of-the-users-own"
 
 
 async def test_a_run_is_told_with_its_sizes_and_times(caller: Caller, runs: list[FinishedRun]) -> None:
-    """Who, session, language, ending, exit code, sizes both ways, and times of which each step is a part."""
+    """User, session, language, ending, exit code, sizes both ways, and times that the steps add up to."""
     answer = await caller.exec("open('out.txt', 'w').write('12345'); print('four')", user_id="ann")
     (run,) = runs
     assert (run.principal, run.session_id) == (Principal("key", user="ann"), answer["session_id"])
@@ -29,7 +29,7 @@ async def test_a_run_is_told_with_its_sizes_and_times(caller: Caller, runs: list
 
 
 async def test_a_follow_up_is_told_from_a_first_run(caller: Caller, runs: list[FinishedRun]) -> None:
-    """A run with another's files follows it: in its sandbox it needs nothing staged; elsewhere everything."""
+    """A run with another's files continues in its sandbox and stages nothing; elsewhere everything is staged."""
     first = await caller.exec("open('a.txt', 'w').write('123')", user_id="bob")
     await caller.exec("open('a.txt').read()", files=refs_to(first), user_id="bob")
     await caller.exec("open('a.txt').read()", files=refs_to(first), user_id="carla")
@@ -47,7 +47,7 @@ async def test_the_ending_is_told(caller: Caller, runs: list[FinishedRun], code:
 
 
 async def test_a_request_that_runs_nothing_is_told_by_its_error(caller: Caller, runs: list[FinishedRun]) -> None:
-    """A 409 is an event with the error's code; a request that asks for no run at all is none."""
+    """A 409 is an event with the error's code; a request that asks for no run is none."""
     session_id = (await caller.exec("1"))["session_id"]
     refused = await caller.http.post("/exec", json={"lang": "js", "code": "1", "session_id": session_id})
     malformed = await caller.http.post("/exec", json={"lang": "klingon", "code": "1"})
@@ -56,7 +56,7 @@ async def test_a_request_that_runs_nothing_is_told_by_its_error(caller: Caller, 
 
 
 async def test_a_cancelled_run_is_told(service: Service, caller: Caller, runs: list[FinishedRun]) -> None:
-    """A client that goes away leaves an event that says so."""
+    """A client that disconnects leaves an event that says so."""
     asking = asyncio.ensure_future(caller.exec("import time; time.sleep(60)"))
     await until(lambda: service.parts.runs.admission.present == 1)
     asking.cancel()
@@ -66,7 +66,7 @@ async def test_a_cancelled_run_is_told(service: Service, caller: Caller, runs: l
 
 
 async def test_the_requests_of_one_program_share_its_run_id(caller: Caller, runs: list[FinishedRun]) -> None:
-    """A program that pauses twice is three events under one run id, which count its rounds; a dead token a fourth."""
+    """A program that pauses twice is three events under one run id, with their round; a dead token is a fourth."""
     reply = await begin(caller, "await echo(); await echo()")
     again = await resume(caller, reply)
     end = await resume(caller, again)
@@ -87,7 +87,7 @@ async def test_nothing_of_the_users_own_is_told(caller: Caller, runs: list[Finis
 
 
 def test_a_failing_listener_costs_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """What one listener raises is logged; the others hear of the event, and who told it goes on."""
+    """A listener's exception is logged; the others receive the event, and the run continues."""
     parse_reply: list[str] = []
     events = Events()
     events.on(str, lambda _: [].pop())

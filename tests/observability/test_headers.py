@@ -1,4 +1,4 @@
-"""Every answer has its request id and the usual headers, and keeps its own where it has one."""
+"""Every answer has a request id and the usual headers; stricter headers of its own are kept."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ USUAL = {
     ],
 )
 async def test_every_answer_has_the_usual_headers(caller: Caller, method: str, path: str, status: int) -> None:
-    """Data is not sniffed, framed, cached or told to other sites; so are errors."""
+    """Content is not sniffed, framed, cached or disclosed in referrers; the same for errors."""
     answer = await caller.http.request(method, path)
     assert answer.status_code == status
     assert USUAL.items() <= dict(answer.headers).items()
@@ -58,7 +58,7 @@ async def test_a_download_keeps_its_own(caller: Caller) -> None:
 
 
 async def test_the_api_page_may_run_its_own_script(caller: Caller) -> None:
-    """Swagger's page loads what is its own, and stands in nobody's frame."""
+    """Swagger's page loads its own resources, and cannot be framed."""
     answer = await caller.http.get("/docs")
     policy = answer.headers["content-security-policy"]
     assert "script-src 'self' 'unsafe-inline'" in policy and "frame-ancestors 'none'" in policy
@@ -68,14 +68,14 @@ async def test_the_api_page_may_run_its_own_script(caller: Caller) -> None:
 
 @pytest.mark.parametrize("given", ["a", "01J9-x.y_z:/+=@", "f" * 128])
 async def test_a_request_id_is_kept(caller: Caller, given: str) -> None:
-    """What a proxy in front calls a request, we call it too."""
+    """The request id of a proxy is adopted."""
     answer = await caller.http.get("/healthz", headers={"X-Request-Id": given})
     assert answer.headers["x-request-id"] == given
 
 
 @pytest.mark.parametrize("given", ["", "two words", "f" * 129, 'a"b', "a\x1b[31m", "é", "a;b"])
 async def test_an_id_that_could_forge_a_log_is_replaced(caller: Caller, given: str) -> None:
-    """Blanks, quotes, control characters or endless length: the request gets an id of ours instead."""
+    """Blanks, quotes, control characters or excessive length: the request gets a new id instead."""
     answer = await caller.http.get("/healthz", headers=[(b"x-request-id", given.encode("latin-1"))])
     assert answer.headers["x-request-id"] not in ("", given)
 
@@ -100,7 +100,7 @@ async def test_ids_of_ours_differ(caller: Caller) -> None:
 async def test_requests_are_told_by_the_first_part_of_their_path(
     tmp_path: Path, path: str, route: str, status: int
 ) -> None:
-    """Whatever is asked for, the routes told are a few."""
+    """The number of route labels is small and fixed, whatever is requested."""
     told: list[Answered] = []
     async with serving(tmp_path, SCRIPTED()) as service:
         service.parts.events.on(Answered, told.append)

@@ -1,4 +1,4 @@
-"""Each line of the log is one line, says what it belongs to, and cannot be forged."""
+"""Each log record is one line with its request's ids, and cannot be forged."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def record(
 
 
 def test_a_line_names_request_session_and_run() -> None:
-    """What is logged on a request's trail says so, in either format; what is not, does not."""
+    """A record within a request has its ids, in either format; another one does not."""
 
     def log() -> list[str]:
         ours = request_context.begin("r1")
@@ -53,7 +53,7 @@ def test_a_line_names_request_session_and_run() -> None:
 
 
 async def test_tasks_are_on_the_trail_of_who_started_them() -> None:
-    """A run goes on in tasks of its own; they log under the same request."""
+    """A run's tasks log under the same request."""
 
     async def work() -> str:
         return LineFormatter(readable_line).format(record("working"))
@@ -66,7 +66,7 @@ async def test_tasks_are_on_the_trail_of_who_started_them() -> None:
 
 
 def test_a_traceback_is_part_of_its_json_line() -> None:
-    """JSON stays one line whatever happened; for reading, the traceback follows."""
+    """JSON stays one line, whatever the exception; in the readable format the traceback follows."""
     try:
         raise ValueError("no")
     except ValueError as error:
@@ -78,7 +78,7 @@ def test_a_traceback_is_part_of_its_json_line() -> None:
 
 @given(st.text(), st.text())
 def test_no_text_begins_a_line_of_its_own(message: str, value: str) -> None:
-    """Whatever a caller calls himself, the log has one line more, and its own fields stay whole."""
+    """Whatever a user's name contains, the log has one line more, and its fields stay intact."""
     for line in (json_line, readable_line):
         assert not set(line(0.0, "INFO", "app", message, {"user": value})) & {"\n", "\r", "\x1b", "\x00"}
     assert len(readable_line(0.0, "INFO", "app", message, {"user": value}).splitlines()) == 1
@@ -91,7 +91,7 @@ def test_a_value_is_not_taken_for_a_field() -> None:
 
 
 def test_access_lines_have_no_query() -> None:
-    """uvicorn's line on a request is in our format, without what stood behind the question mark."""
+    """uvicorn's access line is in the service's format, without the query string."""
     access = record(
         '%s - "%s %s HTTP/%s" %d', "1.2.3.4:5", "GET", "/files/x?token=s3cret", "1.1", 200, name="uvicorn.access"
     )
@@ -101,7 +101,7 @@ def test_access_lines_have_no_query() -> None:
 
 @pytest.fixture
 def untouched() -> Iterator[None]:
-    """Put the loggers back as they were."""
+    """Restore the loggers."""
     loggers = [
         logging.getLogger(name)
         for name in (None, "librechat_code_interpreter", "uvicorn", "uvicorn.error", "uvicorn.access")
@@ -115,7 +115,7 @@ def untouched() -> Iterator[None]:
 
 @pytest.mark.usefixtures("untouched")
 def test_uvicorn_speaks_our_format_too() -> None:
-    """Under a uvicorn of one's own its lines go through our handler; unless it was told not to write any."""
+    """Under another uvicorn its lines go through the service's handler, unless it was set up without logs."""
     logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)
     logs.set_up("info", "json")
     assert logging.getLogger("uvicorn").handlers == logging.getLogger("uvicorn.access").handlers == []
@@ -127,7 +127,7 @@ def test_uvicorn_speaks_our_format_too() -> None:
 
 @pytest.mark.usefixtures("untouched")
 def test_libraries_do_not_debug() -> None:
-    """LOG_LEVEL=debug is about this service; a library's debug lines would quote headers and bodies."""
+    """LOG_LEVEL=debug applies to this service; a library's debug lines would quote headers and bodies."""
     logs.set_up("debug", "json")
     assert logging.getLogger("librechat_code_interpreter.x").isEnabledFor(logging.DEBUG)
     assert not logging.getLogger("aiohttp.client").isEnabledFor(logging.DEBUG)
@@ -145,7 +145,7 @@ RUN = FinishedRun(
 
 
 def test_the_audit_line_says_who_ran_what_where_and_how_it_ended() -> None:
-    """One line for each run, with sizes and times; a name of any length is cut."""
+    """One line for each run, with sizes and times; long names are cut."""
     events, written = Events(), list[str]()
     AuditLog(events, json_line, written.append)
     events.tell(RUN)
@@ -162,7 +162,7 @@ def test_the_audit_line_says_who_ran_what_where_and_how_it_ended() -> None:
 
 
 async def test_every_run_has_its_audit_line(caller: Caller, capsys: pytest.CaptureFixture[str]) -> None:
-    """The living service writes them, for reading by default, with the id that the answer bore."""
+    """The running service logs in the readable format by default, with the id of the answer."""
     answer = await caller.http.post("/exec", json={"lang": "py", "code": "print(1)", "user_id": "fay"})
     (line,) = [
         line for line in capsys.readouterr().err.splitlines() if " librechat_code_interpreter.audit: run " in line

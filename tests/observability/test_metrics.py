@@ -1,4 +1,4 @@
-"""The metrics count what happens, name nobody, and each has its line in the docs."""
+"""The metrics are correct, contain no user's data, and are documented."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_runs_are_counted_by_language_and_ending(caller: Caller) -> None:
 
 
 async def test_affinity_shows(caller: Caller) -> None:
-    """Follow-ups are counted by what they needed: nothing in their own sandbox, all in a new one."""
+    """Follow-ups are counted by what was staged: nothing in their own sandbox, everything in a new one."""
     before = await scrape(caller.http)
     first = await caller.exec("open('a.txt', 'w').write('123')", user_id="dora")
     await caller.exec("1", files=refs_to(first), user_id="dora")
@@ -61,7 +61,7 @@ async def test_affinity_shows(caller: Caller) -> None:
 
 
 async def test_tool_rounds_and_paused_runs_show(caller: Caller) -> None:
-    """A program that waits for a tool is one paused run and one round, and no run that ended."""
+    """A waiting program is one paused run and one round, and no run that ended."""
     before = await scrape(caller.http)
     reply = await begin(caller, "print(await echo())")
     waiting = await scrape(caller.http)
@@ -73,7 +73,7 @@ async def test_tool_rounds_and_paused_runs_show(caller: Caller) -> None:
 
 
 async def test_what_happens_now_shows(service: Service, caller: Caller) -> None:
-    """A run in progress is in flight, and its sandbox is one of those that are there."""
+    """A run in progress is in flight, and its sandbox is counted."""
     before = await scrape(caller.http)
     asking = asyncio.ensure_future(caller.exec("import time; time.sleep(60)"))
     await until(lambda: service.parts.runs.admission.running == 1)
@@ -103,7 +103,7 @@ async def test_the_store_shows(caller: Caller) -> None:
 
 
 async def test_after_a_burst_the_pools_are_whole_again(service: Service, caller: Caller) -> None:
-    """Hits and misses are counted, the spares come back, and how long that took is measured."""
+    """Hits and misses are counted, the pool refills, and the time of that is measured."""
     await settled(service, caller)
     before = await scrape(caller.http)
     whole = asyncio.Event()
@@ -138,7 +138,7 @@ async def settled(service: Service, caller: Caller) -> None:
 
 
 async def test_spares_come_back_while_a_long_program_runs(service: Service, caller: Caller) -> None:
-    """Somebody's program that runs for a minute does not leave everybody else without spares so long."""
+    """A program of a minute does not stop the refill of the warm pool."""
     await settled(service, caller)
     asking = asyncio.ensure_future(caller.exec("import time; time.sleep(300)", timeout=300_000))
     await until(lambda: service.parts.runs.admission.running == 1)
@@ -170,7 +170,7 @@ async def test_spares_come_back_while_a_long_program_runs(service: Service, call
     ],
 )
 async def test_who_may_read_them(tmp_path: Path, values: dict[str, str], headers: dict[str, str], status: int) -> None:
-    """By default who knows the API key; METRICS_KEY opens them too, and nothing else; METRICS_ACCESS decides."""
+    """By default the API key opens them; METRICS_KEY opens them too, and nothing else; METRICS_ACCESS decides."""
     async with serving(tmp_path, SCRIPTED(), **values) as service:
         answer = await service.http(**headers).get("/metrics")
         assert answer.status_code == status
@@ -178,13 +178,13 @@ async def test_who_may_read_them(tmp_path: Path, values: dict[str, str], headers
 
 
 async def test_a_users_token_does_not_open_them(tmp_path: Path) -> None:
-    """A JWT lets a user run programs, not read how everybody's go."""
+    """A JWT lets a user run programs, and does not open the metrics."""
     async with serving(tmp_path, SCRIPTED(), codeapi_jwt_public_key=public_key(), codeapi_jwt_kid=KID) as service:
         assert (await service.bearer(token("ann")).http.get("/metrics")).status_code == 401
 
 
 async def test_the_metrics_key_opens_nothing_else(tmp_path: Path) -> None:
-    """Prometheus cannot run programs with what it was given."""
+    """METRICS_KEY cannot run programs."""
     async with serving(tmp_path, SCRIPTED(), metrics_key="m") as service:
         answer = await service.http(Authorization="Bearer m").post("/exec", json={"lang": "py", "code": "1"})
         assert answer.status_code == 401
@@ -209,14 +209,14 @@ async def test_they_name_nobody_and_do_not_grow(tmp_path: Path) -> None:
 
 
 def test_every_metric_has_its_line() -> None:
-    """docs/metrics.md names every metric, with its labels, and none that there is not."""
+    """docs/metrics.md names every metric, with its labels, and no other."""
     rows = re.findall(r"^\| (`[^|]*`) \|([^|]*)\| ", DOCS.read_text(), re.MULTILINE)
     told = {name: set(re.findall(r"\w+", labels)) for names, labels in rows for name in re.findall(r"\w+", names)}
     assert told == {name: family.labels for name, family in families().items()}
 
 
 def test_the_buckets_are_the_docs() -> None:
-    """docs/metrics.md tells the bounds of every histogram."""
+    """docs/metrics.md lists the bounds of every histogram."""
     text = DOCS.read_text()
     for name, family in families().items():
         if family.type == "histogram":

@@ -28,7 +28,7 @@ LEAVING = httpx.Timeout(TIMEOUT_SECONDS, read=1.0)
 
 @dataclass
 class Marks:
-    """Make texts that nobody else writes, and look for them afterwards."""
+    """Markers that are put into secrets and content, and searched for afterwards."""
 
     made: dict[str, str] = field(default_factory=dict)
 
@@ -38,7 +38,7 @@ class Marks:
         return self.made[what]
 
     def found_in(self, text: str) -> list[str]:
-        """Name those that a text holds, also in base64, which begins at any of three places."""
+        """Return the markers in a text, also in base64, which begins at any of three places."""
         return [what for what, mark in self.made.items() if any(shape in text for shape in _shapes(mark))]
 
 
@@ -50,7 +50,7 @@ def _shapes(mark: str) -> Iterator[str]:
 
 
 def test_the_search_finds_what_is_hidden() -> None:
-    """A mark is found as it is, and inside of HTTP Basic."""
+    """A marker is found in plain text, and inside of HTTP Basic."""
     marks = Marks()
     mark = marks.new("key")
     for text in (
@@ -63,7 +63,7 @@ def test_the_search_finds_what_is_hidden() -> None:
 
 
 async def _use(service: LiveService, marks: Marks) -> None:
-    """Ask for everything that there is, rightly and wrongly."""
+    """Send valid and invalid requests to every route."""
     key, jwt, wrong = service.api_key, token(marks.new("user"), tenant=marks.new("tenant")), marks.new("wrong key")
     marks.made |= {"api key": key, "token": jwt.rpartition(".")[2]}
     async with httpx.AsyncClient(base_url=service.url, timeout=TIMEOUT_SECONDS) as http:
@@ -121,7 +121,7 @@ def _log_of(service: LiveService) -> str:
 
 
 async def test_with_the_local_engine(tmp_path: Path) -> None:
-    """Debug level, JSON, access lines: programs, tools, files and refusals, and nothing of theirs."""
+    """Debug level, JSON, access lines: programs, tools, files and refusals, without their content."""
     marks = Marks()
     settings = {
         "LOG_LEVEL": "debug", "LOG_FORMAT": "json", "METRICS_KEY": marks.new("metrics key"),
@@ -155,7 +155,7 @@ async def test_with_daytona_which_quotes_what_it_was_sent(tmp_path: Path) -> Non
 
 
 async def _quote(service: LiveService, cloud: Cloud, marks: Marks) -> None:
-    """Let Daytona's errors hold what it was sent, and its answers end too early."""
+    """Let Daytona's errors quote what was sent, and its answers be truncated."""
     mark = marks.new("quoted")
     execute: dict[str, Any] = {
         "method": "POST",

@@ -1,4 +1,4 @@
-"""Traces reach a collector when there is one, join the caller's, and cost nothing when there is none."""
+"""Traces reach a configured collector, join the caller's, and cost nothing without one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def _run_twice(caller: Caller) -> None:
 
 
 async def test_a_request_is_one_trace_with_its_steps_and_calls(tmp_path: Path) -> None:
-    """Below the caller's span the request; below that the run, with a span for each step, and every call outside."""
+    """Below the caller's span the request; below it the run, with a span for each step and each external call."""
     with collecting() as collected, running(Settings(api_key="k"), RUNTIME) as address:
         values: dict[str, Any] = {
             "adapter_engine": "daytona", "daytona_api_key": "k", "daytona_api_url": f"{address}/api",
@@ -57,7 +57,7 @@ async def test_a_request_is_one_trace_with_its_steps_and_calls(tmp_path: Path) -
 
 
 async def test_lines_of_the_log_name_the_trace(tmp_path: Path) -> None:
-    """From a line of the log one finds the trace."""
+    """A log line has the trace's id."""
     lines: list[dict[str, str]] = []
 
     def note(_: FinishedRun) -> None:
@@ -73,13 +73,13 @@ async def test_lines_of_the_log_name_the_trace(tmp_path: Path) -> None:
 
 
 async def test_a_dead_collector_costs_nobody_anything(tmp_path: Path) -> None:
-    """Requests are answered, and the service stops, though nobody takes the traces."""
+    """Requests are answered, and the service stops, although the collector is down."""
     async with serving(tmp_path, SCRIPTED(), otel_exporter_otlp_endpoint="http://127.0.0.1:9") as service:
         assert (await service.caller().exec("print(2+2)"))["stdout"] == "4\n"
 
 
 async def test_probes_leave_no_trace(tmp_path: Path) -> None:
-    """What is asked every few seconds by machines is no span."""
+    """Health checks and metrics have no spans."""
     with collecting() as collected:
         async with serving(tmp_path, SCRIPTED(), otel_exporter_otlp_endpoint=collected.address) as service:
             for path in ("/healthz", "/v1/health", "/metrics"):
@@ -88,7 +88,7 @@ async def test_probes_leave_no_trace(tmp_path: Path) -> None:
 
 
 def test_without_a_collector_nothing_is_imported(tmp_path: Path) -> None:
-    """No endpoint: what makes and sends spans is not even loaded (FastAPI loads the mere interface)."""
+    """Without an endpoint the SDK is not loaded (FastAPI loads only the API)."""
     program = (
         "import sys; from librechat_code_interpreter.main import create_app;"
         "from librechat_code_interpreter.settings import Settings;"

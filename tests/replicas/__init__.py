@@ -1,1 +1,1 @@
-"""Several replicas of the service as one: behind a load balancer, while parts of it die."""
+"""Several replicas as one service: behind a load balancer, while parts of it die."""

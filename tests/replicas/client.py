@@ -1,4 +1,4 @@
-"""A client that counts what it saw, and asks again only for what it may ask again."""
+"""A client that counts answers, and retries only what is safe to retry."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COME_AGAIN = (429, 503)
 
 @dataclass
 class Tally:
-    """Count answers by what was asked, and breaks."""
+    """Count answers by request, and broken connections."""
 
     seen: Counter[str] = field(default_factory=Counter)
 
@@ -32,11 +32,11 @@ class Tally:
 
 
 class Broken(Exception):
-    """The connection ended without an answer: nobody knows what was done."""
+    """The connection ended without an answer: the outcome is unknown."""
 
 
 class Refused(Exception):
-    """The service said that it did nothing, and to come again."""
+    """The service refused the request with ``Retry-After``."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
@@ -55,7 +55,7 @@ class Client:
         )  # fmt: skip
 
     async def ask(self, what: str, method: str, path: str, **request: Any) -> httpx.Response:
-        """Ask once. Raises ``Broken`` and ``Refused``; any other answer than 200 fails the test."""
+        """Send once. Raises ``Broken`` and ``Refused``; any other answer than 200 fails the test."""
         try:
             answer = await self._http.request(method, path, **request)
         except httpx.TransportError as error:
@@ -68,16 +68,16 @@ class Client:
         return answer
 
     async def insist(self, what: str, method: str, path: str, **request: Any) -> httpx.Response:
-        """Ask until there is an answer: for requests that do no harm when they are done twice."""
+        """Retry until there is an answer: for idempotent requests."""
         return await until_answered(lambda: self.ask(what, method, path, **request))
 
     async def close(self) -> None:
-        """Let connections go."""
+        """Close connections."""
         await self._http.aclose()
 
 
 async def until_answered(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask again after a break or a refusal, as a user does who presses the button again."""
+    """Retry after a break or a refusal, as a user who presses the button again."""
     for _ in range(ATTEMPTS):
         try:
             return await ask()

@@ -34,7 +34,7 @@ for path in inputs:
 
 
 class Fate(Enum):
-    """Tell what the client knows of a program that it sent."""
+    """What the client knows of a program that it sent."""
 
     ANSWERED = "it ran, and this is what came out"
     REFUSED = "it did not run"
@@ -43,7 +43,7 @@ class Fate(Enum):
 
 @dataclass
 class Memory:
-    """Hold what all conversations were promised, to be looked at when all is over."""
+    """What all conversations were promised, to be checked at the end."""
 
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)
     """(session, file) -> bytes: what was uploaded, and what runs returned."""
@@ -57,7 +57,7 @@ class Memory:
 
 @dataclass
 class Conversation:
-    """Play one user. Half of them are older clients, which send a session; newer ones send hints."""
+    """One user. Half of them are older clients, which send a session; newer ones send hints."""
 
     number: int
     client: Client
@@ -70,7 +70,7 @@ class Conversation:
 
     @property
     def is_old(self) -> bool:
-        """Tell whether the client is LibreChat <= v0.8.5."""
+        """Return whether the client is LibreChat <= v0.8.5."""
         return self.number % 2 == 0
 
     async def hold(self) -> None:
@@ -84,7 +84,7 @@ class Conversation:
     # --- uploads ---------------------------------------------------------------------------------------------------
 
     async def _upload(self, turn: int) -> None:
-        """Upload a file, again if need be; what is acknowledged must stay."""
+        """Upload a file, with retries; what is acknowledged must stay."""
         name = f"input-{turn}.bin"
         size = LARGE_BYTES if turn == 0 and self.number % 20 == 0 else 1000
         data = hashlib.sha256(f"{self.number} {turn}".encode()).digest() * (size // 32)
@@ -109,7 +109,7 @@ class Conversation:
     # --- runs ------------------------------------------------------------------------------------------------------
 
     async def _run(self, turn: int) -> None:
-        """Send a program once; a second attempt is another program, with a mark of its own."""
+        """Send a program once; a retry is another program, with a mark of its own."""
         mark = f"{self.number}-{turn}-{next(self._attempts)}"
         self.memory.fates[mark] = Fate.UNKNOWN
         repeats = 20_000 if self.number % 10 == 0 else 10
@@ -139,7 +139,7 @@ class Conversation:
         return request
 
     def _remember(self, turn: int, mark: str, repeats: int, body: Json) -> None:
-        """Check the answer against what the program must have seen, and note what it returned."""
+        """Check the answer against what the program must have seen, and record its files."""
         assert body.get("code") == 0, body
         printed = body["stdout"].splitlines()
         seen, inputs = printed[: -len(self.inputs)], printed[-len(self.inputs) :]
@@ -158,7 +158,7 @@ class Conversation:
             self._refer(name, file["storage_session_id"], file["id"])
 
     def _check_log(self, seen: list[str], mark: str) -> None:
-        """Every acknowledged turn is in the log, in order; besides only what nobody answered, and nothing twice."""
+        """Every acknowledged turn is in the log, in order; besides only unanswered ones, and nothing twice."""
         assert len(seen) == len(set(seen)), seen
         assert [line for line in seen if line in self.log] == self.log, (seen, self.log)
         assert seen[-1] == mark
@@ -175,7 +175,7 @@ class Conversation:
 
 
 async def hold_all(conversations: list[Conversation], at_once: int) -> None:
-    """Hold so many at a time."""
+    """Run at most this many at a time."""
     turn = asyncio.Semaphore(at_once)
 
     async def hold(conversation: Conversation) -> None:

@@ -39,7 +39,7 @@ class Replica:
             self.port = int(probe.getsockname()[1])
 
     def start(self) -> None:
-        """Start, and do not wait."""
+        """Start without waiting."""
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -49,7 +49,7 @@ class Replica:
             )  # fmt: skip
 
     def is_ready(self) -> bool:
-        """Tell whether it serves."""
+        """Return whether it serves."""
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()[-4000:]
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=READY_WITHIN_SECONDS)
@@ -69,16 +69,16 @@ class Replica:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """End it the hard way."""
+        """Kill it."""
         self.end(signal.SIGKILL)
 
     def pause(self) -> None:
-        """Let it hang, as a machine does that was put to sleep: it believes afterwards that no time has passed."""
+        """Suspend it like a sleeping machine: afterwards it believes that no time has passed."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on in the middle of what it did."""
+        """Resume it where it was."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
@@ -91,7 +91,7 @@ class Replica:
 
 
 class Deployment:
-    """Own all processes; a context manager starts and ends them."""
+    """All processes; a context manager starts and ends them."""
 
     def __init__(self, directory: Path, replicas: int) -> None:
         self.marks = directory / "shared" / "marks"
@@ -143,7 +143,7 @@ class Deployment:
             process.wait(STOPPED_WITHIN_SECONDS)
 
     def _settings(self) -> dict[str, str]:
-        """Set up a replica as docs/operations.md says, with shorter times; Daytona itself ends nothing for us."""
+        """Configure a replica as docs/operations.md says, with shorter times; Daytona itself stops nothing."""
         return {
             **environment(self.moto.port),
             "ADAPTER_API_KEY": API_KEY, "ADAPTER_ENGINE": "daytona",

@@ -1,4 +1,4 @@
-"""A plain load balancer: each connection to the next replica. It passes bytes on and repeats nothing."""
+"""A plain load balancer: each connection to the next replica. It retries nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _CHUNK_BYTES = 64 * 1024
 
 @dataclass(slots=True)
 class Backend:
-    """Count what a replica got."""
+    """Counts of a replica's connections."""
 
     port: int
     served: int = 0
@@ -27,7 +27,7 @@ class Backend:
 
 
 class Balancer:
-    """Give each connection to the replica whose turn it is; one that refuses is passed over, for it has heard nothing.
+    """Pass each connection to the next replica in turn; one that refuses is skipped, since it has received nothing.
 
     Clients make a connection for each request, as LibreChat does, so that requests go in turn.
     """
@@ -84,7 +84,7 @@ class Balancer:
             task.cancel()
 
     async def close(self) -> None:
-        """Break what is left."""
+        """Close the remaining connections."""
         for task in self._serving:
             task.cancel()
         if self._serving:

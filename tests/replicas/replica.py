@@ -1,4 +1,4 @@
-"""Be one replica of the service: ``python -m tests.replicas.replica PORT``, with its settings in the environment.
+"""One replica of the service: ``python -m tests.replicas.replica PORT``, with its settings in the environment.
 
 Locks run out and orphans are swept sooner than in earnest, so that a test can see it; all else is as it is.
 """

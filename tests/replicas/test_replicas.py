@@ -1,4 +1,4 @@
-"""Three replicas, Redis, a bucket and Daytona are one service: no stickiness, and no part's death loses a file.
+"""Three replicas, Redis, a bucket and Daytona are one service: no sticky sessions, and no failure loses a file.
 
 ``REPLICA_TEST_CONVERSATIONS`` says how many conversations of five turns; ``make test-replicas`` holds 200.
 """
@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 3600
 
 @dataclass
 class Story:
-    """Hold what happened, for the claims to look at."""
+    """The events, for the checks."""
 
     deployment: Deployment
     balancer: Balancer
@@ -43,16 +43,16 @@ class Story:
     events: list[str] = field(default_factory=list)
 
     def is_after(self, turns: float) -> bool:
-        """Tell whether so many turns were answered."""
+        """Return whether this many turns were answered."""
         return self.memory.turns >= turns
 
     def note(self, event: str) -> None:
-        """Note an event, and after how many turns it was."""
+        """Record an event, and after how many turns it was."""
         self.events.append(f"after {self.memory.turns} turns: {event}")
 
 
 async def until(happened: Callable[[], bool], seconds: float) -> None:
-    """Return when something has happened. Raises ``TimeoutError``."""
+    """Return when a condition is true. Raises ``TimeoutError``."""
     async with asyncio.timeout(seconds):
         while not happened():  # noqa: ASYNC110  it happens in other processes
             await asyncio.sleep(0.01)
@@ -76,7 +76,7 @@ async def restart_redis(story: Story) -> None:
 
 
 async def start_the_replica_again(story: Story) -> None:
-    """Do what an orchestrator does."""
+    """Restart a replica as an orchestrator does."""
     replica = story.deployment.replicas[0]
     replica.start()
     await until(replica.is_ready, READY_SECONDS)
@@ -84,7 +84,7 @@ async def start_the_replica_again(story: Story) -> None:
 
 
 async def let_the_bucket_hang(story: Story) -> None:
-    """Let it answer late."""
+    """Delay its answers."""
     story.note("the bucket hangs")
     story.deployment.moto.pause()
     await asyncio.sleep(BUCKET_HANGS_SECONDS)
@@ -92,7 +92,7 @@ async def let_the_bucket_hang(story: Story) -> None:
 
 
 async def let_a_replica_hang(story: Story) -> None:
-    """Let a replica sleep while it works, until others have taken its sessions over; then it goes on, unaware."""
+    """Suspend a busy replica until others have taken its sessions over; then resume it."""
     backend, replica = story.balancer.backends[1], story.deployment.replicas[1]
     await until(lambda: backend.open > 0, READY_SECONDS)
     story.note(f"a replica with {backend.open} open connections hangs")
@@ -115,7 +115,7 @@ EVENTS = (
 
 
 async def disturb(story: Story) -> None:
-    """Let things go wrong; no event waits until the one before it is over."""
+    """Inject failures, one after the other."""
     async with asyncio.TaskGroup() as group:
         for part, event in EVENTS:
             await until(partial(story.is_after, part * CONVERSATIONS * TURNS), PATIENCE_SECONDS)
@@ -124,7 +124,7 @@ async def disturb(story: Story) -> None:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def story(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Story]:
-    """Hold all conversations, while a replica is killed, Redis restarted, and others hang."""
+    """Run all conversations while a replica is killed, Redis restarted, and others hang."""
     deployment = Deployment(tmp_path_factory.mktemp("replicas"), replicas=3)
     with deployment.living():
         async with balancing([replica.port for replica in deployment.replicas]) as (balancer, address):
@@ -145,14 +145,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_every_conversation_came_to_its_end(story: Story) -> None:
-    """Whatever died or hung meanwhile; and every replica had its part."""
+    """Every conversation completes despite the failures; and every replica had its part."""
     assert story.memory.turns == CONVERSATIONS * TURNS
     assert len(story.events) == 7
     assert all(backend.served > 0 for backend in story.balancer.backends)
 
 
 async def test_every_acknowledged_file_is_there(story: Story) -> None:
-    """What was uploaded and what runs returned, byte for byte, whoever is asked."""
+    """Uploads and outputs are readable, byte for byte, on every replica."""
     turn = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
 
     async def is_there(session_id: str, file_id: str, data: bytes) -> bool:
@@ -166,7 +166,7 @@ async def test_every_acknowledged_file_is_there(story: Story) -> None:
 
 
 async def test_no_program_ran_twice(story: Story) -> None:
-    """One that was answered ran once, one that was refused did not, one that got no answer ran once at most."""
+    """An answered run ran once, a refused one did not, an unanswered one ran once at most."""
     ran = Counter(story.deployment.marks.read_text().split())
     assert ran.keys() <= story.memory.fates.keys()
     allowed = {Fate.ANSWERED: {1}, Fate.REFUSED: {0}, Fate.UNKNOWN: {0, 1}}
@@ -175,7 +175,7 @@ async def test_no_program_ran_twice(story: Story) -> None:
 
 
 async def test_files_need_no_redis(story: Story) -> None:
-    """No upload and no download was ever refused: only connections to the killed replica broke."""
+    """No upload and no download was refused: only connections to the killed replica broke."""
     refused = [what for what in story.client.tally.seen if "load 4" in what or "load 5" in what]
     assert refused == []
 
@@ -187,7 +187,7 @@ async def test_the_service_never_failed_unforeseen(story: Story) -> None:
 
 
 async def test_no_sandbox_is_left_when_the_idle_time_is_over(story: Story) -> None:
-    """Neither the dead replica's nor those whose leases Redis lost."""
+    """Neither the dead replica's sandboxes nor those whose leases Redis lost remain."""
     story.note(f"{len(story.deployment.cloud.sandboxes())} sandboxes are there")
     began = time.monotonic()
     await until(lambda: not story.deployment.cloud.sandboxes(), EMPTY_WITHIN_SECONDS)

@@ -1,4 +1,4 @@
-"""How long things take in these tests: seconds where an operator has minutes."""
+"""Times of these tests: seconds where an operator has minutes."""
 
 SESSION_TTL_SECONDS = 10
 """Longer than a conversation is idle between two turns, or no follow-up would land in a warm sandbox."""

@@ -1,4 +1,4 @@
-"""Fork a child with the runner in it for every connection that comes; started by ``host``.
+"""Fork a child with the runner in it for every connection; started by ``host``.
 
 The test process cannot fork a runner itself: it has threads and, from other tests, children that a runner would kill.
 

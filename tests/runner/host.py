@@ -1,4 +1,4 @@
-"""Hold a process that forks runners, and ask runners for runs."""
+"""A process that forks runners, and a client that sends requests to runners."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Host:
             yield Conversation(self, ours)
 
     def read(self, wire: socket.socket, size: int) -> bytes:
-        """Read so many bytes. Raises ``RunnerDied``."""
+        """Read this many bytes. Raises ``RunnerDied``."""
         data = b""
         while len(data) < size:
             chunk = wire.recv(size - len(data))
@@ -67,7 +67,7 @@ class Host:
 
 @dataclass
 class Conversation:
-    """One run as it pauses and goes on."""
+    """One run with its pauses."""
 
     host: Host
     wire: socket.socket
@@ -87,7 +87,7 @@ class Conversation:
         return pause
 
     def tell(self, *results: Result, number: int | None = None) -> None:
-        """Hand results over."""
+        """Send results."""
         message = Results(self.number if number is None else number, list(results))
         self.wire.sendall(pack(json.dumps(message.to_json()).encode()))
 
@@ -110,7 +110,7 @@ def running_host(python: Path, preload: tuple[str, ...] = (), env: dict[str, str
 
 @dataclass(frozen=True)
 class Bench:
-    """A workspace and a scratch directory, and runners to work in them. What is not named is a limit (``Limits``)."""
+    """A workspace and a scratch directory, with runners in them. Keywords are limits (``Limits``)."""
 
     host: Host
     workspace: Path
@@ -132,7 +132,7 @@ class Bench:
     def request(
         self, program: Program, remove: tuple[str, ...] = (), tools: list[Tool] | None = None, **limits: Any
     ) -> Request:
-        """Ask for a run here."""
+        """Run a request in this workspace."""
         return Request(
             program, Limits(**limits), self.env, list(remove),
             workspace=str(self.workspace), scratch=str(self.scratch), nonce="n", tools=tools,

@@ -24,6 +24,6 @@ def nested(levels: int) -> Any:
 
 
 def test_nesting_has_a_limit() -> None:
-    """What carries arguments and results fails at 250 levels."""
+    """JSON encoders of arguments and results fail at 250 levels."""
     assert not is_too_deep(nested(MOST_LEVELS))
     assert is_too_deep({"a": nested(MOST_LEVELS + 1)})

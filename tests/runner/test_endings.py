@@ -1,4 +1,4 @@
-"""How a run ends is a value: each ending of ``Ending`` comes about by its rule, and by no other."""
+"""Each value of ``Ending`` occurs by its rule, and by no other."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ def test_a_signal_that_is_not_ours_is_the_ending_signal(bench: Bench, number: si
 
 
 def test_a_signal_without_a_name_is_told_by_its_number(bench: Bench) -> None:
-    """Real-time signals have no names of their own; a run that ends by one is told all the same."""
+    """Real-time signals have no names of their own; a run that ends by one is reported all the same."""
     reply = bench.bash("kill -40 $$")
     assert (reply.ending, reply.code, reply.signal) == (Ending.SIGNAL, 168, "SIG40")
 
 
 def test_the_wall_clock_limit_keeps_what_was_printed(bench: Bench) -> None:
-    """A program over its time is killed, and its output up to there is in the reply, of both streams."""
+    """A program over its time is killed, and its output until then is in the reply, of both streams."""
     reply = bench.bash("echo out; echo err >&2; printf partial; exec sleep 1000", wall_seconds=1.0)
     assert (reply.ending, reply.signal) == (Ending.TIME, "SIGKILL")
     assert (reply.stdout, reply.stderr) == ("out\npartial", "err\n")
 
 
 def test_python_over_its_time_keeps_what_was_printed(bench: Bench) -> None:
-    """The warm interpreter holds nothing back either, not even a line that is not finished."""
+    """The warm interpreter buffers no output, not even an unfinished line."""
     reply = bench.python("print('line'); print('partial', end=''); import time; time.sleep(1000)", wall_seconds=1.0)
     assert (reply.ending, reply.stdout) == (Ending.TIME, "line\npartial")
 
@@ -81,13 +81,13 @@ def test_too_much_output_ends_the_program(bench: Bench, stream: str, redirect: s
 
 
 def test_output_of_exactly_the_cap_is_no_overflow(bench: Bench) -> None:
-    """The cap itself is allowed."""
+    """Output of exactly the cap is allowed."""
     reply = bench.bash("head -c 4096 /dev/zero | tr '\\0' x", stdout_bytes=4096)
     assert (reply.ending, reply.overflowed, len(reply.stdout)) == (Ending.OK, None, 4096)
 
 
 def test_an_overflow_found_after_the_end_is_told(bench: Bench) -> None:
-    """One byte over the cap counts even when the program has ended before anybody looked."""
+    """One byte over the cap counts even if the program ended before the check."""
     reply = bench.bash("head -c 4097 /dev/zero | tr '\\0' x", stdout_bytes=4096)
     assert (reply.ending, reply.overflowed, len(reply.stdout)) == (Ending.OUTPUT, "stdout", 4096)
 
@@ -108,7 +108,7 @@ def test_a_missing_compiler_is_told_before_anything_runs(bench: Bench) -> None:
 
 
 def test_a_failed_compilation_is_the_last_step(bench: Bench) -> None:
-    """The compiler's code and words are the run's, and the program is not started."""
+    """The compiler's exit code and output are the run's, and the program is not started."""
     compiler = ["bash", "-c", "echo 'main.zz:1: error' >&2; exit 2"]
     reply = bench.program(Program("x", "main.zz", "scratch", compile=compiler, run=["touch", "ran"]))
     assert (reply.ending, reply.code, reply.stderr, reply.changed) == (Ending.EXIT, 2, "main.zz:1: error\n", [])
@@ -130,7 +130,7 @@ def test_a_compiled_program_runs_from_the_scratch_directory(bench: Bench) -> Non
     [("true", 127, "No such file"), ("echo x > {scratch}/program", 126, "Permission denied")],
 )
 def test_a_program_that_cannot_be_executed_is_told(bench: Bench, make: str, code: int, words: str) -> None:
-    """What a shell would answer to a missing or unexecutable file: 127 or 126, and a word why."""
+    """A missing or unexecutable file: 127 or 126 as in a shell, and the reason on stderr."""
     program = Program("x", "main.zz", "scratch", compile=["bash", "-c", make], run=["{scratch}/program"])
     reply = bench.program(program)
     assert (reply.ending, reply.code) == (Ending.EXIT, code)
@@ -145,14 +145,14 @@ def test_an_argument_that_is_too_long_is_told(bench: Bench) -> None:
 
 
 def test_watched_memory_over_its_limit_ends_the_program(bench: Bench) -> None:
-    """Where no control group does it, the runner ends a program that holds too much; its output is kept."""
+    """Without a control group the runner ends a program over its memory limit; its output is kept."""
     source = f"print('kept'); x = bytearray({200 * MiB}); import time; time.sleep(1000)"
     reply = bench.python(source, memory_bytes=100 * MiB)
     assert (reply.ending, reply.signal, reply.stdout) == (Ending.MEMORY, "SIGKILL", "kept\n")
 
 
 def test_watched_memory_counts_all_processes(bench: Bench) -> None:
-    """Children of a small program count as the program does."""
+    """The memory of a program's children counts too."""
     source = f"""
 import multiprocessing, time
 def hold():
@@ -166,7 +166,7 @@ for _ in range(3):
 
 
 def test_watched_memory_below_its_limit_is_left_alone(bench: Bench) -> None:
-    """A program that holds less than the limit runs to its end, and its peak is told."""
+    """A program below the limit runs to its end, and its peak is reported."""
     reply = bench.python(f"x = bytearray({50 * MiB}); print(len(x))", memory_bytes=200 * MiB)
     assert reply.ending == Ending.OK
     assert reply.peak_memory_bytes > 50 * MiB

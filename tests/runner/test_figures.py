@@ -18,7 +18,7 @@ PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\n"
 
 @pytest.fixture(scope="session")
 def drawing_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Let matplotlib look for fonts once, not in each test; Agg is the backend of every sandbox."""
+    """Build matplotlib's font cache once, not in each test; Agg is the backend of every sandbox."""
     return {"MPLCONFIGDIR": str(tmp_path_factory.mktemp("matplotlib")), "MPLBACKEND": "Agg"}
 
 
@@ -31,13 +31,13 @@ def drawing_host(drawing_environment: dict[str, str]) -> Iterator[Host]:
 
 @pytest.fixture
 def loaded(drawing_host: Host, drawing_environment: dict[str, str], tmp_path: Path) -> Bench:
-    """Draw where pyplot is loaded already."""
+    """A bench where pyplot is loaded already."""
     return make_bench(drawing_host, tmp_path, **drawing_environment)
 
 
 @pytest.fixture
 def bare(drawing_environment: dict[str, str], tmp_path: Path) -> Iterator[Bench]:
-    """Draw where the program is the first to import pyplot."""
+    """A bench where the program is the first to import pyplot."""
     with running_host(RUNTIME_PYTHON, (), drawing_environment) as host:
         yield make_bench(host, tmp_path, **drawing_environment)
 
@@ -70,12 +70,12 @@ def test_show_saves_where_pyplot_was_not_loaded(bare: Bench) -> None:
     ],
 )
 def test_choosing_agg_changes_nothing(loaded: Bench, choice: str) -> None:
-    """Programs that name the backend, as they do for servers, have their figures saved as well."""
+    """Programs that choose the backend, as for servers, have their figures saved as well."""
     assert pictures(loaded.python(choice + PLOT + "plt.show()")) == ["plot-1.png"]
 
 
 def test_choosing_agg_before_pyplot_is_loaded_changes_nothing(bare: Bench) -> None:
-    """Nor does it when the choice comes before the first import of pyplot."""
+    """The same if the choice comes before the first import of pyplot."""
     assert pictures(bare.python("import matplotlib\nmatplotlib.use('Agg')\n" + PLOT + "plt.show()")) == ["plot-1.png"]
 
 
@@ -87,7 +87,7 @@ def test_each_show_saves_what_was_drawn_since(loaded: Bench) -> None:
 
 @pytest.mark.parametrize("call", ["plt.show(block=False)", "plt.show(block=True)", "plt.gcf().show()"])
 def test_other_ways_to_show_save_too(loaded: Bench, call: str) -> None:
-    """Whether and how long a window would have stayed open does not matter; one figure can be shown by itself."""
+    """``block`` and ``pause`` do not matter; one figure can be shown by itself."""
     assert pictures(loaded.python(PLOT + call)) == ["plot-1.png"]
 
 
@@ -118,7 +118,7 @@ def test_without_show_nothing_is_saved(loaded: Bench) -> None:
 
 
 def test_the_users_line_numbers_stay_true(loaded: Bench) -> None:
-    """Nothing is put into the user's source for this: an error after show has its own line."""
+    """The user's source is unchanged: an error after show has its own line."""
     reply = loaded.python(PLOT + "plt.show()\n1 / 0\n")
     assert 'main.py", line 4, in <module>\n    1 / 0' in reply.stderr
     assert [file.path for file in reply.changed] == ["plot-1.png"]
@@ -135,7 +135,7 @@ matplotlib.figure.Figure.draw = counting
 
 
 def test_a_saved_figure_is_drawn_once(loaded: Bench) -> None:
-    """pyplot asks for a second drawing after each file, which nobody sees; two files are two drawings."""
+    """pyplot asks for a second, invisible drawing after each file; two files are two drawings."""
     code = PLOT + _COUNTED + "plt.savefig('a.png')\nplt.savefig('b.png')\nprint(len(drawn))"
     assert loaded.python(code).stdout == "2\n"
 
@@ -152,7 +152,7 @@ def test_a_saved_figure_is_drawn_once(loaded: Bench) -> None:
 )
 @pytest.mark.parametrize("options", ["", ", dpi=50, transparent=True"])
 def test_who_looks_at_the_canvas_after_saving_sees_the_figure_drawn(loaded: Bench, look: str, options: str) -> None:
-    """What a canvas shows after ``savefig`` is what drawing it then gives, whichever way it is looked at."""
+    """After ``savefig`` a canvas shows what drawing it then gives, however it is read."""
     code = (
         PLOT
         + f"""
@@ -174,7 +174,7 @@ def test_other_requests_to_draw_are_met_at_once(loaded: Bench) -> None:
 
 
 def test_a_canvas_never_drawn_has_no_picture(loaded: Bench) -> None:
-    """As matplotlib has it."""
+    """The same as in plain matplotlib."""
     code = PLOT + "print(hasattr(plt.gcf().canvas, 'renderer'))\nplt.gcf().canvas.buffer_rgba()"
     reply = loaded.python(code)
     assert reply.stdout == "False\n"

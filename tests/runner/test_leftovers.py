@@ -31,7 +31,7 @@ def stray():
         time.sleep(1000)
 
 def when_up(count=1):
-    "Return when so many strays live."
+    "Return when this many strays live."
     while not os.path.exists("up") or os.path.getsize("up") < count:
         time.sleep(0.005)
 """
@@ -79,7 +79,7 @@ WAYS = {
 
 @contextmanager
 def watched(bench: Bench) -> Iterator[int]:
-    """Give the reading end of the pipe of this bench."""
+    """Return the reading end of this bench's pipe."""
     path = bench.workspace.parent / "alive"
     os.mkfifo(path)
     pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -90,7 +90,7 @@ def watched(bench: Bench) -> Iterator[int]:
 
 
 def lived_and_died(pipe: int) -> int:
-    """Count those who lived; BlockingIOError when one still does."""
+    """Count the strays that lived; BlockingIOError when one still does."""
     said = b""
     while chunk := os.read(pipe, 4096):
         said += chunk
@@ -99,7 +99,7 @@ def lived_and_died(pipe: int) -> int:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_stray_dies_with_the_program(bench: Bench, way: str) -> None:
-    """However a process detaches itself, it is dead when the run's reply is there."""
+    """However a process detaches itself, it has ended when the run's reply arrives."""
     with watched(bench) as pipe:
         reply = bench.python(PREAMBLE + textwrap.dedent(WAYS[way]) + "\nwhen_up()\nprint('left')\n")
         assert (reply.ending, reply.stdout, reply.stderr) == (Ending.OK, "left\n", "")

@@ -37,7 +37,7 @@ DIFFERENT_EACH_TIME = [
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one can see of a program that has ended."""
+    """The visible results of a program that has ended."""
 
     stdout: str
     stderr: str
@@ -46,7 +46,7 @@ class Outcome:
 
 
 def dedent(source: str) -> str:
-    """Take the table's indentation away, line by line: ``textwrap`` would change odd line ends."""
+    """Remove the table's indentation, line by line: ``textwrap`` would change odd line ends."""
     lines = source.lstrip("\n").split("\n") if source.startswith("\n") else [source]
     indent = len(lines[0]) - len(lines[0].lstrip(" "))
     return "\n".join(line[indent:] if line[:indent].isspace() else line for line in lines).rstrip(" ")
@@ -77,7 +77,7 @@ def left_by_program(workspace: Path) -> bytes | None:
 
 
 def comparable(outcome: Outcome, *, is_stderr_compared: bool) -> Outcome:
-    """Take out what differs from run to run."""
+    """Remove what differs from run to run."""
     texts = [outcome.stdout, outcome.stderr if is_stderr_compared else ""]
     for pattern, stand_in in DIFFERENT_EACH_TIME:
         texts = [re.sub(pattern, stand_in, text) for text in texts]
@@ -86,7 +86,7 @@ def comparable(outcome: Outcome, *, is_stderr_compared: bool) -> Outcome:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_warm_and_plain_are_the_same(bench: Bench, name: str) -> None:
-    """Output, errors, exit code and what is in the file left open: nobody can tell which interpreter it was."""
+    """Output, errors, exit code and the file left open are the same in both interpreters."""
     text = dedent(PROGRAMS[name])
     bench.env.update(PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1")
     is_stderr_compared = name not in OUTCOME_ONLY

@@ -1,4 +1,4 @@
-"""Memory that processes share counts once, so that a pool of workers is not mistaken for an excess."""
+"""Memory that processes share counts once, so that a pool of workers stays within its limit."""
 
 from __future__ import annotations
 

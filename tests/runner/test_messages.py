@@ -1,4 +1,4 @@
-"""What an engine asks and what a runner answers survive the wire, whatever the versions on both sides."""
+"""Requests and replies survive the wire, whatever the versions on both sides."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_reply_survives_the_wire() -> None:
 
 
 def test_a_pause_and_its_results_survive_the_wire() -> None:
-    """What a program waits for, and what it gets, arrives as it was sent."""
+    """The calls of a pause, and their results, arrive unchanged."""
     assert Pause.from_json(over_the_wire(PAUSE.to_json())) == PAUSE
     assert Results.from_json(over_the_wire(RESULTS.to_json())) == RESULTS
 
@@ -72,7 +72,7 @@ def test_a_pause_and_its_results_survive_the_wire() -> None:
     "message", [REQUEST, REQUEST.program, REQUEST.limits, REPLY, PAUSE, RESULTS], ids=lambda it: type(it).__name__
 )
 def test_these_tests_leave_no_field_at_its_default(message: Any) -> None:
-    """A field that is added to a message has to be added here, or the two tests above would not see it lost."""
+    """A new field of a message has to be added here, or the two tests above would not see it lost."""
     for field in dataclasses.fields(message):
         default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         assert getattr(message, field.name) != default, field.name
@@ -80,7 +80,7 @@ def test_these_tests_leave_no_field_at_its_default(message: Any) -> None:
 
 @pytest.mark.parametrize("ending", Ending)
 def test_every_ending_survives_the_wire(ending: Ending) -> None:
-    """No ending is lost in translation."""
+    """Every ending survives the wire."""
     assert Reply.from_json(over_the_wire(Reply(ending).to_json())).ending is ending
 
 
@@ -95,7 +95,7 @@ def test_what_a_newer_version_adds_is_ignored() -> None:
 
 
 def test_what_an_older_version_leaves_out_has_its_default() -> None:
-    """The program of a request and the ending of a reply are all that has to be there."""
+    """Only the program of a request and the ending of a reply are required."""
     program = {"source": "", "filename": "main.py", "place": "warm"}
     assert Request.from_json({"program": program}) == Request(Program("", "main.py", "warm"))
     assert Reply.from_json({"ending": "ok"}) == Reply(Ending.OK)
@@ -109,7 +109,7 @@ def test_a_packed_message_begins_with_its_length() -> None:
 
 @pytest.mark.parametrize("sent", [b"", b"\0\0", pack(b"{}")[:-1]], ids=["nothing", "half a length", "half a request"])
 def test_a_connection_that_closes_early_runs_nothing(sent: bytes) -> None:
-    """Only a whole request is a request."""
+    """A truncated request is none."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(sent)

@@ -1,4 +1,4 @@
-"""A program that wants a package which is not there is told what is near (``runner.package_hints``)."""
+"""A missing package's error suggests similar ones (``runner.package_hints``)."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def test_one_line_names_what_is_near(bench: Bench, program: str, wanted: str, ne
     ],
 )
 def test_nothing_is_said_without_need(bench: Bench, program: str) -> None:
-    """Where nothing is near, only a part of a package is missing, or the program sees to it itself."""
+    """No suggestion if nothing is similar, a submodule is missing, or the program handles the error."""
     assert "[sandbox]" not in bench.python(program).stderr

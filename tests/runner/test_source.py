@@ -1,4 +1,4 @@
-"""The program's text lies where its language wants it, and never becomes one of the user's files by itself."""
+"""The program's text lies where its language needs it, and is no file of the user's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def told(reply: Reply) -> tuple[list[str], list[str]]:
 
 
 def test_the_text_lies_beside_the_users_files_for_the_time_of_the_run(bench: Bench) -> None:
-    """Imports are resolved from the file's directory, so that is the workspace; afterwards nothing of it is left."""
+    """Imports are resolved from the workspace, in which the file lies; it is removed afterwards."""
     reply = bench.program(beside("echo $0; ls; touch made"))
     assert reply.stdout == f"{bench.workspace}/main.js\nmain.js\n"
     assert told(reply) == (["made"], [])
@@ -27,7 +27,7 @@ def test_the_text_lies_beside_the_users_files_for_the_time_of_the_run(bench: Ben
 
 
 def test_a_users_file_of_that_name_stays(bench: Bench) -> None:
-    """A taken name is left alone: the text gets the next free one."""
+    """An existing file is kept: the text gets the next free name."""
     for taken in ("main.js", "main-1.js"):
         (bench.workspace / taken).write_text("the user's")
     reply = bench.program(beside("echo $0; cat main.js main-1.js"))
@@ -54,7 +54,7 @@ def test_whatever_has_the_name_has_it(bench: Bench, taken: str) -> None:
     ids=["by a rename", "by a new file", "in place"],
 )
 def test_a_file_that_the_program_put_there_is_kept(bench: Bench, work: str) -> None:
-    """A program may leave a file of its own under the name of its text, and that is one of its outputs."""
+    """A file that the program writes under the name of its own text is an output."""
     reply = bench.program(beside(work))
     assert told(reply) == (["main.js"], [])
     assert (bench.workspace / "main.js").read_text() == "mine\n"
@@ -64,20 +64,20 @@ def test_a_file_that_the_program_put_there_is_kept(bench: Bench, work: str) -> N
     "work", ["rm main.js", "rm main.js; mkdir main.js", "rm main.js; ln -s /etc/passwd main.js", "mv main.js moved.js"]
 )
 def test_a_program_may_do_away_with_its_text(bench: Bench, work: str) -> None:
-    """Nothing that lies there instead breaks the run or is followed."""
+    """Whatever replaces the text's file neither breaks the run nor is followed."""
     reply = bench.program(beside(f"{work}; echo done"))
     assert (reply.ending, reply.stdout, reply.deleted) == (Ending.OK, "done\n", [])
 
 
 @pytest.mark.parametrize("work", ["rm -r $HOME", "rm -r $HOME; touch $HOME"])
 def test_a_program_may_do_away_with_the_place_of_its_text(bench: Bench, work: str) -> None:
-    """Where the workspace is no mount, a program can put something else in its place; it still gets an answer."""
+    """Where the workspace is no mount, a program can replace it; it still gets an answer."""
     reply = bench.program(beside(f"{work}; echo done"))
     assert (reply.ending, reply.stdout, reply.changed) == (Ending.OK, "done\n", [])
 
 
 def test_the_text_of_other_languages_lies_apart(bench: Bench) -> None:
-    """A program of the scratch place finds the workspace as the user left it."""
+    """A program in the scratch directory finds the workspace unchanged."""
     (bench.workspace / "main.sh").write_text("the user's")
     reply = bench.bash("ls; case $0 in $PWD/*) echo among; esac")
     assert (reply.stdout, told(reply)) == ("main.sh\n", ([], []))

@@ -1,4 +1,4 @@
-"""A large Python program on a here-document does what ``python3 -`` does with it."""
+"""A large Python program in a here-document behaves as with ``python3 -``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a_large_program_is_the_same_program(bench: Bench) -> None:
 
 
 def test_its_names_are_its_own(bench: Bench) -> None:
-    """Nothing of how it was read is among its globals."""
+    """No trace of the mechanism is among its globals."""
     shown = "print(sorted(name for name in globals() if not name.startswith('__')))"
     assert bench.bash(heredoc(shown)).stdout == "['payload']\n"
 
@@ -63,14 +63,14 @@ def test_it_ends_in_the_same_way(bench: Bench, program: str, code: int, said: st
     ],
 )
 def test_any_other_program_stays_as_it_is(tmp_path: Path, source: str) -> None:
-    """Only what is nothing but one large quoted here-document for ``python3 -`` is read from a file."""
+    """Only a script that is one large quoted here-document for ``python3 -`` is read from a file."""
     assert stdin_program.read_from_file(source, str(tmp_path)) == source
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("after", ["", "\n", "\n\n  \n"])
 def test_what_python_reads_is_the_here_document(tmp_path: Path, after: str) -> None:
-    """Byte for byte what bash gives to a program, up to the line with the tag."""
+    """Byte for byte what bash passes to a program, up to the line with the tag."""
     source = heredoc("# ü \\ $HOME `x` 'PY'\n PY\nPYX\n", after)
     changed = stdin_program.read_from_file(source, str(tmp_path))
     shown = source.replace("python3 -", "cat", 1)

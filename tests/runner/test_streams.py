@@ -1,4 +1,4 @@
-"""What a program writes arrives as it was written; what it can read is nothing."""
+"""Output arrives as it was written; stdin is empty."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MiB = 1024 * 1024
 
 
 def test_the_streams_are_separate_and_unchanged(bench: Bench) -> None:
-    """Each stream holds what was written to it, leading whitespace and missing newline included."""
+    """Each stream contains what was written to it, leading whitespace and missing newline included."""
     reply = bench.bash("printf '  \\n out '; printf '\\terr' >&2")
     assert (reply.stdout, reply.stderr) == ("  \n out ", "\terr")
 
@@ -47,19 +47,19 @@ print("six")
 
 
 def test_bytes_that_are_not_text_show_as_replacements(bench: Bench) -> None:
-    """Output that is no UTF-8 does not break the reply; what is around it stays."""
+    """Output with invalid UTF-8 does not break the reply; the rest of it is intact."""
     reply = bench.bash(r"printf 'a\xff\xfeb\0c\xc3'")
     assert reply.stdout == "a\ufffd\ufffdb\0c\ufffd"
 
 
 def test_a_character_cut_by_the_cap_shows_as_a_replacement(bench: Bench) -> None:
-    """The cap counts bytes; half a character at the cut is no error."""
+    """The cap counts bytes; a character cut in half is no error."""
     reply = bench.bash("printf 'äöü'", stdout_bytes=3)
     assert (reply.ending, reply.stdout) == (Ending.OUTPUT, "ä\ufffd")
 
 
 def test_stdin_is_empty(bench: Bench) -> None:
-    """A program that reads gets the end of the file at once, in any language."""
+    """A program that reads gets end of file at once, in any language."""
     assert bench.bash("cat; read x || echo nothing").stdout == "nothing\n"
     assert bench.python("import sys; print(repr(sys.stdin.read()), sys.stdin.fileno())").stdout == "'' 0\n"
 
@@ -73,21 +73,21 @@ def test_a_program_inherits_its_three_streams_and_nothing_else(bench: Bench) -> 
 
 
 def test_a_program_may_close_its_streams_early(bench: Bench) -> None:
-    """Closed streams are not the end of the program; its exit is."""
+    """Closing the streams does not end the program; its exit does."""
     reply = bench.bash("echo before; exec 1>&- 2>&-; touch still-here; exit 3")
     assert (reply.ending, reply.code, reply.stdout) == (Ending.EXIT, 3, "before\n")
     assert [file.path for file in reply.changed] == ["still-here"]
 
 
 def test_a_reader_that_left_ends_a_writer_as_in_a_shell(bench: Bench) -> None:
-    """SIGPIPE has its default action in programs that are executed; Python ignores it, as it always does."""
+    """SIGPIPE has its default action in executed programs; Python ignores it, as always."""
     assert bench.bash("yes | head -1; echo ${PIPESTATUS[0]}").stdout == "y\n141\n"
     source = "import signal; print(signal.getsignal(signal.SIGPIPE) is signal.SIG_IGN)"
     assert bench.python(source).stdout == "True\n"
 
 
 def _ignored() -> int:
-    """Give the signals that this process ignores, as the kernel's bit mask."""
+    """Return the signals that this process ignores, as the kernel's bit mask."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith("SigIgn")), 16)
 

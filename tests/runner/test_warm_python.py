@@ -1,4 +1,4 @@
-"""What is special about Python in an interpreter that is warm: no run sees another, and what differs from a cold one.
+"""Python in the warm interpreter: runs are isolated from each other, and the differences to a cold one.
 
 That it otherwise behaves as `python3 main.py` is shown by ``test_like_python``.
 """
@@ -95,7 +95,7 @@ def test_preloaded_generators_differ_between_runs(numeric: Bench, source: str) -
 
 
 def test_a_seed_of_the_users_counts(numeric: Bench) -> None:
-    """Seeding again at the start does not disturb a program that seeds for itself."""
+    """Reseeding at the start does not affect a program that seeds by itself."""
     source = "import random, numpy; random.seed(1); numpy.random.seed(1); print(random.random(), numpy.random.rand())"
     assert numeric.python(source).stdout == "0.13436424411240122 0.417022004702574\n"
 
@@ -113,14 +113,14 @@ if __name__ == "__main__":
 
 
 def test_an_interrupt_ends_with_130(bench: Bench) -> None:
-    """Python would kill itself by SIGINT here, and a shell would say 130; the run says 130 with the traceback."""
+    """As in a shell, a run that ends by SIGINT has exit code 130, with the traceback."""
     reply = bench.python("print('kept')\nraise KeyboardInterrupt")
     assert (reply.ending, reply.code, reply.stdout) == (Ending.EXIT, 130, "kept\n")
     assert reply.stderr.endswith("KeyboardInterrupt\n")
 
 
 def test_the_program_has_a_name_but_no_file(bench: Bench) -> None:
-    """`__file__` lies in the workspace, so that paths relative to it work, but the text is not among the files."""
+    """`__file__` lies in the workspace, so that paths relative to it work, but the text is no output."""
     source = "import os; print(__file__ == os.path.abspath('main.py'), os.listdir())"
     reply = bench.python(source)
     assert reply.stdout == "True []\n"
@@ -175,18 +175,18 @@ if __name__ == "__main__":
 
 
 def test_a_program_may_recurse_nearly_as_deep_as_ever(bench: Bench) -> None:
-    """A few frames of the limit of 1000 are ours; programs that count on about 900 still run."""
+    """A few frames of the limit of 1000 are the runner's; programs that need about 900 still run."""
     assert bench.python("def f(n): return n and 1 + f(n - 1)\nprint(f(950))").stdout == "950\n"
 
 
 def test_a_program_may_look_into_itself(bench: Bench) -> None:
-    """The runner is closed to others; a program is open to itself, as any process is."""
+    """The runner is unreadable for others; a program can read itself, as any process."""
     source = "print(len(open('/proc/self/environ').read()) >= 0, len(open('/proc/self/maps').read()) > 0)"
     assert bench.python(source).stdout == "True True\n"
 
 
 def test_a_program_that_does_away_with_everything_still_ends(bench: Bench) -> None:
-    """A program that empties the modules it stands on gets its ending like any other."""
+    """A program that empties ``sys.modules`` gets its ending like any other."""
     for source in (
         "import sys; sys.modules.clear()",
         "import builtins; vars(builtins).clear()",
@@ -202,13 +202,13 @@ def test_a_program_that_does_away_with_everything_still_ends(bench: Bench) -> No
 
 
 def test_a_large_program_runs(bench: Bench) -> None:
-    """A program that carries its data, as LibreChat's file helpers do, is no matter of length."""
+    """A program may contain its data, as those of LibreChat's file helpers do, whatever its length."""
     data = "x" * (8 << 20)
     assert bench.python(f"data = '{data}'\nprint(len(data))").stdout == f"{8 << 20}\n"
 
 
 def test_a_deeply_nested_program_is_an_error_of_its_own(bench: Bench) -> None:
-    """What the compiler refuses is told as the program's error, not as the sandbox's."""
+    """A syntax error is the program's error, not the sandbox's."""
     reply = bench.python("(" * 5000 + ")" * 5000)
     assert (reply.ending, reply.code) == (Ending.EXIT, 1)
     assert "SyntaxError" in reply.stderr or "MemoryError" in reply.stderr or "RecursionError" in reply.stderr
@@ -223,13 +223,13 @@ def test_text_that_cannot_be_encoded_is_an_error_of_its_own(bench: Bench) -> Non
 
 
 def test_scratch_names_are_not_in_the_users_way(bench: Bench, tmp_path: Path) -> None:
-    """The text that spawned children need lies in the scratch directory, out of sight of a plain listing."""
+    """The text that spawned children need lies in the scratch directory, hidden from a plain listing."""
     bench.python("x = 1")
     assert [path.name for path in bench.scratch.iterdir() if not path.name.startswith(".")] == []
 
 
 def test_a_file_in_a_cycle_is_written_out(bench: Bench) -> None:
-    """What plain Python may lose (it closes the layers of a file in garbage in any order) is kept."""
+    """Buffered data that plain Python may lose (it closes the layers of a file in any order) is written."""
     code = "class R: pass\nr = R(); r.me = r; r.file = open('out.txt', 'w'); r.file.write('text'); del r"
     (made,) = bench.python(code).changed
     assert (made.path, made.size) == ("out.txt", 4)

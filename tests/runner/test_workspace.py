@@ -1,4 +1,4 @@
-"""What a run created, changed and deleted is told, and nothing that lies there leads anywhere else (K11, K21)."""
+"""Created, changed and deleted files are reported, and nothing in the workspace redirects a read (K11, K21)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONG_AGO_NS = 1_000_000_000 * 10**9
 
 
 def see(root: Path, work: Work, **limits: int) -> Changes:
-    """Look, let ``work`` happen in the directory, look again."""
+    """Scan, let ``work`` happen in the directory, scan again."""
     before = workspace_diff.scan(str(root))
     here = Path.cwd()
     os.chdir(root)
@@ -45,7 +45,7 @@ def write(path: str, text: str = "x") -> Work:
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """Make a workspace with two files that have not changed for long."""
+    """Make a workspace with two old files."""
     for name in ("a.txt", "dir/b.txt"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -58,13 +58,13 @@ def old(tmp_path: Path) -> Path:
 
 
 def test_nothing_done_is_nothing_told(old: Path) -> None:
-    """Reading, listing and looking are no changes."""
+    """Reading and listing are no changes."""
     changes = see(old, lambda: (Path("a.txt").read_text(), list(Path().rglob("*"))))
     assert (changes.changed, changes.deleted, changes.left_out) == ([], [], [])
 
 
 def test_created_files_are_told_at_any_depth(old: Path) -> None:
-    """A new file is told by its path below the workspace, with its size and content."""
+    """A new file is reported by its path in the workspace, with its size and content."""
     changes = see(old, write("dir/deep/new.txt", "content"))
     (file,) = changes.changed
     assert (file.path, file.size) == ("dir/deep/new.txt", 7)
@@ -72,7 +72,7 @@ def test_created_files_are_told_at_any_depth(old: Path) -> None:
 
 
 def test_an_empty_file_is_a_file(old: Path) -> None:
-    """`Path.touch` makes a file of no bytes, and it is told with no bytes."""
+    """An empty file made by `Path.touch` is reported as empty."""
     (file,) = see(old, Path("empty").touch).changed
     assert (file.path, file.size, file.content) == ("empty", 0, "")
 
@@ -101,19 +101,19 @@ CHANGES: dict[str, Work] = {
 
 @pytest.mark.parametrize("work", CHANGES.values(), ids=CHANGES)
 def test_a_changed_file_is_told(old: Path, work: Work) -> None:
-    """However a file is changed, it is told, and only it; a forged time does not hide a change."""
+    """However a file is changed, it is reported, and only it; a forged time does not hide a change."""
     changes = see(old, work)
     assert (paths(changes), changes.deleted) == (["a.txt"], [])
 
 
 def test_a_change_of_rights_alone_is_no_change(old: Path) -> None:
-    """`chmod` changes no byte, so there is no new version of the file."""
+    """`chmod` changes no content, so there is no new version of the file."""
     changes = see(old, lambda: os.chmod("a.txt", 0o600))
     assert (changes.changed, changes.deleted) == ([], [])
 
 
 def test_a_deleted_file_is_told(old: Path) -> None:
-    """What is gone is told by its path, in order."""
+    """Deleted files are reported by path, in order."""
     changes = see(old, lambda: (os.unlink("dir/b.txt"), os.unlink("a.txt")))
     assert (changes.changed, changes.deleted) == ([], ["a.txt", "dir/b.txt"])
 
@@ -125,19 +125,19 @@ def test_a_renamed_file_is_gone_and_new(old: Path) -> None:
 
 
 def test_a_moved_directory_moves_its_files(old: Path) -> None:
-    """Files are known by their whole path."""
+    """Files are identified by their whole path."""
     changes = see(old, lambda: os.rename("dir", "elsewhere"))
     assert (paths(changes), changes.deleted) == (["elsewhere/b.txt"], ["dir/b.txt"])
 
 
 def test_a_file_replaced_by_a_link_is_gone(old: Path) -> None:
-    """A link is no file: what was there is deleted, and the link is not told."""
+    """A link is no file: a file replaced by one is deleted, and the link is not reported."""
     changes = see(old, lambda: (os.unlink("a.txt"), os.symlink("dir/b.txt", "a.txt")))
     assert (changes.changed, changes.deleted) == ([], ["a.txt"])
 
 
 def test_files_come_in_the_order_of_their_making(old: Path) -> None:
-    """The last one written is the last one told, whatever the names; names decide between equals."""
+    """Files are reported in the order of their last write; equal times by name."""
 
     def work() -> None:
         for second, name in enumerate(("z", "dir/y", "x", "a.txt")):
@@ -172,7 +172,7 @@ NO_FILES: dict[str, Work] = {
 
 @pytest.mark.parametrize("work", NO_FILES.values(), ids=NO_FILES)
 def test_what_is_no_file_is_skipped_in_silence(old: Path, work: Work) -> None:
-    """Links, pipes, sockets and directories are neither delivered nor complained about, and nobody waits for a pipe."""
+    """Links, pipes, sockets and directories are neither delivered nor reported, and pipes do not block."""
     changes = see(old, work)
     assert (changes.changed, changes.deleted, changes.left_out) == ([], [], [])
 
@@ -188,7 +188,7 @@ def test_directories_of_tools_are_skipped(old: Path, directory: str) -> None:
 
 @pytest.mark.parametrize("name", ["venv", "env", "my environment"])
 def test_a_virtual_environment_is_skipped_under_any_name(old: Path, name: str) -> None:
-    """What makes a virtual environment is its `pyvenv.cfg`."""
+    """A directory with `pyvenv.cfg` is a virtual environment."""
     changes = see(old, lambda: (write(f"{name}/pyvenv.cfg")(), write(f"{name}/lib/module.py")()))
     assert (changes.changed, changes.left_out) == ([], [])
 
@@ -222,7 +222,7 @@ UNFIT_NAMES: dict[bytes, str] = {
 
 @pytest.mark.parametrize(("name", "reason"), UNFIT_NAMES.items(), ids=repr)
 def test_a_name_that_cannot_be_one_is_told_and_left_out(old: Path, name: bytes, reason: str) -> None:
-    """A file whose name no client could use is not delivered; the reason is told, printable, and the rest comes."""
+    """A file with an unusable name is not delivered; the reason is printable, and the other files are."""
 
     def work() -> None:
         os.makedirs(os.path.dirname(name) or b".", exist_ok=True)
@@ -239,7 +239,7 @@ def test_a_name_that_cannot_be_one_is_told_and_left_out(old: Path, name: bytes, 
 
 
 def test_what_was_left_out_before_is_not_told_again(old: Path) -> None:
-    """A file with an unfit name that no run touches is told once, by the run that made it."""
+    """A file with an unusable name is reported once, by the run that made it."""
     (old / "back\\slash").touch()
     assert see(old, lambda: None).left_out == []
 
@@ -268,7 +268,7 @@ def test_more_files_than_the_limit_are_told_and_left_out(old: Path) -> None:
 
 
 def test_files_that_are_left_out_do_not_use_up_the_number(old: Path) -> None:
-    """One file too large does not cost another one its place."""
+    """A file that is too large does not use up another one's place."""
     changes = see(old, lambda: (write("1", "xx")(), write("2", "x")()), artifact_files=1, artifact_bytes=1)
     assert paths(changes) == ["2"]
 
@@ -286,7 +286,7 @@ def test_small_files_come_with_their_content_and_large_ones_without(old: Path) -
 
 
 def test_a_scan_visits_a_bounded_number_of_entries(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many files lie in one directory, a scan stops at its bound and tells so."""
+    """A scan of a huge directory stops at its bound and reports so."""
     monkeypatch.setattr(workspace_diff, "MAX_ENTRIES", 50)
     changes = see(old, lambda: [Path(f"{number}").touch() for number in range(200)], artifact_files=1000)
     assert len(changes.changed) <= 50
@@ -294,7 +294,7 @@ def test_a_scan_visits_a_bounded_number_of_entries(old: Path, monkeypatch: pytes
 
 
 def test_what_a_scan_did_not_reach_is_not_deleted(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file is deleted when it is gone, not when the scan was cut short before it."""
+    """A file counts as deleted only if it is gone, not if the scan stopped before it."""
     monkeypatch.setattr(workspace_diff, "MAX_ENTRIES", 50)
     changes = see(old, lambda: [Path(f"{number}").touch() for number in range(200)], artifact_files=1000)
     assert changes.deleted == []
@@ -304,7 +304,7 @@ def test_what_a_scan_did_not_reach_is_not_deleted(old: Path, monkeypatch: pytest
 
 
 def test_a_run_tells_its_changes(bench: Bench) -> None:
-    """The reply holds what the program did, and not what an earlier one had done."""
+    """A reply lists the changes of this program, and no earlier ones."""
     bench.bash("echo 1 > kept; echo 2 > changed; echo 3 > deleted")
     reply = bench.bash("echo 4 >> changed; rm deleted; echo 5 > created")
     assert sorted(file.path for file in reply.changed) == ["changed", "created"]
@@ -312,14 +312,14 @@ def test_a_run_tells_its_changes(bench: Bench) -> None:
 
 
 def test_a_run_that_failed_tells_its_changes_too(bench: Bench) -> None:
-    """Files written before an exception, a signal or the time limit are there."""
+    """Files written before an exception, a signal or the time limit are delivered."""
     for ending in ("exit 1", "kill -9 $$", "exec sleep 1000"):
         reply = bench.bash(f"echo x >> file; {ending}", wall_seconds=1.0)
         assert [file.path for file in reply.changed] == ["file"], ending
 
 
 def test_files_can_be_removed_before_a_run(bench: Bench) -> None:
-    """What was deleted from the session is gone before the program starts, and is not told as the program's work."""
+    """Deletions by the session happen before the program starts, and are not reported as the program's."""
     bench.bash("mkdir d; touch a d/b keep; ln -s keep link")
     reply = bench.program(bash_program("echo *"), remove=("a", "d/b", "gone", "d/none/x", "d", "link"))
     assert reply.stdout == "d keep\n"
@@ -327,12 +327,12 @@ def test_files_can_be_removed_before_a_run(bench: Bench) -> None:
 
 
 def test_a_program_may_remove_its_workspace(bench: Bench) -> None:
-    """Not even that keeps the runner from answering."""
+    """Nor does that keep the runner from answering."""
     bench.bash("touch a")
     reply = bench.bash("rmdir /nowhere; cd /; rm -r $HOME; echo gone")
     assert (reply.stdout, reply.deleted) == ("gone\n", ["a"])
 
 
 def test_a_snapshot_of_nothing_is_empty(tmp_path: Path) -> None:
-    """An empty workspace has no files and no complaints."""
+    """An empty workspace has no files and no errors."""
     assert workspace_diff.scan(str(tmp_path)) == Snapshot()

@@ -1,1 +1,1 @@
-"""What a program finds in its sandbox besides its language: packages, programs, fonts. Each is used."""
+"""Packages, programs and fonts of the sandbox, each in use."""

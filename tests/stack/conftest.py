@@ -26,7 +26,7 @@ def client(live_service: LiveService) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def run(client: httpx.Client) -> Run:
-    """Give a function that runs a program and gives the answer."""
+    """Return a function that runs a program and gives the answer."""
 
     def post(code: str, lang: str = "py") -> dict[str, Any]:
         answer = client.post("/exec", json={"lang": lang, "code": code, "timeout": 100_000})

@@ -1,4 +1,4 @@
-"""Plots show Chinese, Japanese, Korean and emoji without the program's doing anything."""
+"""Plots show Chinese, Japanese, Korean and emoji without any setting in the program."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def drawn(text):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_plots_show_the_worlds_letters(run: Run, way: str) -> None:
-    """No glyph is missing, which matplotlib would warn of, and no two characters look alike, as empty boxes do."""
+    """matplotlib warns of no missing glyph, and no two characters look alike, as empty boxes would."""
     code = DRAW.replace("{way}", WAYS[way])
     for text in TEXTS.values():
         code += f"pictures = [drawn(c).tobytes() for c in {text!r}]\nassert len(set(pictures)) == {len(text)}\n"

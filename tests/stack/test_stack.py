@@ -19,7 +19,7 @@ OF_LIBREOFFICE = "soffice --headless --convert-to pdf letter.docx t.xlsx s.pptx 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in PROGRAMS.glob("*.py")))
 def test_packages_work(run: Run, name: str) -> None:
-    """A program that uses each package of its field ends well."""
+    """A program that uses each package of its field succeeds."""
     answer = run((PROGRAMS / f"{name}.py").read_text())
     assert answer["code"] == 0, answer["stderr"]
 
@@ -41,12 +41,12 @@ def test_every_package_is_used() -> None:
 
 
 def normal(name: str) -> str:
-    """Write a distribution's name as every other tool does."""
+    """Normalise a distribution's name."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_programs_work(run: Run) -> None:
-    """poppler, ImageMagick, tesseract, jq, file, zip and fontconfig do their work for a bash program."""
+    """poppler, ImageMagick, tesseract, jq, file, zip and fontconfig work in a bash program."""
     answer = run((PROGRAMS / "tools.sh").read_text(), "bash")
     assert answer["code"] == 0, answer["stderr"]
 

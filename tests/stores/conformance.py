@@ -1,4 +1,4 @@
-"""What the core relies on, whatever keeps records and files. A subclass gives the fixture ``files``."""
+"""Conformance suite of every store of records and files. A subclass gives the fixture ``files``."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ ODD_NAMES = (
 
 
 async def pieces(size: int, piece: int = MiB) -> AsyncIterator[bytes]:
-    """Give so many bytes, no mebibyte like another."""
+    """Yield this many bytes, every mebibyte different."""
     for start in range(0, size, piece):
         yield bytes((start // piece + i) % 251 for i in range(min(64, size - start))).ljust(min(piece, size - start))
 
 
 async def text(content: bytes) -> AsyncIterator[bytes]:
-    """Give these bytes."""
+    """Yield these bytes."""
     yield content
 
 
 async def breaking(size: int) -> AsyncIterator[bytes]:
-    """Give so many bytes, then break."""
+    """Yield this many bytes, then fail."""
     async for piece in pieces(size):
         yield piece
     raise ZeroDivisionError
@@ -84,7 +84,7 @@ async def paths(files: SessionStore, session_id: str) -> set[str]:
 
 
 def every_verb(files: SessionStore, session_id: str, file_id: str) -> dict[str, Awaitable[Any]]:
-    """Ask for everything once."""
+    """Call every method once."""
     return {
         "load": files.load(session_id),
         "create": files.create(Record(id=new_id())),
@@ -102,7 +102,7 @@ def every_verb(files: SessionStore, session_id: str, file_id: str) -> dict[str, 
 
 
 async def assert_away(files: SessionStore, session_id: str, file_id: str) -> None:
-    """Show that every verb tells that the store is away, in words that hold nothing of its own."""
+    """Check that every method raises ``StoreUnavailable``, with a message without secrets."""
     asked = every_verb(files, session_id, file_id)
     told = dict(zip(asked, await asyncio.gather(*asked.values(), return_exceptions=True), strict=True))
     assert {verb: (type(error), str(error)) for verb, error in told.items()} == dict.fromkeys(
@@ -114,7 +114,7 @@ class FilesConformance:
     """Run these tests on any file store."""
 
     async def test_a_record_comes_back_as_it_was(self, files: SessionStore) -> None:
-        """Every field, with whatever names its files have."""
+        """A record keeps every field, whatever its files' names."""
         scope = Scope(kind="skill", tenant="t", owner="ü", id="s", version="1")
         record = Record(id=new_id(), scope=scope, origin="upload", user="\0", language="py")
         for name in ODD_NAMES:
@@ -124,7 +124,7 @@ class FilesConformance:
         assert await paths(files, record.id) == set(ODD_NAMES)
 
     async def test_a_record_keeps_its_times(self, files: SessionStore) -> None:
-        """Also one that was written in the millisecond of its making; retention counts from them."""
+        """Also one that was written in the millisecond of its creation; retention counts from these times."""
         for _ in range(3):
             record = Record(id=new_id())
             await files.create(record)
@@ -134,7 +134,7 @@ class FilesConformance:
             assert (read.created, read.used) == (record.created, record.used)
 
     async def test_a_session_that_is_not_there(self, files: SessionStore) -> None:
-        """Nothing is loaded; changing it is NotFound and makes none; ids that are none are not looked up."""
+        """An unknown id loads nothing; changing it is NotFound and creates nothing; invalid ids are not looked up."""
         session_id = new_id()
         for name in (session_id, "", "..", "../records", "a/b", "x" * 4000):
             assert await files.load(name) is None
@@ -143,7 +143,7 @@ class FilesConformance:
         assert await files.load(session_id) is None
 
     async def test_a_session_is_made_once(self, files: SessionStore) -> None:
-        """A second record of the same id is a Conflict and changes nothing, also at the same time."""
+        """A second record of the same id is a Conflict and changes nothing, also concurrently."""
         session_id = new_id()
         twins = [Record(id=session_id, user=str(number)) for number in range(5)]
         made = await asyncio.gather(*(files.create(twin) for twin in twins), return_exceptions=True)
@@ -151,7 +151,7 @@ class FilesConformance:
         assert await files.load(session_id) == twins[made.index(None)]
 
     async def test_a_change_gives_what_it_gave(self, files: SessionStore) -> None:
-        """And is there for the next one."""
+        """A change is stored, and visible to the next one."""
         session_id = await new_session(files)
         file_id = await files.change(session_id, adding("a"))
         record = await files.load(session_id)
@@ -159,7 +159,7 @@ class FilesConformance:
         assert list(record.files) == [file_id]
 
     async def test_a_change_that_raises_writes_nothing(self, files: SessionStore) -> None:
-        """Its own error comes out."""
+        """A change that raises stores nothing, and its error reaches the caller."""
         session_id = await new_session(files)
 
         def apply(record: Record) -> None:
@@ -171,14 +171,14 @@ class FilesConformance:
         assert await paths(files, session_id) == set()
 
     async def test_no_change_is_lost(self, files: SessionStore) -> None:
-        """However many come at once."""
+        """Concurrent changes are all applied."""
         session_id = await new_session(files)
         await asyncio.gather(*(files.change(session_id, adding(str(number))) for number in range(20)))
         assert await paths(files, session_id) == {str(number) for number in range(20)}
 
     @pytest.mark.parametrize("size", [0, 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES + 17])
     async def test_bytes_come_back_as_they_were(self, files: SessionStore, size: int) -> None:
-        """Of any size, in one request or in parts."""
+        """A file of any size, in one request or in parts."""
         session_id, file_id = new_id(), new_id()
         written = await files.write(session_id, file_id, pieces(size, 700_001))
         assert (written.size, written.etag) == (size, f'"{file_id}"')
@@ -193,7 +193,7 @@ class FilesConformance:
         ],
     )  # fmt: skip
     async def test_a_part_of_a_file(self, files: SessionStore, start: int, end: int | None, expected: bytes) -> None:
-        """From the first byte asked for to the one before the end, and no further than the file."""
+        """A range ends before its end offset, and no further than the file."""
         session_id, file_id = new_id(), new_id()
         await files.write(session_id, file_id, text(b"0123456789"))
         assert await content(files, session_id, file_id, start, end) == expected
@@ -208,7 +208,7 @@ class FilesConformance:
 
     @pytest.mark.parametrize("size", [0, MiB, 2 * PART_BYTES])
     async def test_a_source_that_breaks_leaves_nothing(self, files: SessionStore, size: int) -> None:
-        """At once, early or after several parts; its own error comes out."""
+        """A failing upload stores nothing, at once, early or after several parts; its error reaches the caller."""
         before = await keys(files)
         with pytest.raises(ZeroDivisionError):
             await files.write(new_id(), new_id(), breaking(size))
@@ -226,7 +226,7 @@ class FilesConformance:
 
     @pytest.mark.parametrize("size", [MiB, 2 * PART_BYTES])
     async def test_a_write_that_is_cancelled_leaves_nothing(self, files: SessionStore, size: int) -> None:
-        """The client left in the middle of its upload."""
+        """A cancelled upload stores nothing."""
         reached, go_on = asyncio.Event(), asyncio.Event()
 
         async def hanging() -> AsyncIterator[bytes]:
@@ -247,7 +247,7 @@ class FilesConformance:
         assert await keys(files) == before
 
     async def test_erased_files_are_gone_and_no_others(self, files: SessionStore) -> None:
-        """Erasing what is not there is fine."""
+        """Erasing an absent file is no error."""
         session_id, file_ids = await new_session(files), [new_id() for _ in range(3)]
         for file_id in file_ids:
             await files.write(session_id, file_id, text(b"a"))
@@ -260,7 +260,7 @@ class FilesConformance:
         assert await files.load(session_id) is not None
 
     async def test_an_erased_session_leaves_nothing(self, files: SessionStore) -> None:
-        """Neither record nor bytes; other sessions stay as they were."""
+        """Neither record nor bytes remain; other sessions are unchanged."""
         other, other_file = await new_session(files), new_id()
         await files.write(other, other_file, text(b"a"))
         before = await keys(files)
@@ -272,7 +272,7 @@ class FilesConformance:
             assert await keys(files) == before
 
     async def test_age_counts_from_the_last_change(self, files: SessionStore) -> None:
-        """Young sessions are not idle, old ones are, and one that is gone is."""
+        """Young sessions are not idle, old ones are, and a deleted one is."""
         session_id = await new_session(files)
         for since, is_idle in ((time.time() - MINUTE_SECONDS, False), (time.time() + MINUTE_SECONDS, True)):
             assert (session_id in await files.idle_since(since)) is is_idle
@@ -280,7 +280,7 @@ class FilesConformance:
         assert await files.is_idle(new_id(), 0.0)
 
     async def test_the_newest_come_first(self, files: SessionStore) -> None:
-        """So many sessions as are asked for, by their last change, and the number of all."""
+        """At most as many sessions as asked for, by their last change, and the number of all."""
         _, before = await files.recent(1)
         ids = [await new_session(files) for _ in range(3)]
         await asyncio.sleep(1.1)  # S3 tells times in whole seconds
@@ -290,7 +290,7 @@ class FilesConformance:
         assert set((await files.recent(total))[0]) >= set(ids)
 
     async def test_bytes_that_nobody_recorded_grow_old_too(self, files: SessionStore) -> None:
-        """A replica died between an upload's bytes and its record: they are found, once no upload can be so long."""
+        """Bytes without a record, from a replica that died, are found once no upload can take that long."""
         session_id = new_id()
         await files.write(session_id, new_id(), text(b"a"))
         assert session_id not in await files.idle_since(time.time() - MINUTE_SECONDS)
@@ -300,7 +300,7 @@ class FilesConformance:
         assert session_id not in await files.idle_since(later)
 
     async def test_a_probe_leaves_nothing(self, files: SessionStore) -> None:
-        """It writes, reads and deletes, the first time and later."""
+        """A probe writes, reads and deletes, the first time and later."""
         before = await keys(files)
         await files.probe()
         await files.probe()
@@ -308,10 +308,10 @@ class FilesConformance:
 
 
 class SharedConformance(FilesConformance):
-    """Run these, too, on a store that several replicas use; the fixture ``replica`` is another one's view of it."""
+    """Additional tests for a shared store; the fixture ``replica`` is another replica's view of it."""
 
     async def test_no_change_of_any_replica_is_lost(self, files: SessionStore, replica: SessionStore) -> None:
-        """Two replicas change one record thirty times, all at once."""
+        """Two replicas change one record thirty times, concurrently."""
         session_id = await new_session(files)
         changes = [
             view.change(session_id, adding(f"{name}{number}"))
@@ -322,7 +322,7 @@ class SharedConformance(FilesConformance):
         assert await paths(replica, session_id) == {f"{name}{number}" for number in range(15) for name in "ab"}
 
     async def test_who_was_overtaken_begins_again(self, files: SessionStore, replica: SessionStore) -> None:
-        """A change of what is no longer the last version is applied again, to the last one."""
+        """A change of an outdated version is applied again, to the last one."""
         session_id = await new_session(files)
         loop, seen = asyncio.get_running_loop(), []
 
@@ -340,7 +340,7 @@ class SharedConformance(FilesConformance):
         assert await paths(files, session_id) == {"first", "second"}
 
     async def test_a_session_is_made_by_one_replica_only(self, files: SessionStore, replica: SessionStore) -> None:
-        """The other one hears Conflict."""
+        """The other replica gets a Conflict."""
         twins = [Record(id=new_id(), user="a")]
         twins.append(Record(id=twins[0].id, user="b"))
         made = await asyncio.gather(files.create(twins[0]), replica.create(twins[1]), return_exceptions=True)
@@ -348,7 +348,7 @@ class SharedConformance(FilesConformance):
         assert await files.load(twins[0].id) == twins[made.index(None)]
 
     async def test_an_erased_session_stays_erased(self, files: SessionStore, replica: SessionStore) -> None:
-        """A change that another replica began before does not bring the record back."""
+        """A change that another replica began before does not restore the record."""
         session_id = await new_session(files)
         loop = asyncio.get_running_loop()
 
@@ -364,7 +364,7 @@ class SharedConformance(FilesConformance):
         assert await files.load(session_id) is None
 
     async def test_what_one_replica_wrote_another_reads(self, files: SessionStore, replica: SessionStore) -> None:
-        """At once."""
+        """Another replica's change is visible at once."""
         session_id, file_id = await new_session(files), new_id()
         await files.write(session_id, file_id, text(b"a"))
         assert await content(replica, session_id, file_id) == b"a"

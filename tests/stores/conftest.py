@@ -31,7 +31,7 @@ def mortal(tmp_path: Path) -> Iterator[MotoServer]:
 
 @pytest.fixture
 def bucket(moto: MotoServer, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Give the URL of an empty place in a bucket, and say in the environment where that is."""
+    """Return the URL of an empty prefix in a bucket, and set the environment for it."""
     reach(monkeypatch, moto.port)
     return f"s3://{BUCKET}/{new_id()}"
 

@@ -1,4 +1,4 @@
-"""A bad line to a server: a TCP proxy that cuts connections, or changes words on their way."""
+"""A TCP proxy that cuts connections, or changes bytes in transit."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Line:
         other.close()
 
     async def close(self) -> None:
-        """Break what is left."""
+        """Close the remaining connections."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:

@@ -1,4 +1,4 @@
-"""How much memory streaming takes, measured in a process that does nothing else."""
+"""Peak memory of streaming, measured in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 async def memory_taken(url: str) -> int:
-    """Stream 64 MiB into this store and out again; give the bytes of memory that took at most."""
+    """Stream 64 MiB into this store and out again; return the peak of additional memory in bytes."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.stores.streamer", url,
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,

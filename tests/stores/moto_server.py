@@ -54,17 +54,17 @@ class MotoServer:
             connection.close()
 
     def pause(self) -> None:
-        """Let it hang: connections stay, answers do not come."""
+        """Stop it by SIGSTOP: connections stay, answers do not arrive."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on with what it was asked in the meantime."""
+        """Let it continue with the requests received in the meantime."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it, if it runs, with all it keeps."""
+        """Kill it, with all its data."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -72,7 +72,7 @@ class MotoServer:
 
 
 def environment(port: int) -> dict[str, str]:
-    """Say where the bucket is and who asks, in the variables that S3's clients read."""
+    """Return the bucket's place and credentials, in the variables that S3's clients read."""
     return {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "of-these-tests", "AWS_SECRET_ACCESS_KEY": "of-these-tests",

@@ -1,4 +1,4 @@
-"""Stream a file into a store and out again, and tell how many bytes of memory that took.
+"""Stream a file into a store and out again, and print the peak of memory in bytes.
 
 ``python -m tests.stores.streamer URL``: in a process of its own, whose memory is nobody else's.
 """
@@ -27,7 +27,7 @@ async def _pieces() -> AsyncIterator[bytes]:
 
 
 def _most_bytes() -> int:
-    """Give the most memory that this process ever had (``getrusage`` would count its parent's too)."""
+    """Return the most memory that this process ever had (``getrusage`` would count its parent's too)."""
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) * 1024
 

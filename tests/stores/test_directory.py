@@ -1,4 +1,4 @@
-"""A directory keeps the promises of all file stores."""
+"""A directory passes the suite of all file stores."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class TestDirectory(FilesConformance):
 
 
 async def test_only_we_may_look_in(files: SessionStore, tmp_path: Path) -> None:
-    """Files are their owners' own: no other user of the machine gets through."""
+    """Only the owner can read the files."""
     assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700
 
 
 async def test_an_erased_session_leaves_no_directory(files: SessionStore, tmp_path: Path) -> None:
-    """Nor does an upload that broke; or they would grow without end."""
+    """A broken upload leaves no directory, or they would grow in number without end."""
     session_id = await new_session(files)
     await files.write(session_id, new_id(), text(b"a"))
     with pytest.raises(ZeroDivisionError):
@@ -59,12 +59,12 @@ async def test_a_directory_that_is_none_any_more_is_told(files: SessionStore, tm
 
 
 async def test_a_large_file_takes_no_memory(tmp_path: Path) -> None:
-    """Neither on its way in nor on its way out."""
+    """Neither uploads nor downloads load a file into memory."""
     assert await memory_taken(str(tmp_path / "large")) < 40 * MiB
 
 
 async def test_what_a_killed_writer_left_does_not_stay_for_ever(files: SessionStore, tmp_path: Path) -> None:
-    """A file that was never finished is listed by nobody, so nobody erased it; one that still grows is left alone."""
+    """An unfinished file is in no listing, so cleanup finds it by its age; one that still grows is kept."""
     session_id = new_id()
     directory = tmp_path / "store" / "files" / session_id
     directory.mkdir(parents=True)
@@ -89,7 +89,7 @@ async def test_a_directory_may_vanish_as_a_file_comes(files: SessionStore, tmp_p
 
 
 async def test_what_the_library_wrote_is_read_and_the_other_way_round(files: SessionStore, tmp_path: Path) -> None:
-    """Stores of older versions hold files that the library wrote, and it lists and deletes those that we write."""
+    """The library's stores of older versions are readable, and it lists and deletes files written by this one."""
     session_id, file_id = await new_session(files), new_id()
     library = LocalStore(tmp_path / "store")
     await obstore.put_async(library, file_key(session_id, file_id), b"theirs")
@@ -101,7 +101,7 @@ async def test_what_the_library_wrote_is_read_and_the_other_way_round(files: Ses
 async def test_a_write_whose_writer_left_undid_the_next_one(
     files: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A thread cannot be stopped: the next change of a record waits until the one that was cancelled is written."""
+    """A thread cannot be stopped: the next change of a record waits for the cancelled one's write."""
     session_id = await new_session(files)
     begun, goes_on = threading.Event(), threading.Event()
 
@@ -133,7 +133,7 @@ async def test_a_write_whose_writer_left_undid_the_next_one(
 async def test_what_is_not_in_memory_is_read_from_the_disk(
     files: SessionStore, monkeypatch: pytest.MonkeyPatch, answer: OSError | int
 ) -> None:
-    """Whatever the kernel says to being asked for what it has at hand, if anything: the file comes whole."""
+    """Whatever the kernel answers to a partial read, the file is complete."""
     session_id, file_id, content = await new_session(files), new_id(), os.urandom(2 * MiB + 7)
     await files.write(session_id, file_id, text(content))
 
@@ -149,7 +149,7 @@ async def test_what_is_not_in_memory_is_read_from_the_disk(
 
 
 async def test_writes_in_many_small_pieces_are_whole(files: SessionStore) -> None:
-    """More pieces than one call to the kernel takes, some of them empty."""
+    """More pieces than one system call takes, some of them empty."""
     session_id, file_id = await new_session(files), new_id()
     pieces = [bytes([number % 256]) * (number % 3) for number in range(5000)]
 
@@ -164,7 +164,7 @@ async def test_writes_in_many_small_pieces_are_whole(files: SessionStore) -> Non
 async def test_a_write_that_the_kernel_takes_in_part_goes_on(
     files: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it may when a disk is nearly full, or a signal comes."""
+    """Short writes, as with a nearly full disk or a signal."""
     session_id, file_id, content = await new_session(files), new_id(), os.urandom(3 * MiB)
 
     def writev(descriptor: int, pieces: list[bytes]) -> int:

@@ -1,4 +1,4 @@
-"""An answer of the store may get lost: then nobody knows whether a record was written, and both must be fine."""
+"""An answer of the store is lost, so that the write's outcome is unknown; both outcomes are handled."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def store(blobs: DeafBlobs) -> SessionStore:
 
 
 async def uploading(store: SessionStore, session_id: str | None) -> Upload:
-    """Upload a file, up to the moment when it becomes visible."""
+    """Upload a file, until just before it becomes visible."""
     upload = await Files(store, 1000).begin(ANYBODY, session_id)
     await upload.add("a.txt", None, text(b"a"))
     return upload
@@ -56,7 +56,7 @@ async def uploading(store: SessionStore, session_id: str | None) -> Upload:
 
 @pytest.mark.parametrize("is_new", [True, False])
 async def test_no_record_names_bytes_that_were_taken_back(store: SessionStore, blobs: DeafBlobs, is_new: bool) -> None:
-    """The client hears 503; what a record names can be read nevertheless."""
+    """The client receives 503; files that a record names are readable nevertheless."""
     upload = await uploading(store, None if is_new else await new_session(store))
     blobs.is_deaf = True
     with pytest.raises(StoreUnavailable):
@@ -79,7 +79,7 @@ async def test_bytes_for_a_session_that_is_gone_are_taken_back(store: SessionSto
 
 
 async def test_an_upload_that_never_came_to_its_end_is_taken_back(store: SessionStore) -> None:
-    """Nothing was visible yet."""
+    """Nothing was visible yet, so the bytes are erased."""
     upload = await uploading(store, None)
     await upload.abandon()
     assert await keys(store) == set()

@@ -1,4 +1,4 @@
-"""Memory keeps the promises of all file stores, but for the last one: to outlive the process."""
+"""Memory passes the suite of all file stores, except for outliving the process."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ class TestMemory(SharedConformance):
 
     @pytest.fixture
     def replica(self, files: SessionStore) -> SessionStore:
-        """Give a second view."""
+        """Return a second view."""
         return SessionStore(files.blobs)

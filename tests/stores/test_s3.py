@@ -1,4 +1,4 @@
-"""A bucket keeps the promises of all file stores: between replicas, over bad lines, and when it is away."""
+"""A bucket passes the suite of all file stores: between replicas, over bad connections, and in an outage."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TestBucket(SharedConformance):
 
 
 async def test_parts_of_a_file_that_did_not_come_are_not_paid_for(bucket: str, moto: MotoServer) -> None:
-    """An upload that broke is taken back, not only never finished."""
+    """A broken upload is aborted in the bucket."""
     with pytest.raises(ZeroDivisionError):
         await SessionStore(open_blobs(bucket)).write(new_id(), new_id(), breaking(12 * MiB))
     _, listed = moto.ask("GET", f"/{BUCKET}?uploads")
@@ -51,14 +51,14 @@ async def test_parts_of_a_file_that_did_not_come_are_not_paid_for(bucket: str, m
 
 
 async def test_a_large_file_takes_no_memory(bucket: str) -> None:
-    """Neither on its way in nor on its way out."""
+    """Neither uploads nor downloads load a file into memory."""
     assert await memory_taken(bucket) < 40 * MiB
 
 
 async def test_a_download_outlives_its_connections(
     bucket: str, moto: MotoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However often they break, as they do by their time limit when the reader is slow."""
+    """Downloads resume however often their connection breaks, as by its timeout when the reader is slow."""
     async with line_to(moto.port) as line:
         reach(monkeypatch, line.port)
         files, session_id, file_id = SessionStore(open_blobs(bucket)), new_id(), new_id()
@@ -73,7 +73,7 @@ async def test_a_download_outlives_its_connections(
 async def test_a_store_that_ignores_conditions_is_refused(
     bucket: str, moto: MotoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Replicas would undo each other's changes, so the service is not ready, and says why."""
+    """Without conditional writes replicas would undo each other's changes, so the service is not ready."""
     async with line_to(moto.port) as line:
         reach(monkeypatch, line.port)
         line.words[b"if-match:"] = b"no-match:"
@@ -86,7 +86,7 @@ async def test_a_store_that_ignores_conditions_is_refused(
 
 
 async def test_conditions_that_are_switched_off_are_told(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the environment, which obstore reads."""
+    """The endpoint may come from the environment, which obstore reads."""
     monkeypatch.setenv("AWS_CONDITIONAL_PUT", "disabled")
     with pytest.raises(StoreUnavailable, match="ignores conditional writes"):
         await SessionStore(open_blobs(bucket)).probe()
@@ -94,7 +94,7 @@ async def test_conditions_that_are_switched_off_are_told(bucket: str, monkeypatc
 
 @pytest.mark.parametrize("url", ["s3://no-such-bucket/x"])
 async def test_a_bucket_that_is_not_there_is_told(bucket: str, url: str) -> None:
-    """Not as a session that is not there."""
+    """A missing bucket is an outage, not an absent session."""
     with pytest.raises(StoreUnavailable):
         await SessionStore(open_blobs(url)).probe()
 
@@ -102,7 +102,7 @@ async def test_a_bucket_that_is_not_there_is_told(bucket: str, url: str) -> None
 async def test_a_bucket_that_is_away_is_told_and_comes_back(
     mortal: MotoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every verb raises StoreUnavailable within seconds, and the same files serve when it is there again."""
+    """Every method raises StoreUnavailable within seconds, and works again afterwards."""
     reach(monkeypatch, mortal.port)
     files = SessionStore(open_blobs(f"s3://{BUCKET}/x"))
     session_id, file_id = await new_session(files), new_id()

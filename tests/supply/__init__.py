@@ -1,1 +1,1 @@
-"""What is installed: all of it locked, listed and licensed."""
+"""All installed packages are locked, listed and licensed."""

@@ -1,4 +1,4 @@
-"""What service and sandboxes install is locked by hash, listed in a bill, and of a licence that we accept."""
+"""All packages of service and sandboxes are locked by hash, listed in the SBOM, and of an accepted licence."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ LOCKS = sorted(
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_locked_package_has_its_hashes(lock: Path) -> None:
-    """No line of a lock names a release without a hash, nor a package without a release."""
+    """Every line of a lock has a release and a hash."""
     blocks = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"(?m)^\s*#.*$", "", lock.read_text()).strip())
     assert blocks
     assert [block.splitlines()[0] for block in blocks if not re.match(r"\S+==\S+(.|\n)*--hash=sha256:", block)] == []
 
 
 def test_a_package_that_is_not_the_locked_one_is_not_installed(tmp_path: Path) -> None:
-    """The installer wants hashes: a release with its own is taken, one with another's, or with none, is not."""
+    """The installer requires hashes: it accepts a release with its own, and rejects one with another's, or none."""
     wheel = tmp_path / "thing-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("thing-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n")
@@ -43,7 +43,7 @@ def test_a_package_that_is_not_the_locked_one_is_not_installed(tmp_path: Path) -
 
 
 def installs(directory: Path, text: str) -> bool:
-    """Tell whether the installer would take what a lock names, from files in a directory."""
+    """Return whether the installer would take what a lock names, from files in a directory."""
     (directory / "a.lock").write_text(text)
     from_here = ("--dry-run", "--no-index", "--find-links", str(directory))
     command = [str(ROOT / "tools" / "make_venv.sh"), str(ROOT / ".venv"), "-r", str(directory / "a.lock"), *from_here]
@@ -63,7 +63,7 @@ def test_the_bill_lists_every_locked_package(tmp_path: Path) -> None:
 
 
 def test_every_licence_is_written_down_and_accepted() -> None:
-    """`docs/licences.md` is up to date; `python tools/licences.py --write` brings it there."""
+    """`docs/licences.md` is up to date; `python tools/licences.py --write` updates it."""
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "licences.py", "--check"], capture_output=True, text=True, check=False
     )
@@ -83,14 +83,14 @@ def test_every_licence_is_written_down_and_accepted() -> None:
     ],
 )
 def test_a_new_licence_does_not_slip_in(licence: str, refused: list[str]) -> None:
-    """Every part of a licence has to be accepted, of alternatives one; what nobody knows is not."""
+    """Every part of a licence has to be accepted, of alternatives one; an unknown one is not."""
     assert licences.refused(licence) == refused
     assert bool(licences.complaints({"new": licence}, {"new": licence})) == bool(refused)
     assert licences.complaints({"new": "MIT"}, {}) != []
 
 
 def test_an_audit_that_nobody_could_make_is_no_good_news(tmp_path: Path) -> None:
-    """pip-audit ends well when no service knows a package; `make audit` says so, and ends with 3."""
+    """pip-audit succeeds when no service knows a package; `make audit` reports it, and ends with 3."""
     lock = tmp_path / "a.lock"
     lock.write_text("one==1.0 \\\n    --hash=sha256:0\ntwo==2.0 \\\n    --hash=sha256:0\n")
     fine = {"name": "one", "version": "1.0", "vulns": []}

@@ -1,4 +1,4 @@
-"""What all parts of the suite stand on: an engine, what is known of it, and sandboxes of it."""
+"""Base of the suite: an engine, its facts, and its sandboxes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Facts:
 
 @pytest.mark.asyncio(loop_scope="session")
 class Base:
-    """Give each test a sandbox, and a second one of somebody else where it asks for it."""
+    """Fixtures: a sandbox for each test, and a second one of another user on request."""
 
     @pytest_asyncio.fixture(loop_scope="session")
     async def sandbox(self, engine: Engine) -> AsyncIterator[Sandbox]:
@@ -38,7 +38,7 @@ class Base:
 
     @pytest_asyncio.fixture(loop_scope="session")
     async def other(self, engine: Engine) -> AsyncIterator[Sandbox]:
-        """Make a second sandbox, of somebody else."""
+        """Make a second sandbox, of another user."""
         sandbox = await engine.create()
         yield sandbox
         await engine.destroy(sandbox.id)

@@ -1,4 +1,4 @@
-"""Files go in and come out, and nothing that a program left leads them astray."""
+"""Files go in and come out, and nothing that a program left redirects them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _is_untouched(place: Path) -> bool:
 
 
 class Files(Base):
-    """Files go in and come out, and nothing that a program left leads them astray."""
+    """Files go in and come out, and nothing that a program left redirects them."""
 
     @pytest.mark.parametrize("size", [0, 1, 64 * KiB, MiB - 1, MiB, MiB + 1, 5 * MiB + 7])
     async def test_bytes_come_out_as_they_went_in(self, sandbox: Sandbox, size: int) -> None:
@@ -59,27 +59,27 @@ class Files(Base):
         assert await output(sandbox, bash(source)) == "h\n"
 
     async def test_what_was_put_is_not_the_programs_work(self, sandbox: Sandbox) -> None:
-        """Only what a run changes is told by its reply."""
+        """A reply lists only what its run changes."""
         await put(sandbox, before=b"x")
         reply = await sandbox.exchange(bash("cat before > after"))
         assert paths(reply) == ["after"]
 
     async def test_a_file_replaces_a_file(self, sandbox: Sandbox) -> None:
-        """The new version is there whole, and another name of the old one keeps the old bytes."""
+        """The new version is whole, and a hard link to the old one keeps the old bytes."""
         await put(sandbox, a=b"a long first version")
         await output(sandbox, bash("ln a b; chmod 400 a"))
         await put(sandbox, a=b"second")
         assert await output(sandbox, bash("cat a; echo; cat b")) == "second\na long first version"
 
     async def test_a_file_takes_the_place_of_a_directory(self, sandbox: Sandbox) -> None:
-        """The directory is out of the way, its files are not told as the program's work, and the other files arrive."""
+        """The directory is renamed, its files are not reported as the program's, and the other files arrive."""
         await output(sandbox, bash("mkdir d; touch d/inner"))
         assert await sandbox.put([file("a"), file("d"), file("b")]) == {}
         reply = await sandbox.exchange(bash("ls; cat d"))
         assert (reply.stdout, paths(reply), reply.deleted) == ("a\nb\nd\ncontent", [], [])
 
     async def test_what_is_in_the_way_of_a_directory_gives_way(self, sandbox: Sandbox) -> None:
-        """A path can be made whatever a program left at one of its directories' names."""
+        """A path can be created whatever a program left at one of its directories' names."""
         await output(sandbox, bash("touch f; mkfifo p; ln -s nowhere l"))
         assert await sandbox.put([file("f/x"), file("p/x"), file("l/x")]) == {}
         assert await output(sandbox, bash("cat f/x p/x l/x; ls")) == "content" * 3 + "f\nl\np\n"
@@ -144,7 +144,7 @@ class Files(Base):
             await content(sandbox, path)
 
     async def test_a_reader_may_leave_early(self, sandbox: Sandbox) -> None:
-        """A download that is given up does not disturb the next one."""
+        """An aborted download does not affect the next one."""
         await put(sandbox, data=b"x" * 6 * MiB)
         for _ in range(5):
             async for _chunk in (chunks := sandbox.get("data")):
@@ -153,7 +153,7 @@ class Files(Base):
         assert len(await content(sandbox, "data")) == 6 * MiB
 
     async def test_a_file_that_does_not_fit_leaves_nothing(self, sandbox: Sandbox, facts: Facts) -> None:
-        """A file larger than the workspace is refused with a reason; no half of it lies there as if it were whole."""
+        """A file larger than the workspace is refused with a reason; no truncated file is left."""
         refused = await sandbox.put([file("large", b"x" * (facts.workspace_bytes + 1)), file("small")])
         assert list(refused) == ["large"]
         assert refused["large"]
@@ -161,7 +161,7 @@ class Files(Base):
 
     @pytest.mark.parametrize("size", [100, 3 * MiB])
     async def test_a_source_that_fails_leaves_nothing(self, sandbox: Sandbox, size: int) -> None:
-        """When the file's bytes cannot be read to the end, the error is the caller's and no half of the file stays."""
+        """If the file's source fails, its error reaches the caller and no truncated file is left."""
 
         async def read() -> AsyncIterator[bytes]:
             yield b"x" * (size // 2)

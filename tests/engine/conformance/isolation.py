@@ -1,4 +1,4 @@
-"""Sandboxes share nothing, and run side by side."""
+"""Sandboxes share nothing, and run concurrently."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONCURRENT = 8
 
 
 class Isolation(Base):
-    """Sandboxes share nothing, and run side by side."""
+    """Sandboxes share nothing, and run concurrently."""
 
     async def test_sandboxes_do_not_see_each_others_files(self, sandbox: Sandbox, other: Sandbox) -> None:
         """What lies in one workspace, or is written anywhere by its programs, is nowhere to be found from another."""
@@ -68,7 +68,7 @@ print(json.dumps(found))
         assert (reply.ending, reply.stderr) == (Ending.OK, "")
 
     async def test_many_sandboxes_run_at_once(self, engine: Engine) -> None:
-        """Eight programs are under way at the same time, and each answer goes to its own caller."""
+        """Eight programs run at the same time, and each answer goes to its own caller."""
         sandboxes = [await engine.create() for _ in range(CONCURRENT)]
         source = """
 import os, sys, time

@@ -1,4 +1,4 @@
-"""Whatever a program leaves behind, its processes are gone and the sandbox goes on."""
+"""Whatever a program leaves behind, its processes end and the sandbox stays usable."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.engine.conformance.base import Base
 
 
 class Leftovers(Base):
-    """Whatever a program leaves behind, its processes are gone and the sandbox goes on."""
+    """Whatever a program leaves behind, its processes end and the sandbox stays usable."""
 
     HOLD_LOCK = """
 import fcntl, os, signal, sys
@@ -36,7 +36,7 @@ except BlockingIOError:
 """
 
     async def test_background_processes_end_with_their_run(self, sandbox: Sandbox) -> None:
-        """A daemon that holds a lock is gone when the reply is there: the lock is free."""
+        """A daemon that has a lock is gone when the reply arrives: the lock is free."""
         source = f"""{self.HOLD_LOCK}
 if os.fork() == 0:
     os.setsid()
@@ -52,7 +52,7 @@ print("left a daemon")
         assert await output(sandbox, python(self.TRY_LOCK)) == "free\n"
 
     async def test_a_cancelled_run_ends(self, sandbox: Sandbox) -> None:
-        """Cancelling kills the program: the lock that it held gets free."""
+        """Cancelling kills the program: its lock is free."""
         running = asyncio.create_task(sandbox.exchange(python(self.HOLD_LOCK + "hold()")))
         await until_there(sandbox, "locked")
         running.cancel()
@@ -65,7 +65,7 @@ print("left a daemon")
         await until(free, "the program is dead")
 
     async def test_odd_rights_do_not_break_a_sandbox(self, sandbox: Sandbox) -> None:
-        """A program may take every right from what is its own; its run is told and the next one works."""
+        """A program may remove every permission of its own files; the reply reports them and the next run works."""
         odd = ["mkdir d; echo x > d/f; chmod {0} d", "mkdir -p e/g; chmod {0} e", "echo x > f; chmod {0} f"]
         for way in odd:
             for mode in ("000", "400", "100", "200", "500", "700"):
@@ -75,7 +75,7 @@ print("left a daemon")
 
     @pytest.mark.parametrize("mode", ["000", "400", "100", "200", "500"])
     async def test_odd_rights_of_the_workspace_do_not_break_a_run(self, sandbox: Sandbox, mode: str) -> None:
-        """Not even when the workspace itself is closed; programs whose text lay in it are told all the same."""
+        """The same for the workspace itself, also for programs whose text lay in it."""
         for request in (bash(f"chmod {mode} ."), beside(f"chmod {mode} .")):
             reply = await sandbox.exchange(request)
             assert (reply.ending, reply.stderr) == (Ending.OK, "")
@@ -88,7 +88,7 @@ print("left a daemon")
         assert len(await content(sandbox, "b")) == 100_000
 
     async def test_a_deep_tree_does_not_break_a_sandbox(self, sandbox: Sandbox) -> None:
-        """A path longer than any path may be is left out and told."""
+        """A path longer than PATH_MAX is skipped and reported."""
         source = """
 import os
 for _ in range(150):
@@ -103,7 +103,7 @@ open("file", "w").close()
         assert await output(sandbox, bash("echo alive")) == "alive\n"
 
     async def test_hostile_names_do_not_break_a_sandbox(self, sandbox: Sandbox) -> None:
-        """Names with line ends, escapes or bytes that are no text are left out and told; the others come."""
+        """Names with line ends, escapes or invalid UTF-8 are skipped and reported; the others are delivered."""
         source = r"""
 for name in (b"new\nline", b"\xff\xfe", b"esc\x1b[2J", b"back\\slash", b"good"):
     open(name, "w").close()

@@ -40,14 +40,14 @@ class Life(Base):
             await engine.destroy(sandbox_id)
 
     async def test_a_destroyed_sandbox_runs_nothing(self, engine: Engine) -> None:
-        """Whoever still holds a destroyed sandbox is told that it is gone, before anything was run."""
+        """A destroyed sandbox raises an error before anything runs."""
         sandbox = await engine.create()
         await engine.destroy(sandbox.id)
         with pytest.raises(EngineUnavailable):
             await sandbox.exchange(bash("true"))
 
     async def test_a_destroyed_sandbox_takes_and_gives_nothing(self, engine: Engine) -> None:
-        """``put`` says that the sandbox is gone, not that the files are unfit; ``get`` fails."""
+        """``put`` reports the absent sandbox, not unfit files; ``get`` fails."""
         sandbox = await engine.create()
         await put(sandbox, there=b"x")
         await engine.destroy(sandbox.id)
@@ -57,7 +57,7 @@ class Life(Base):
             await content(sandbox, "there")
 
     async def test_a_destroyed_sandbox_never_becomes_another(self, engine: Engine) -> None:
-        """Whoever still holds a destroyed sandbox does not reach the one that was made after it."""
+        """A handle of a destroyed sandbox does not reach the one that was made after it."""
         held = await engine.create()
         await engine.destroy(held.id)
         successors = [await engine.create() for _ in range(3)]
@@ -75,7 +75,7 @@ class Life(Base):
             await engine.destroy(successor.id)
 
     async def test_a_sandbox_destroyed_during_its_run_reaches_no_other(self, engine: Engine) -> None:
-        """A run that meets the destruction of its sandbox, at any moment, ends there or nowhere."""
+        """A run during the destruction of its sandbox, at any moment, ends there or does not start."""
         for moment in range(6):
             held = await engine.create()
             running = asyncio.create_task(held.exchange(bash("ls -A; touch trace; sleep 0.2")))
@@ -96,7 +96,7 @@ class Life(Base):
 
     @pytest.mark.parametrize("size", [100, 3 * MiB], ids=["small", "large"])
     async def test_a_sandbox_destroyed_while_it_is_filled_reaches_no_other(self, engine: Engine, size: int) -> None:
-        """Files whose bytes come late, when their sandbox is gone, land in no sandbox that was made since."""
+        """Files whose bytes arrive after the end of their sandbox land in no newer one."""
         asked, go = asyncio.Event(), asyncio.Event()
 
         async def read() -> AsyncIterator[bytes]:
@@ -120,7 +120,7 @@ class Life(Base):
     async def test_a_sandbox_destroyed_while_it_is_read_shows_no_other(
         self, engine: Engine, chunks_before: int
     ) -> None:
-        """A download that was begun goes on with the same file or fails; it never gives bytes of another sandbox."""
+        """A download in progress continues with the same file or fails; it never returns another sandbox's bytes."""
         held = await engine.create()
         await put(held, same=b"a" * 3 * MiB)
         chunks = held.get("same").__aiter__()
@@ -139,11 +139,11 @@ class Life(Base):
             await engine.destroy(successor.id)
 
     async def test_a_sweep_leaves_what_is_leased(self, engine: Engine, sandbox: Sandbox) -> None:
-        """Sweeping ends orphans only."""
+        """A sweep destroys orphans only."""
         await engine.sweep({sandbox.id})
         assert await output(sandbox, bash("echo alive")) == "alive\n"
 
     async def test_an_engine_names_itself(self, engine: Engine) -> None:
-        """Health reports need a name and a list of warnings."""
+        """A health report has a name and a list of warnings."""
         assert engine.name
         assert all(isinstance(warning, str) for warning in engine.warnings)

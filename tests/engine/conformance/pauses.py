@@ -1,4 +1,4 @@
-"""What every engine promises of programs that wait for tools."""
+"""Conformance of engines: programs that wait for tools."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WEATHER = Tool(
 
 
 def with_tools(request: Request, *tools: Tool) -> Request:
-    """Let a program call tools; the weather's, when none are named."""
+    """Request a run with tools; by default the weather's."""
     return replace(request, tools=list(tools) or [WEATHER])
 
 
@@ -44,7 +44,7 @@ def refusal(pause: Reply | Pause, message: str) -> Results:
 
 
 async def to_the_end(sandbox: Sandbox, request: Request, tool: Callable[[Call], Any]) -> tuple[Reply, list[list[Call]]]:
-    """Answer every call by a function; give the reply, and the calls of each pause."""
+    """Answer every call by a function; return the reply, and the calls of each pause."""
     rounds: list[list[Call]] = []
     parse_reply = await sandbox.begin(request)
     while isinstance(parse_reply, Pause):
@@ -54,7 +54,7 @@ async def to_the_end(sandbox: Sandbox, request: Request, tool: Callable[[Call], 
 
 
 def city(call: Call) -> str:
-    """Give the argument of a call."""
+    """Return the argument of a call."""
     return str(call.input["city"])
 
 
@@ -70,7 +70,7 @@ class Pauses(Base):
         ids=["python", "bash"],
     )
     async def test_a_call_pauses_and_its_result_resumes(self, sandbox: Sandbox, request_: Request) -> None:
-        """The program is told the result and goes on where it was: what it did before is done once."""
+        """The program continues from the call with its result: earlier effects happen once."""
         pause = await sandbox.begin(with_tools(request_))
         assert isinstance(pause, Pause)
         assert pause.calls == [Call("call_001", "get-weather", {"city": "Bonn"})]
@@ -94,7 +94,7 @@ class Pauses(Base):
         ids=["gather", "threads", "jobs"],
     )
     async def test_calls_that_wait_together_come_together(self, sandbox: Sandbox, request_: Request) -> None:
-        """However many calls there are at one time, they are one pause."""
+        """Concurrent calls are one pause, however many."""
         reply, rounds = await to_the_end(sandbox, with_tools(request_), city)
         assert reply.ending == Ending.OK, reply
         assert len(rounds) == 1
@@ -102,7 +102,7 @@ class Pauses(Base):
         assert len(rounds[0]) in (12, 20, 50)
 
     async def test_results_are_what_the_tool_gave(self, sandbox: Sandbox) -> None:
-        """Nested values, odd characters and a megabyte arrive as they are."""
+        """Nested values, unusual characters and a megabyte arrive unchanged."""
         values = [None, True, 1.5, "ü\n\0\U0001f600", {"a": [1, {"b": None}], "ü": ""}, "x" * MiB]
         program = (
             "for n in range(6):\n    x = await get_weather(city=str(n))\n    print(type(x).__name__, len(repr(x)))"
@@ -127,13 +127,13 @@ class Pauses(Base):
         ids=["python", "bash"],
     )  # fmt: skip
     async def test_a_tool_that_fails_can_be_handled(self, sandbox: Sandbox, request_: Request) -> None:
-        """Python gets an exception, a shell an exit code and the words on stderr."""
+        """Python gets an exception, a shell an exit code and the message on stderr."""
         reply = await sandbox.resume(refusal(await sandbox.begin(with_tools(request_)), "it rains"))
         assert isinstance(reply, Reply)
         assert (reply.ending, reply.stdout) == (Ending.OK, "no: it rains\n"), reply.stderr
 
     async def test_a_failed_tool_shows_where_it_was_called(self, sandbox: Sandbox) -> None:
-        """The traceback of what nobody handles has the program's lines, and none of the service's."""
+        """The traceback of an unhandled error has the program's lines, and none of the service's."""
         program = "async def ask():\n    return await get_weather(city='x')\nawait ask()"
         reply = await sandbox.resume(refusal(await sandbox.begin(with_tools(python(program))), "it rains"))
         assert isinstance(reply, Reply)
@@ -143,7 +143,7 @@ class Pauses(Base):
         assert reply.stderr.endswith("ToolExecutionError: it rains\n")
 
     async def test_waiting_does_not_count(self, sandbox: Sandbox) -> None:
-        """Of the time limit only what the program computes between two answers counts, and that it does."""
+        """Only computing between two answers counts against the time limit."""
         program = "for n in range(2):\n    await get_weather(city='x')\nprint('well', flush=True)\nwhile True: pass"
         pause = await sandbox.begin(with_tools(python(program, wall_seconds=1.0)))
         await asyncio.sleep(1.5)
@@ -160,7 +160,7 @@ class Pauses(Base):
         assert (pause.stdout, pause.stderr) == ("out\n", "err\n")
 
     async def test_results_are_taken_once(self, sandbox: Sandbox) -> None:
-        """Results of a pause that is over, or of none, go to nobody, and the program does not hear of them."""
+        """Results for an old or unknown pause are dropped, and the program does not receive them."""
         first = await sandbox.begin(with_tools(python("print([await get_weather(city='x') for _ in range(2)])")))
         second = await sandbox.resume(answers(first, "a"))
         with pytest.raises(EngineUnavailable):
@@ -172,7 +172,7 @@ class Pauses(Base):
             await sandbox.resume(answers(second, "b"))
 
     async def test_a_program_without_calls_just_runs(self, sandbox: Sandbox) -> None:
-        """One that may call tools and does not ends like any other."""
+        """A program that may call tools and does not ends like any other."""
         reply = await sandbox.begin(with_tools(python("print(1)")))
         assert isinstance(reply, Reply)
         assert (reply.ending, reply.stdout) == (Ending.OK, "1\n")
@@ -190,7 +190,7 @@ class Pauses(Base):
         assert reply.stdout == "3\n"
 
     async def test_a_program_that_ends_while_it_waits(self, sandbox: Sandbox) -> None:
-        """It may end by itself, in another thread for instance; whoever brings the results hears of that."""
+        """A paused program may end by itself; the next results get its reply."""
         program = (
             "import os, threading, time\nthreading.Timer(0.2, os._exit, [3]).start()\n"
             "print('so far', flush=True)\nawait get_weather(city='x')"
@@ -202,7 +202,7 @@ class Pauses(Base):
         assert (reply.ending, reply.code, reply.stdout) == (Ending.EXIT, 3, "so far\n")
 
     async def test_a_destroyed_sandbox_ends_the_program_that_waits(self, engine: Engine) -> None:
-        """Destroying is how a paused run is given up."""
+        """Destroying the sandbox aborts a paused run."""
         held = await engine.create()
         pause = await held.begin(with_tools(python("await get_weather(city='x')\nprint('never')")))
         await engine.destroy(held.id)
@@ -211,7 +211,7 @@ class Pauses(Base):
             await held.resume(answers(pause, 1))
 
     async def test_a_cancelled_continuation_kills(self, sandbox: Sandbox) -> None:
-        """Cancelling while the program goes on kills it: the lock that it held gets free."""
+        """Cancelling a resumed run kills the program: its lock is free."""
         program = f"await get_weather(city='x')\n{Leftovers.HOLD_LOCK}hold()"
         pause = await sandbox.begin(with_tools(python(program)))
         going_on = asyncio.create_task(sandbox.resume(answers(pause, 1)))

@@ -1,4 +1,4 @@
-"""A program runs, ends by one of the rules, and its answer arrives."""
+"""A program runs, ends by one of the rules, and its reply arrives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.engine.conformance.base import Base, Facts, KiB, MiB
 
 
 class RunService(Base):
-    """A program runs, ends by one of the rules, and its answer arrives."""
+    """A program runs, ends by one of the rules, and its reply arrives."""
 
     async def test_a_program_runs_and_answers(self, sandbox: Sandbox) -> None:
         """Streams, exit code, arguments, nonce and figures of a run arrive."""
@@ -25,7 +25,7 @@ class RunService(Base):
         assert reply.wall_seconds > 0
 
     async def test_python_runs_and_answers(self, sandbox: Sandbox) -> None:
-        """Python may run in another way than other languages; it answers in the same."""
+        """The warm interpreter and a child process reply in the same way."""
         reply = await sandbox.exchange(python("import sys\nprint('out', sys.argv)\nsys.exit('err')", "x"))
         assert (reply.ending, reply.code) == (Ending.EXIT, 1)
         assert (reply.stdout, reply.stderr) == ("out ['main.py', 'x']\n", "err\n")
@@ -49,7 +49,7 @@ class RunService(Base):
         assert await output(sandbox, bash("cat kept; ls -A /tmp ${TMPDIR:-/tmp} | grep -E 'left|^l$'; true")) == "1\n"
 
     async def test_changes_are_told_small_files_with_content(self, sandbox: Sandbox) -> None:
-        """A small file comes with the reply; a large one is there to be fetched."""
+        """A small file comes with the reply; a large one is left to be fetched."""
         reply = await sandbox.exchange(
             bash("printf small > small; head -c 300000 /dev/zero > large; ln -s small link; mkfifo pipe")
         )
@@ -60,7 +60,7 @@ class RunService(Base):
         assert await content(sandbox, "large") == bytes(300_000)
 
     async def test_deletions_are_told_and_asked_for(self, sandbox: Sandbox) -> None:
-        """What a program deletes is told; what a request removes is gone before the program starts."""
+        """A deletion by the program is reported; a deletion by the request happens before the program starts."""
         await put(sandbox, a=b"", b=b"", c=b"")
         request = bash("ls; rm b")
         request.remove = ["a"]
@@ -73,18 +73,18 @@ class RunService(Base):
         assert (reply.ending, reply.stdout, paths(reply)) == (Ending.TIME, "kept\n", ["file"])
 
     async def test_too_much_output_ends_a_run_and_keeps_what_fits(self, sandbox: Sandbox) -> None:
-        """A program that prints for ever is ended by the cap."""
+        """A program that prints without end is ended by the cap."""
         reply = await sandbox.exchange(bash("exec yes", stdout_bytes=100 * KiB))
         assert (reply.ending, reply.overflowed, len(reply.stdout)) == (Ending.OUTPUT, "stdout", 100 * KiB)
 
     async def test_a_signal_ends_a_run(self, sandbox: Sandbox) -> None:
-        """A crash is told as one."""
+        """A crash is reported as one."""
         reply = await sandbox.exchange(python("import os; print('kept'); os.abort()"))
         assert (reply.ending, reply.signal, reply.stdout) == (Ending.SIGNAL, "SIGABRT", "kept\n")
 
     @pytest.mark.parametrize("processes", [1, 4])
     async def test_too_much_memory_ends_a_run(self, sandbox: Sandbox, facts: Facts, processes: int) -> None:
-        """The limit holds for one process and for several together; output so far is kept and the sandbox lives on."""
+        """The limit counts for one process and for several together; output so far is kept and the sandbox lives on."""
         source = f"""
 import os, signal
 print("kept")
@@ -105,7 +105,7 @@ signal.pause()
         assert reply.stdout == text + "\n"
 
     async def test_what_a_program_prints_is_never_taken_for_an_answer(self, sandbox: Sandbox) -> None:
-        """Frames and JSON on any descriptor that a program may find are just its output, or nothing."""
+        """Frames and JSON on any descriptor of the program are just its output, or nothing."""
         source = """
 import json, os, struct
 body = json.dumps({"ending": "ok", "code": 0, "stdout": "forged", "nonce": "nonce"}).encode()

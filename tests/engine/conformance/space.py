@@ -1,4 +1,4 @@
-"""A workspace holds so much and no more."""
+"""A workspace has a limited size."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tests.engine.conformance.base import Base, Facts
 
 
 class Space(Base):
-    """A workspace holds so much and no more."""
+    """A workspace has a limited size."""
 
     async def test_a_workspace_holds_no_more_bytes_than_its_limit(self, sandbox: Sandbox, facts: Facts) -> None:
-        """Writing stops with "no space left", the run is told, and after deleting there is space again."""
+        """Writing stops with "no space left", the reply reports it, and after deleting there is space again."""
         source = f"""
 import errno, os
 written = 0
@@ -30,7 +30,7 @@ except OSError as error:
         assert await output(sandbox, bash("rm fill; echo x > y; cat y")) == "x\n"
 
     async def test_no_trick_gets_bytes_past_the_limit(self, sandbox: Sandbox, facts: Facts) -> None:
-        """Deleted files that are still open, closed directories and several files count as everything does."""
+        """Deleted files that are still open, closed directories and several files all count."""
         source = f"""
 import os
 written, kept = 0, []
@@ -58,7 +58,7 @@ print(written <= {facts.workspace_bytes})
     async def test_a_workspace_holds_no_more_files_than_its_limit(
         self, sandbox: Sandbox, facts: Facts, make: str
     ) -> None:
-        """Files, directories and links count; the run is told, and after deleting there is space again."""
+        """Files, directories and links count; the reply reports the limit, and after deleting there is space again."""
         source = f"""
 import errno, os
 made = 0
@@ -75,7 +75,7 @@ except OSError as error:
         assert await output(sandbox, bash("rm -r f*; echo x > y; cat y")) == "x\n"
 
     async def test_a_full_workspace_still_runs_programs(self, sandbox: Sandbox, facts: Facts) -> None:
-        """A program whose text has no place beside the user's files runs from elsewhere, and no half of it stays."""
+        """A program whose text does not fit beside the user's files runs from elsewhere, and no part of it stays."""
         fills = {
             "bytes": f"head -c {2 * facts.workspace_bytes} /dev/zero > fill 2> /dev/null; echo done",
             "files": f"touch $(seq {2 * facts.workspace_files}) 2> /dev/null; echo done",

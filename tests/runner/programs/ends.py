@@ -1,4 +1,4 @@
-"""How a program can come to its end."""
+"""Ways in which a program ends."""
 
 from __future__ import annotations
 

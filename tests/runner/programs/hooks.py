@@ -1,4 +1,4 @@
-"""What runs after the last line."""
+"""Code that runs after the last line."""
 
 from __future__ import annotations
 
