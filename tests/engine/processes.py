@@ -29,9 +29,9 @@ def descendants(root: int) -> set[int]:
 
 def outer_pid(engine: LocalEngine) -> int:
     """Give the process that the engine started, bubblewrap; all others are below it."""
-    assert engine._zygotes is not None
-    assert engine._zygotes._process is not None
-    return engine._zygotes._process.pid
+    assert engine.jails._zygotes is not None
+    assert engine.jails._zygotes._process is not None
+    return engine.jails._zygotes._process.pid
 
 
 def depth(pid: int) -> int:

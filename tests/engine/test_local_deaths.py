@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -123,7 +122,7 @@ async def test_the_engine_outlives_its_zygotes(engine: LocalEngine) -> None:
 
 def _has_noticed(engine: LocalEngine) -> Callable[[], Awaitable[bool]]:
     async def noticed() -> bool:
-        return engine._zygotes is None or not engine._zygotes.is_alive
+        return not engine.jails.is_alive
 
     return noticed
 
@@ -176,8 +175,8 @@ async def test_a_sandbox_closed_while_its_jail_was_made(
         await engine.destroy(sandbox.id)
         return taken[0]
 
-    taking = engine.take_jail
-    monkeypatch.setattr(engine, "take_jail", take_jail)
+    taking = engine.jails.take
+    monkeypatch.setattr(engine.jails, "take", take_jail)
     with pytest.raises(EngineUnavailable, match="destroyed"):
         await sandbox.exchange(bash("ls"))
     await until_dead(taken[0].pid)
@@ -186,9 +185,9 @@ async def test_a_sandbox_closed_while_its_jail_was_made(
 async def test_a_spare_jail_that_died_was_handed_out(engine: LocalEngine) -> None:
     """A run used to lose its first attempt to each spare that was killed while it waited."""
     await _with_one_retry(engine)
-    assert engine._standby is not None and engine._zygotes is not None
-    for kind in engine._zygotes.controls:
-        for jail in [*engine._standby._ready[kind], *(item.jail for item in engine._standby._furnished[kind])]:
+    assert engine.jails._pool is not None and engine.jails._zygotes is not None
+    for kind in engine.jails._zygotes.controls:
+        for jail in [*engine.jails._pool._ready[kind], *(item.jail for item in engine.jails._pool._prepared[kind])]:
             jail.kill()
             await readable(jail.pidfd)
     for request in (python("print(1)"), python("import numpy; print(1)"), bash("echo 1")):
@@ -202,8 +201,8 @@ async def test_a_death_that_the_loop_has_not_heard_of(engine: LocalEngine) -> No
     processes.kill(outer)
     with contextlib.suppress(ChildProcessError):  # the loop's own watcher was first
         os.waitpid(outer, 0)  # noqa: ASYNC222  the loop must hear nothing meanwhile
-    assert engine._zygotes is not None
-    await engine._zygotes.stop()
+    assert engine.jails._zygotes is not None
+    await engine.jails._zygotes.stop()
     await _with_one_retry(engine)
 
 
@@ -279,7 +278,7 @@ async def test_nothing_outlives_the_service() -> None:
 
 async def test_a_module_that_cannot_be_preloaded_is_nobodys_error() -> None:
     """Whatever its import raises, programs run, and sandboxes live on from one run to the next."""
-    engine = LocalEngine(replace(SETTINGS, preload=(".numpy", "no_such_module", "numpy")))
+    engine = LocalEngine(SETTINGS.model_copy(update={"sandbox_preload": ".numpy,no_such_module,numpy"}))
     await engine.open()
     try:
         sandbox = await engine.create()

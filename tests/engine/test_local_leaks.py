@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -37,7 +36,7 @@ async def _is_as_before(engine: LocalEngine, before: tuple[list[str], int, int])
 
 def _holdings(engine: LocalEngine) -> tuple[list[str], int, int]:
     """Say what the engine holds: descriptors of this process, processes, control groups but for those that wait."""
-    groups = engine._cgroups
+    groups = engine.jails._cgroups
     held = sum(1 for parent in groups._parents for path in parent.glob("*") if path.is_dir()) if groups else 0
     held -= sum(len(group.directories) for group in groups._idle) if groups else 0
     return processes.descriptors(), len(processes.descendants(processes.outer_pid(engine))), held
@@ -123,7 +122,7 @@ async def test_a_put_cancelled_at_any_step_harms_nobody(engine: LocalEngine, san
 async def test_two_engines_do_not_get_in_each_others_way(engine: LocalEngine) -> None:
     """A second one in the same process runs, and closing it leaves nothing of its own and all of the other's."""
     before = await _settled(engine)
-    second = LocalEngine(replace(SETTINGS, preload=()))
+    second = LocalEngine(SETTINGS.model_copy(update={"sandbox_preload": "none"}))
     await second.open()
     sandbox = await second.create()
     for _ in range(3):
@@ -140,8 +139,7 @@ async def test_control_groups_of_a_killed_service_are_no_obstacle() -> None:
     """Process ids come again; a service that finds the groups of a dead one of its number runs all the same."""
     service = services.start("""
         import asyncio
-        from dataclasses import replace
-        from librechat_code_interpreter.engines.local import cgroups
+                from librechat_code_interpreter.engines.local import cgroups
         from librechat_code_interpreter.engines.local.engine import LocalEngine
         from tests.engine.asking import output, bash
         from tests.engine.conftest import SETTINGS
@@ -151,7 +149,7 @@ async def test_control_groups_of_a_killed_service_are_no_obstacle() -> None:
             left = cgroups.open_cgroups()
             for _ in range(5 if left else 0):
                 left.make(64 << 20, 8)
-            engine = LocalEngine(replace(SETTINGS, preload=()))
+            engine = LocalEngine(SETTINGS.model_copy(update={"sandbox_preload": "none"}))
             await engine.open()
             sandbox = await engine.create()
             for _ in range(3):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -119,34 +118,34 @@ print(json.dumps([before, after, works, hashlib.sha256(b"").hexdigest()[:4]]))
 
 async def test_the_next_spare_has_time_when_all_is_quiet(engine: LocalEngine) -> None:
     """Spares are told by themselves once nothing is taken or made, and not while each processor has a run."""
-    standby = engine._standby
+    standby = engine.jails._pool
     assert standby is not None
-    ready = standby._furnished["bare"]
+    ready = standby._prepared["bare"]
 
     async def has_time() -> bool:
         return bool(ready) and ready[0].has_time
 
     await until(has_time, "the next spare has time")
     ready[0].has_time = False
-    engine.running += 1000
-    standby._give_time()
+    engine.jails.running += 1000
+    standby._allow_next()
     assert not ready[0].has_time
-    engine.running -= 1000
-    standby._give_time()
+    engine.jails.running -= 1000
+    standby._allow_next()
     assert await has_time()
 
 
 async def test_a_run_may_come_while_its_jail_uses_its_time(engine: LocalEngine) -> None:
     """Whether the jail copies, has copied, or was told twice: the run is the same."""
-    standby = engine._standby
+    standby = engine.jails._pool
     assert standby is not None
     for kind, source in (("bare", "print(2 + 2)"), ("loaded", "import numpy; print(2 + 2)")):
 
         async def is_there(kind: str = kind) -> bool:
-            return bool(standby._furnished[kind])  # type: ignore[index]
+            return bool(standby._prepared[kind])  # type: ignore[index]
 
         await until(is_there, f"a spare of the {kind} kind")
-        for spare in standby._furnished[kind]:  # type: ignore[index]
+        for spare in standby._prepared[kind]:  # type: ignore[index]
             spare.has_time = False
             spare.use_time()
         sandbox = await engine.create()
@@ -173,7 +172,7 @@ async def test_who_needs_asyncio_gets_it_from_the_loaded_kind(source: str, kind:
 
 async def test_programs_have_tools_where_nothing_is_preloaded() -> None:
     """With one kind alone, that one has what tools need."""
-    engine = LocalEngine(replace(SETTINGS, preload=()))
+    engine = LocalEngine(SETTINGS.model_copy(update={"sandbox_preload": "none"}))
     await engine.open()
     try:
         sandbox = await engine.create()
