@@ -29,9 +29,9 @@ def descendants(root: int) -> set[int]:
 
 def outer_pid(engine: LocalEngine) -> int:
     """Give the process that the engine started, bubblewrap; all others are below it."""
-    assert engine.jails._zygotes is not None
-    assert engine.jails._zygotes._process is not None
-    return engine.jails._zygotes._process.pid
+    pid = engine.stats().zygote_pid
+    assert pid is not None
+    return pid
 
 
 def depth(pid: int) -> int:

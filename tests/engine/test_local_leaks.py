@@ -36,10 +36,8 @@ async def _is_as_before(engine: LocalEngine, before: tuple[list[str], int, int])
 
 def _holdings(engine: LocalEngine) -> tuple[list[str], int, int]:
     """Say what the engine holds: descriptors of this process, processes, control groups but for those that wait."""
-    groups = engine.jails._cgroups
-    held = sum(1 for parent in groups._parents for path in parent.glob("*") if path.is_dir()) if groups else 0
-    held -= sum(len(group.directories) for group in groups._idle) if groups else 0
-    return processes.descriptors(), len(processes.descendants(processes.outer_pid(engine))), held
+    below = processes.descendants(processes.outer_pid(engine))
+    return processes.descriptors(), len(below), engine.stats().control_groups
 
 
 async def _settled(engine: LocalEngine) -> tuple[list[str], int, int]:

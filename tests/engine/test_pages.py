@@ -11,6 +11,7 @@ import pytest
 
 from librechat_code_interpreter.engines.local.engine import LocalEngine
 from librechat_code_interpreter.engines.local.sandbox import LocalSandbox, kind_for
+from librechat_code_interpreter.engines.local.zygote_client import Kind
 from librechat_code_interpreter.runner.messages import Limits, Pause, Program, Request, Tool
 from tests.engine.asking import output, python, until
 from tests.engine.conformance.pauses import with_tools
@@ -118,34 +119,34 @@ print(json.dumps([before, after, works, hashlib.sha256(b"").hexdigest()[:4]]))
 
 async def test_the_next_spare_has_time_when_all_is_quiet(engine: LocalEngine) -> None:
     """Spares are told by themselves once nothing is taken or made, and not while each processor has a run."""
-    standby = engine.jails._pool
-    assert standby is not None
-    ready = standby._prepared["bare"]
+    pool = engine.jails.pool
+    assert pool is not None
 
     async def has_time() -> bool:
-        return bool(ready) and ready[0].has_time
+        return any(jail.has_time for jail in pool.waiting("bare")[:1])
 
     await until(has_time, "the next spare has time")
-    ready[0].has_time = False
+    pool.waiting("bare")[0].has_time = False
     engine.jails.running += 1000
-    standby._allow_next()
-    assert not ready[0].has_time
+    pool.give_time()
+    assert not await has_time()
     engine.jails.running -= 1000
-    standby._allow_next()
+    pool.give_time()
     assert await has_time()
 
 
 async def test_a_run_may_come_while_its_jail_uses_its_time(engine: LocalEngine) -> None:
     """Whether the jail copies, has copied, or was told twice: the run is the same."""
-    standby = engine.jails._pool
-    assert standby is not None
-    for kind, source in (("bare", "print(2 + 2)"), ("loaded", "import numpy; print(2 + 2)")):
+    pool = engine.jails.pool
+    assert pool is not None
+    cases: tuple[tuple[Kind, str], ...] = (("bare", "print(2 + 2)"), ("loaded", "import numpy; print(2 + 2)"))
+    for kind, source in cases:
 
-        async def is_there(kind: str = kind) -> bool:
-            return bool(standby._prepared[kind])  # type: ignore[index]
+        async def is_there(kind: Kind = kind) -> bool:
+            return bool(pool.waiting(kind))
 
         await until(is_there, f"a spare of the {kind} kind")
-        for spare in standby._prepared[kind]:  # type: ignore[index]
+        for spare in pool.waiting(kind):
             spare.has_time = False
             spare.use_time()
         sandbox = await engine.create()

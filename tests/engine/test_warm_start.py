@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from librechat_code_interpreter.engines.local.engine import LocalEngine
 from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
 from librechat_code_interpreter.runner import forkhooks
 from tests.engine.asking import output, python
@@ -102,7 +103,9 @@ subprocess.run([sys.executable, "-u", "-c", {_STREAMS!r}], check=True)
     assert lines[:3] == lines[3:]
 
 
-async def test_an_environment_that_was_set_ahead_is_a_fresh_interpreters(sandbox: LocalSandbox) -> None:
+async def test_an_environment_that_was_set_ahead_is_a_fresh_interpreters(
+    engine: LocalEngine, sandbox: LocalSandbox
+) -> None:
     """What Python and what programs that it starts find is what was asked for, and nothing of the zygote's own."""
     source = """
 import json, os, subprocess
@@ -110,7 +113,7 @@ told = subprocess.run(["/usr/bin/env", "-0"], capture_output=True, text=True, ch
 print(json.dumps([dict(os.environ), dict(line.split("=", 1) for line in told.split("\\0")[:-1])]))
 """
     seen, inherited = json.loads(await output(sandbox, python(source)))
-    assert seen == inherited == sandbox._jails.program_env("/mnt/data", "/tmp")
+    assert seen == inherited == engine.jails.program_env("/mnt/data", "/tmp")
 
 
 async def test_a_program_with_another_environment_has_that(sandbox: LocalSandbox) -> None:

@@ -138,7 +138,7 @@ async def test_after_a_burst_the_pools_are_whole_again(service: Service, caller:
 async def settled(service: Service, caller: Caller) -> None:
     """Wait until every pool of the engine is full."""
     engine: Any = service.parts.engine
-    await until(lambda: engine.jails.is_full())
+    await until(lambda: engine.stats().is_pool_full)
 
 
 async def test_spares_come_back_while_a_long_program_runs(service: Service, caller: Caller) -> None:
@@ -147,7 +147,7 @@ async def test_spares_come_back_while_a_long_program_runs(service: Service, call
     asking = asyncio.ensure_future(caller.exec("import time; time.sleep(300)", timeout=300_000))
     await until(lambda: service.parts.runs.admission.running == 1)
     engine: Any = service.parts.engine
-    await until(lambda: not engine.jails.is_full())
+    await until(lambda: not engine.stats().is_pool_full)
     await settled(service, caller)
     assert not asking.done()
     asking.cancel()

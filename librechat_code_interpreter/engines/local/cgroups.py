@@ -151,6 +151,11 @@ class Cgroups:
         else:
             group.remove()
 
+    def count_held(self) -> int:
+        """Return the number of groups (directories) that are not waiting for reuse."""
+        idle = sum(len(group.directories) for group in self._idle)
+        return sum(path.is_dir() for parent in self._parents for path in parent.glob("*")) - idle
+
     def close(self) -> None:
         """Remove all groups. Busy ones stay; once empty, they cost nothing."""
         for parent in self._parents:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from librechat_code_interpreter.core.errors import EngineUnavailable
 from librechat_code_interpreter.core.events import Events
@@ -19,6 +20,19 @@ log = logging.getLogger(__name__)
 
 ORPHAN_SECONDS = 900.0
 """How long a sandbox without a lease may be unused. Longer than a program may wait for tools."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """What the engine holds at one moment."""
+
+    zygote_pid: int | None
+    """Process id of the outer jail; ``None`` if the zygotes are dead."""
+
+    sandboxes: int
+    is_pool_full: bool
+    control_groups: int
+    """Number of groups made for jails, less those that wait for reuse."""
 
 
 class LocalEngine:
@@ -48,6 +62,16 @@ class LocalEngine:
         if self.jails.config and self.jails.config.has_bare_runtime:
             warnings.append("no sandbox runtime: Python has no packages and JavaScript is missing; run `make install`")
         return warnings
+
+    def stats(self) -> EngineStats:
+        """Return what the engine holds now."""
+        jails = self.jails
+        return EngineStats(
+            zygote_pid=jails.zygote_pid,
+            sandboxes=len(self._sandboxes),
+            is_pool_full=jails.pool is not None and jails.pool.is_full,
+            control_groups=jails.control_groups,
+        )
 
     async def open(self) -> None:
         """Start the zygotes and run the self-test. Raises ``EngineUnfit`` if this machine cannot isolate."""

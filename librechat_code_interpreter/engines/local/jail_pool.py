@@ -19,10 +19,10 @@ from typing import Literal, TypeVar
 from librechat_code_interpreter.core.errors import EngineUnavailable
 from librechat_code_interpreter.core.events import Events, PoolFilled, PoolTaken, PoolWhole
 from librechat_code_interpreter.engines.local import release
-from librechat_code_interpreter.engines.local.cancellation import complete_or_undo
 from librechat_code_interpreter.engines.local.cgroups import Cgroups, Group
 from librechat_code_interpreter.engines.local.egress_proxy import EgressProxy
 from librechat_code_interpreter.engines.local.readable import readable
+from librechat_code_interpreter.engines.local.whole import whole
 from librechat_code_interpreter.engines.local.zygote_client import Kind, ZygoteClient
 from librechat_code_interpreter.runner.serve import TIME_ENOUGH, pack
 
@@ -141,6 +141,15 @@ class JailPool:
         self._refill_wanted = asyncio.Event()
         self._refill_wanted.set()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no jail is missing, and the end of the last shortage has been reported."""
+        return self._is_filled() and self._short_since is None
+
+    def waiting(self, kind: Kind) -> list[PreparedJail]:
+        """Return the prepared jails of a kind, the next one first."""
+        return list(self._prepared[kind])
+
     async def take(self, kind: Kind) -> Jail:
         """Take a ready jail, or make one. Raises ``EngineUnavailable``."""
         if kind not in self._ready:
@@ -203,29 +212,29 @@ class JailPool:
                 ready.append(await self._make(kind))
                 self._events.tell(PoolFilled("jail", kind, len(ready)))
         self._wait_for_quiet()
-        if self._short_since is not None and self._has_targets():
+        if self._short_since is not None and self._is_filled():
             self._events.tell(PoolWhole("jail", time.monotonic() - self._short_since))
             self._short_since = None
 
     def _wait_for_quiet(self) -> None:
         if self._quiet is not None:
             self._quiet.cancel()
-        self._quiet = asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._allow_next)
+        self._quiet = asyncio.get_running_loop().call_later(_QUIET_SECONDS, self.give_time)
 
-    def _allow_next(self) -> None:
+    def give_time(self) -> None:
         """Allow the next jail of each kind to copy its memory ahead, if that takes nothing from a run."""
         if self._has_idle_processor():
             for ready in self._prepared.values():
                 if ready:
                     ready[0].use_time()
 
-    def _has_targets(self) -> bool:
+    def _is_filled(self) -> bool:
         prepared = all(len(ready) >= self._prepared_target for ready in self._prepared.values())
         return prepared and all(len(ready) >= self._target for ready in self._ready.values())
 
     async def _prepare(self, kind: Kind) -> PreparedJail:
         """Make a jail and send it into an empty workspace of its own."""
-        return await complete_or_undo(self._prepare_unshielded(kind), PreparedJail.close)
+        return await whole(self._prepare_unshielded(kind), PreparedJail.close)
 
     async def _prepare_unshielded(self, kind: Kind) -> PreparedJail:
         jail, (namespace, root) = await self._request(kind, "prepared")
@@ -237,12 +246,8 @@ class JailPool:
             raise EngineUnavailable(f"A sandbox could not be prepared: {error}.") from error
         return prepared
 
-    def is_full(self) -> bool:
-        """Whether every jail of the pool is there, and that was reported."""
-        return self._has_targets() and self._short_since is None
-
     async def _make(self, kind: Kind) -> Jail:
-        return await complete_or_undo(self._make_unshielded(kind), Jail.close)
+        return await whole(self._make_unshielded(kind), Jail.close)
 
     async def _make_unshielded(self, kind: Kind) -> Jail:
         return (await self._request(kind, "jail"))[0]

@@ -66,6 +66,21 @@ class Jails:
         return self._zygotes is not None and self._zygotes.is_alive
 
     @property
+    def pool(self) -> JailPool | None:
+        """The warm pool; another one after a restart of the zygotes, ``None`` before the start."""
+        return self._pool
+
+    @property
+    def zygote_pid(self) -> int | None:
+        """Process id of the outer jail; ``None`` if the zygotes are dead."""
+        return self._zygotes.pid if self._zygotes is not None and self._zygotes.is_alive else None
+
+    @property
+    def control_groups(self) -> int:
+        """Number of groups made for jails, less those that wait for reuse."""
+        return self._cgroups.count_held() if self._cgroups is not None else 0
+
+    @property
     def watched_memory(self) -> int | None:
         """Memory limit (bytes) that the runner has to watch, or ``None`` where a control group does."""
         return None if self._cgroups is not None else self._settings.sandbox_memory_bytes
@@ -184,7 +199,3 @@ class Jails:
         if self._pool is not None:
             self._pool.refill()
         await jail.close()
-
-    def is_full(self) -> bool:
-        """Whether the warm pool has every jail that it should have, and has reported it."""
-        return self._pool is not None and self._pool.is_full()

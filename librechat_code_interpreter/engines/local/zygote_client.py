@@ -20,9 +20,9 @@ from typing import Any, Literal
 from librechat_code_interpreter.core.errors import EngineUnavailable
 from librechat_code_interpreter.core.protocols import EngineUnfit
 from librechat_code_interpreter.engines.local import bubblewrap
-from librechat_code_interpreter.engines.local.cancellation import complete_or_undo
 from librechat_code_interpreter.engines.local.engine_config import EngineConfig
 from librechat_code_interpreter.engines.local.inside import jail
+from librechat_code_interpreter.engines.local.whole import whole
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Control:
         A sent request always gets a reply, and the reply is always read. Otherwise the next request would receive it.
         """
         copies = [os.dup(descriptor) for descriptor in descriptors]
-        return await complete_or_undo(self._ask(operation, copies), _close_all)
+        return await whole(self._ask(operation, copies), _close_all)
 
     async def _ask(self, operation: str, copies: list[int]) -> list[int]:
         try:
@@ -120,6 +120,11 @@ class ZygoteClient:
         self._log_task: asyncio.Task[None] | None = None
         self._stderr_lines: deque[str] = deque(maxlen=20)
         self.controls: dict[Kind, Control] = {}
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the outer jail; ``None`` before the start."""
+        return None if self._process is None else self._process.pid
 
     @property
     def is_alive(self) -> bool:

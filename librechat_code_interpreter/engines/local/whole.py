@@ -8,19 +8,19 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-_undo_tasks: set[asyncio.Task[Any]] = set()
+_unfinished: set[asyncio.Task[Any]] = set()
 """Undo tasks of cancelled callers. The event loop itself would not keep them alive."""
 
 
-async def complete_or_undo(work: Coroutine[Any, Any, T], undo: Callable[[T], Awaitable[None]]) -> T:
+async def whole(work: Coroutine[Any, Any, T], undo: Callable[[T], Awaitable[None]]) -> T:
     """Run the work and return its result. If the caller is cancelled, the work still completes and is then undone."""
     working = asyncio.create_task(work)
     try:
         return await asyncio.shield(working)
     except asyncio.CancelledError:
         undoing = asyncio.create_task(_undo(working, undo))
-        _undo_tasks.add(undoing)
-        undoing.add_done_callback(_undo_tasks.discard)
+        _unfinished.add(undoing)
+        undoing.add_done_callback(_unfinished.discard)
         raise
 
 
