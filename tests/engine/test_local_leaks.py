@@ -137,7 +137,7 @@ async def test_control_groups_of_a_killed_service_are_no_obstacle() -> None:
     """Process ids come again; a service that finds the groups of a dead one of its number runs all the same."""
     service = services.start("""
         import asyncio
-                from librechat_code_interpreter.engines.local import cgroups
+        from librechat_code_interpreter.engines.local import cgroups
         from librechat_code_interpreter.engines.local.engine import LocalEngine
         from tests.engine.asking import output, bash
         from tests.engine.conftest import SETTINGS
