@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from librechat_code_interpreter.engines.local.config import read_policy
+from librechat_code_interpreter.engines.local.engine_config import read_policy
 from librechat_code_interpreter.engines.local.syscall_numbers import NUMBERS
 
 PROGRAMS = Path(__file__).with_name("programs")

@@ -53,7 +53,7 @@ class Service:
 
 def bwrap_program() -> Path:
     """Find the bubblewrap that the service itself uses."""
-    from librechat_code_interpreter.engines.local.config import find_bwrap
+    from librechat_code_interpreter.engines.local.engine_config import find_bwrap
 
     return find_bwrap()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:  # import cycle at run time: settings import their rules
     from librechat_code_interpreter.settings import Settings
@@ -15,8 +14,6 @@ WAIT_SECONDS = 600
 
 def rules(settings: Settings) -> list[tuple[bool, str]]:
     """List the rules between settings: whether each is met, and its error if not."""
-    isolated = settings.sandbox_min_isolation != "none"
-    opted_in = settings.sandbox_allow_running_strangers_code_without_isolation
     return [
         (
             settings.run_timeout_seconds <= settings.run_timeout_max_seconds,
@@ -29,10 +26,6 @@ def rules(settings: Settings) -> list[tuple[bool, str]]:
         (
             settings.daytona_snapshot is None or settings.daytona_image is None,
             "DAYTONA_IMAGE: not together with DAYTONA_SNAPSHOT",
-        ),
-        (
-            not settings.egress_hosts or _is_index_within(settings.pip_index_url, settings.egress_hosts),
-            "PIP_INDEX_URL: has to be an https:// address whose host SANDBOX_EGRESS_HOSTS names",
         ),
         (
             (settings.daytona_network == "allow-list") == (settings.daytona_network_allow_list is not None),
@@ -48,23 +41,10 @@ def rules(settings: Settings) -> list[tuple[bool, str]]:
             "DAYTONA_TTL_MINUTES: has to be 0 or longer than twice RUN_TIMEOUT_MAX_SECONDS and five minutes more",
         ),
         (
-            isolated or opted_in,
-            "SANDBOX_MIN_ISOLATION: none lets every program read and change what this user can; it needs"
-            " SANDBOX_ALLOW_RUNNING_STRANGERS_CODE_WITHOUT_ISOLATION=true as well",
-        ),
-        (
-            isolated or _is_loopback(settings.host),
+            settings.sandbox_min_isolation != "none" or _is_loopback(settings.host),
             "HOST: has to be a loopback address with SANDBOX_MIN_ISOLATION=none",
         ),
     ]
-
-
-def _is_index_within(url: str, hosts: tuple[str, ...]) -> bool:
-    """Return whether programs can reach a package index."""
-    parts = urlsplit(url)
-    name = (parts.hostname or "").lower()
-    at_port = {f"{name}:{parts.port or 443}"} | ({name} if parts.port in (None, 443) else set())
-    return parts.scheme == "https" and any(host.lower() in at_port for host in hosts)
 
 
 def _outlasts(minutes: int, seconds: float) -> bool:

@@ -1,4 +1,4 @@
-"""Every setting of the service: its name, default, unit and meaning.
+"""Every setting of the service: its name, default, unit and meaning. Those of the local engine are inherited.
 
 The environment variable of a field is its name in upper case. ``.env`` is read too; the environment has priority.
 ``docs/settings.md`` and ``.env.example`` are generated from here (``python tools/settings_docs.py --write``). Contract
@@ -7,18 +7,18 @@ K7 is the source of the JWT names.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic.config import JsonDict
+from pydantic import SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from librechat_code_interpreter import capacity
+from librechat_code_interpreter.engines.local.config import LocalSettings
+from librechat_code_interpreter.setting_fields import Bytes, Word, section
 from librechat_code_interpreter.setting_rules import rules
-from librechat_code_interpreter.units import GiB, KiB, MiB, parse_bytes
+from librechat_code_interpreter.units import KiB, MiB
 
 DAY_SECONDS = 86400
 LIBRECHAT_RUNS = 40  # K42: within 30 seconds
@@ -42,36 +42,18 @@ class SettingsError(Exception):
     """Invalid settings: one line with the variable and its fault, never its value."""
 
 
-def _lower(word: object) -> object:
-    return word.lower() if isinstance(word, str) else word
+_service = section("Service")
+_caller = section("Who may call")
+_engine = section("Engine")
+_daytona = section("Daytona")
+_session = section("Sessions")
+_file = section("Files")
+_request = section("Requests")
+_run = section("Runs")
+_watch = section("Watching it")
 
 
-def _section(title: str) -> Callable[..., Any]:
-    """Return a ``Field`` for the settings under this heading; the docs keep the order of first use."""
-
-    def setting(default: object, meaning: str, unit: str = "", **rules: Any) -> Any:
-        extra: JsonDict = {"section": title, "unit": unit}
-        return Field(default, description=meaning, json_schema_extra=extra, **rules)
-
-    return setting
-
-
-Bytes = Annotated[int, BeforeValidator(parse_bytes)]
-Word = BeforeValidator(_lower)
-
-_service = _section("Service")
-_caller = _section("Who may call")
-_engine = _section("Engine")
-_daytona = _section("Daytona")
-_session = _section("Sessions")
-_file = _section("Files")
-_request = _section("Requests")
-_run = _section("Runs")
-_local = _section("Local engine")
-_watch = _section("Watching it")
-
-
-class Settings(BaseSettings):
+class Settings(LocalSettings, BaseSettings):
     """Settings from the environment and ``.env``; unknown names are ignored, an empty value counts as unset."""
 
     model_config = SettingsConfigDict(
@@ -293,40 +275,6 @@ class Settings(BaseSettings):
     )
     stderr_max_bytes: Bytes = _run(10 * MiB, "Limit of stderr; beyond it the run ends and says so.", "bytes", ge=KiB)
 
-    sandbox_runtime: Path = _local(".sandbox", "Directory of the sandbox runtime that `make install` builds.")
-    sandbox_memory_bytes: Bytes = _local(GiB, "Memory of a run, all its processes together.", "bytes", ge=64 * MiB)
-    sandbox_processes: int = _local(128, "Processes and threads of a run at one time.", "processes", ge=8)
-    sandbox_workspace_bytes: Bytes = _local(512 * MiB, "Size of a sandbox's workspace.", "bytes", ge=MiB)
-    sandbox_workspace_files: int = _local(20000, "Files and directories in a workspace.", "files", ge=64)
-    sandbox_tmp_bytes: Bytes = _local(256 * MiB, "Size of a run's `/tmp`.", "bytes", ge=MiB)
-    sandbox_shm_bytes: Bytes = _local(64 * MiB, "Size of a run's `/dev/shm`.", "bytes", ge=MiB)
-    sandbox_uid: int = _local(
-        64999, "User id that the local engine takes when the service runs as root.", ge=1, le=2**32 - 2
-    )
-    sandbox_preload: str = _local(
-        "numpy,pandas,matplotlib.pyplot",
-        "Python modules that are loaded before the first run, with commas; `none` loads nothing.",
-        pattern=r"^\s*[A-Za-z_][\w.]*(\s*,\s*[A-Za-z_][\w.]*)*\s*$",
-    )
-    sandbox_egress_hosts: str | None = _local(
-        None,
-        "Hosts that programs may reach by HTTPS, with commas, as `name` or `name:port`, through a proxy in the service;"
-        " for pip `pypi.org,files.pythonhosted.org`. Unset, programs have no network. They can send data there.",
-        pattern=r"^\s*[A-Za-z0-9._-]+(:\d{1,5})?(\s*,\s*[A-Za-z0-9._-]+(:\d{1,5})?)*\s*$",
-    )
-    pip_index_url: str = _local(
-        "https://pypi.org/simple",
-        "Package index of pip in programs, with `SANDBOX_EGRESS_HOSTS`, which has to name its host; programs see it.",
-        repr=False,
-    )
-    sandbox_standby: int = _local(2, "Jails kept ready of each kind.", "jails", ge=0)
-    sandbox_min_isolation: Annotated[Literal["full", "degraded", "none"], Word] = _local(
-        "full", "Weakest isolation that the local engine may start with; below it the service does not start."
-    )
-    sandbox_allow_running_strangers_code_without_isolation: bool = _local(
-        False, "Has to be `true`, and `HOST` a loopback address, for `SANDBOX_MIN_ISOLATION=none`."
-    )
-
     metrics_access: Annotated[Literal["key", "open", "off"], Word] = _watch(
         "key",
         "Who may read `/metrics`: `key` who knows `METRICS_KEY` or the API key (a user's token does not count), `open`"
@@ -374,16 +322,6 @@ class Settings(BaseSettings):
         if self.engine == "daytona":
             return self.concurrent_runs
         return min(self.max_computing_runs or _computing_runs(), self.concurrent_runs)
-
-    @property
-    def egress_hosts(self) -> tuple[str, ...]:
-        """Hosts of ``SANDBOX_EGRESS_HOSTS``."""
-        return tuple(re.findall(r"[^\s,]+", self.sandbox_egress_hosts or ""))
-
-    @property
-    def preload(self) -> tuple[str, ...]:
-        """Modules of ``SANDBOX_PRELOAD``."""
-        return () if self.sandbox_preload == "none" else tuple(re.findall(r"[\w.]+", self.sandbox_preload))
 
     @property
     def has_credential(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from obstore.exceptions import BaseError
@@ -38,8 +37,6 @@ if TYPE_CHECKING:  # only the selected engine is imported
 
 _RESERVED_SHARE = 8
 """One slot in eight is reserved for callers without a run; with fewer than eight slots, none is."""
-
-PROJECT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(slots=True)
@@ -174,27 +171,9 @@ def make_engine(settings: Settings, stock: SharedPool | None = None, events: Eve
         shared = daytona_settings(settings)
         alone = replace(shared, warm_sandboxes=0, has_shared_leases=False)
         return DaytonaEngine(shared, stock, events) if stock else DaytonaEngine(alone, MemoryPool())
-    from librechat_code_interpreter.engines.local.config import LocalSettings
     from librechat_code_interpreter.engines.local.engine import LocalEngine
 
-    return LocalEngine(
-        LocalSettings(
-            runtime=runtime_of(settings),
-            uid=settings.sandbox_uid,
-            preload=settings.preload,
-            standby=settings.sandbox_standby,
-            memory_bytes=settings.sandbox_memory_bytes,
-            processes=settings.sandbox_processes,
-            workspace_bytes=settings.sandbox_workspace_bytes,
-            workspace_files=settings.sandbox_workspace_files,
-            tmp_bytes=settings.sandbox_tmp_bytes,
-            shm_bytes=settings.sandbox_shm_bytes,
-            min_isolation=settings.sandbox_min_isolation,
-            egress_hosts=settings.egress_hosts,
-            pip_index_url=settings.pip_index_url,
-        ),
-        events,
-    )
+    return LocalEngine(settings, events)
 
 
 def daytona_settings(settings: Settings) -> DaytonaSettings:
@@ -228,15 +207,3 @@ def _deployment(redis_url: str | None) -> str:
         return "librechat-code"
     where = redis_url.rpartition("@")[2]  # no password in a label, not even hashed
     return f"librechat-code-{hashlib.sha256(where.encode()).hexdigest()[:12]}"
-
-
-def runtime_of(settings: Settings) -> Path | None:
-    """Return the sandbox runtime; a relative path is looked up in the working directory, then beside the service.
-
-    ``None`` if the default directory does not exist, because ``make install`` was not run. An explicit path must exist.
-    """
-    runtime = settings.sandbox_runtime
-    if not runtime.is_absolute() and not runtime.exists():
-        runtime = PROJECT / runtime
-    was_named = "sandbox_runtime" in settings.model_fields_set
-    return runtime if was_named or runtime.exists() else None

@@ -31,6 +31,12 @@ SEED = (
     "UPLOAD_MAX_BYTES",
     "CLEANUP_INTERVAL_SECONDS",
 )
+SECTIONS = (
+    "Service", "Who may call", "Engine", "Daytona", "Sessions", "Files", "Requests", "Runs", "Local engine",
+    "Watching it",
+)  # fmt: skip
+"""Order of the headings: the class lists the settings that it inherits from the engines first."""
+
 _TYPES = {"SecretStr": "secret", "str": "text", "int": "integer", "bool": "`true` or `false`", "Path": "path"}
 
 _INTRO = """\
@@ -62,10 +68,9 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """List every setting, by section, in the order of the class."""
+    """List every setting, by section, and within it in the order of the class."""
     found = [_entry(name) for name in Settings.model_fields]
-    order = list(dict.fromkeys(entry.section for entry in found))
-    return sorted(found, key=lambda entry: order.index(entry.section))
+    return sorted(found, key=lambda entry: SECTIONS.index(entry.section))
 
 
 def _entry(name: str) -> Entry:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from devtools.daytona_emulator import wire
 from librechat_code_interpreter.engines.local.bubblewrap import ETC_NAMES, PROJECT, BubblewrapCommand, memory_file
-from librechat_code_interpreter.engines.local.config import find_bwrap, read_policy
+from librechat_code_interpreter.engines.local.engine_config import find_bwrap, read_policy
 from librechat_code_interpreter.engines.local.isolate import remove_tree
 from librechat_code_interpreter.engines.local.readable import readable
 from librechat_code_interpreter.engines.local.seccomp import compile_policy

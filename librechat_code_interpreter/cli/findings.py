@@ -12,7 +12,7 @@ from librechat_code_interpreter.core.protocols import Engine, EngineUnfit
 from librechat_code_interpreter.core.readiness import WrongAnswer, compute
 from librechat_code_interpreter.core.toolchains import look
 from librechat_code_interpreter.settings import Settings, SettingsError
-from librechat_code_interpreter.wiring import make_engine, make_store, runtime_of
+from librechat_code_interpreter.wiring import make_engine, make_store
 
 _MARKS = {"ok": "ok   ", "warn": "warn ", "fail": "FAIL "}
 
@@ -36,7 +36,7 @@ async def findings(settings: Settings) -> AsyncIterator[Finding]:
     if settings.engine == "local":
         from librechat_code_interpreter.engines.local.doctor import examine
 
-        for mark, what, text in examine(runtime_of(settings)):
+        for mark, what, text in examine(settings.runtime):
             yield Finding(mark, what, text)
     yield await _store(settings)
     async for finding in _engine(settings):

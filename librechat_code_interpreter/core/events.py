@@ -105,7 +105,7 @@ class Answered(NamedTuple):
 class PoolTaken(NamedTuple):
     """A take from a warm pool: jails of the local engine, sandboxes of Daytona."""
 
-    pool: Literal["furnished", "jail", "sandbox"]
+    pool: Literal["prepared", "jail", "sandbox"]
     kind: str
     is_hit: bool
     age_seconds: float | None
@@ -118,7 +118,7 @@ class PoolTaken(NamedTuple):
 class PoolFilled(NamedTuple):
     """A warm pool got one more prepared jail or sandbox."""
 
-    pool: Literal["furnished", "jail", "sandbox"]
+    pool: Literal["prepared", "jail", "sandbox"]
     kind: str
     ready: int
 

@@ -16,8 +16,9 @@ from tests.runtime import RUNTIME
 MiB = 1024 * 1024
 CANARY = "CANARY_OF_THE_SERVICE"
 SETTINGS = LocalSettings(
-    runtime=RUNTIME, uid=64999, preload=("numpy",), standby=1, memory_bytes=128 * MiB, processes=32,
-    workspace_bytes=16 * MiB, workspace_files=256, tmp_bytes=16 * MiB, shm_bytes=4 * MiB,
+    sandbox_runtime=RUNTIME, sandbox_preload="numpy", sandbox_standby=1, sandbox_memory_bytes=128 * MiB,
+    sandbox_processes=32, sandbox_workspace_bytes=16 * MiB, sandbox_workspace_files=256, sandbox_tmp_bytes=16 * MiB,
+    sandbox_shm_bytes=4 * MiB,
 )  # fmt: skip
 
 
@@ -35,7 +36,7 @@ async def engine() -> AsyncIterator[LocalEngine]:
 @pytest.fixture(scope="session")
 def facts() -> Facts:
     """Return the facts of the engine's setup for the conformance suite."""
-    return Facts(SETTINGS.workspace_bytes, SETTINGS.workspace_files, SETTINGS.memory_bytes)
+    return Facts(SETTINGS.sandbox_workspace_bytes, SETTINGS.sandbox_workspace_files, SETTINGS.sandbox_memory_bytes)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -70,12 +70,12 @@ def _cpu_group(pid: int | None) -> str:
 )
 async def test_holes_and_links_filled_the_store(sandbox: LocalSandbox, make: str) -> None:
     """A workspace of 16 MB delivered fifty files of 100 MB; now no more than it can contain."""
-    size = SETTINGS.workspace_bytes // 3
+    size = SETTINGS.sandbox_workspace_bytes // 3
     source = f"import os\nsize = {size}\nopen('0.bin', 'wb').truncate(size)\nfor n in range(1, 9):\n    "
     reply = await sandbox.exchange(python(source + make.replace("{size}", "size")))
     assert (reply.ending, reply.stderr) == (Ending.OK, "")
     assert len(paths(reply)) == 3
-    assert sum(item.size for item in reply.changed) <= SETTINGS.workspace_bytes
+    assert sum(item.size for item in reply.changed) <= SETTINGS.sandbox_workspace_bytes
     left_out = [item for item in reply.left_out if item.is_limit]
     assert len(left_out) == 6
     assert all("more space than the workspace has" in item.reason for item in left_out)

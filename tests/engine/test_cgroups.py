@@ -48,7 +48,7 @@ def test_a_group_as_good_as_new_is_used_again(parents: tuple[Path, ...]) -> None
     groups = Cgroups(1, parents)
     group = groups.make(1 << 30, 4)
     _pays(group, 300_000)
-    group.give_back()
+    group.release()
     assert groups.make(1 << 30, 4) is group
     assert groups.make(1 << 30, 4) is not group
 
@@ -63,7 +63,7 @@ def test_a_group_with_something_left_of_its_jail_is_not_used_again(
     groups = Cgroups(1, parents)
     group = groups.make(1 << 30, 4)
     _pays(group, memory, kills, members)
-    group.give_back()
+    group.release()
     assert groups.make(1 << 30, 4) is not group
 
 
@@ -72,7 +72,7 @@ def test_a_group_of_other_bounds_is_not_used_again(parents: tuple[Path, ...]) ->
     groups = Cgroups(1, parents)
     group = groups.make(1 << 30, 4)
     _pays(group, 0)
-    group.give_back()
+    group.release()
     assert groups.make(1 << 20, 4).bounds == (1 << 20, 4)
 
 
@@ -82,6 +82,6 @@ def test_few_groups_wait(parents: tuple[Path, ...]) -> None:
     many = [groups.make(1 << 30, 4) for _ in range(100)]
     for group in many:
         _pays(group, 0)
-        group.give_back()
+        group.release()
     known = {id(group) for group in many}
     assert sum(id(groups.make(1 << 30, 4)) in known for _ in range(100)) == 32

@@ -8,7 +8,7 @@ import io
 import ssl
 import zipfile
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -108,7 +108,9 @@ async def index(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Index
 async def engine(index: Index) -> AsyncIterator[LocalEngine]:
     """An engine whose programs may reach the index and nothing else."""
     host = f"{HOST}:{index.port}"
-    engine = LocalEngine(replace(SETTINGS, egress_hosts=(host,), pip_index_url=f"https://{host}/simple"))
+    engine = LocalEngine(
+        SETTINGS.model_copy(update={"sandbox_egress_hosts": host, "pip_index_url": f"https://{host}/simple"})
+    )
     await engine.open()
     yield engine
     await engine.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,10 @@ from librechat_code_interpreter.core.errors import EngineUnavailable
 from librechat_code_interpreter.core.languages import find_language
 from librechat_code_interpreter.core.protocols import EngineUnfit
 from librechat_code_interpreter.engines.local import isolate, selftest
-from librechat_code_interpreter.engines.local.config import EngineConfig, Isolation, LocalSettings
-from librechat_code_interpreter.engines.local.config import prepare as prepare_for
+from librechat_code_interpreter.engines.local.config import Isolation, LocalSettings
 from librechat_code_interpreter.engines.local.engine import LocalEngine
+from librechat_code_interpreter.engines.local.engine_config import EngineConfig
+from librechat_code_interpreter.engines.local.engine_config import prepare as prepare_for
 from librechat_code_interpreter.engines.local.inside import landlock
 from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
 from librechat_code_interpreter.runner.endings import Ending
@@ -23,7 +23,7 @@ from librechat_code_interpreter.runner.messages import Limits, Reply, Request
 from tests.engine.conftest import SETTINGS
 
 Run = Callable[[str, str], Awaitable[Reply]]
-WITHOUT_PRELOAD = replace(SETTINGS, preload=(), standby=0, uid=64998)
+WITHOUT_PRELOAD = SETTINGS.model_copy(update={"sandbox_preload": "none", "sandbox_standby": 0, "sandbox_uid": 64998})
 """With a uid of its own: without control groups, the limit of processes counts all of the uid on the machine, and other
 tests run programs at the same time."""
 
@@ -49,7 +49,7 @@ def offers(monkeypatch: pytest.MonkeyPatch) -> Callable[[Isolation], None]:
 @asynccontextmanager
 async def opened(minimum: Isolation) -> AsyncIterator[LocalEngine]:
     """Open an engine that accepts a level, and close it."""
-    engine = LocalEngine(replace(WITHOUT_PRELOAD, min_isolation=minimum))
+    engine = LocalEngine(WITHOUT_PRELOAD.model_copy(update={"sandbox_min_isolation": minimum}))
     await engine.open()
     try:
         yield engine
@@ -92,12 +92,12 @@ async def test_programs_run_where_less_was_accepted(level: Isolation, offers: Ca
         assert engine.isolation == level
         assert level in engine.warnings[0]
         sandbox = await engine.create()
-        home = Path(sandbox.place.workspace)
+        home = Path(sandbox.paths.workspace)
         reply = await run(sandbox, "py", "open('a.txt', 'w').write('x'); print(6*7)")
         assert (reply.stdout, [item.path for item in reply.changed]) == ("42\n", ["a.txt"])
         assert (await run(sandbox, "bash", "cat a.txt; sleep 600 & echo $TMPDIR > $TMPDIR/t")).stdout == "x"
         assert (await run(sandbox, "py", "while True: pass", 1)).ending is Ending.TIME
-        assert not is_there(sandbox.place.scratch)
+        assert not is_there(sandbox.paths.scratch)
         await engine.destroy(sandbox.id)
         assert not is_there(home)
     assert not is_there(home.parent)
@@ -110,7 +110,7 @@ async def test_degraded_keeps_programs_from_the_machines_files(offers: Callable[
     async with opened("degraded") as engine:
         mine, other = await engine.create(), await engine.create()
         await run(other, "bash", "echo secret > s")
-        source = f"cat {other.place.workspace}/s; touch /tmp/escaped; ls {Path(mine.place.workspace).parent}; ls /root"
+        source = f"cat {other.paths.workspace}/s; touch /tmp/escaped; ls {Path(mine.paths.workspace).parent}; ls /root"
         reply = await run(mine, "bash", source)
         assert (reply.stdout, reply.stderr.count("Permission denied")) == ("", 4)
         reply = await run(mine, "py", "import socket\ntry: socket.socket()\nexcept OSError as e: print('refused')")

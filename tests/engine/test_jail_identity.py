@@ -89,7 +89,7 @@ print(json.dumps([limits, raised]))
     limits, raised = await answer(sandbox, source)
     assert raised == []
     assert limits["RLIMIT_CORE"] == [0, 0]
-    assert limits["RLIMIT_NPROC"] == [SETTINGS.processes] * 2
+    assert limits["RLIMIT_NPROC"] == [SETTINGS.sandbox_processes] * 2
     assert 0 < limits["RLIMIT_NOFILE"][1] <= 4096
     assert 0 <= limits["RLIMIT_MEMLOCK"][1] <= 1 << 20
     assert limits["RLIMIT_CPU"][0] < limits["RLIMIT_CPU"][1]

@@ -26,7 +26,7 @@ async def test_processes_and_threads_are_bounded(sandbox: LocalSandbox, start: s
 import os, signal, threading
 made = 0
 try:
-    for made in range(10 * {SETTINGS.processes}):
+    for made in range(10 * {SETTINGS.sandbox_processes}):
         {start}
 except (OSError, RuntimeError):
     pass
@@ -34,7 +34,7 @@ print(made)
 """
     for _ in range(2):
         made = int(await output(sandbox, python(source)))
-        assert SETTINGS.processes // 2 <= made <= SETTINGS.processes
+        assert SETTINGS.sandbox_processes // 2 <= made <= SETTINGS.sandbox_processes
 
 
 async def test_a_fork_bomb_is_its_own_problem(engine: LocalEngine, sandbox: LocalSandbox) -> None:
@@ -54,7 +54,13 @@ async def test_a_fork_bomb_is_its_own_problem(engine: LocalEngine, sandbox: Loca
     await engine.destroy(other.id)
 
 
-@pytest.mark.parametrize(("place", "most"), [("/tmp", SETTINGS.tmp_bytes), ("/dev/shm", SETTINGS.shm_bytes)])
+@pytest.mark.parametrize(
+    ("place", "most"),
+    [
+        ("/tmp", SETTINGS.sandbox_tmp_bytes),
+        ("/dev/shm", SETTINGS.sandbox_shm_bytes),
+    ],
+)
 async def test_temporary_places_are_bounded(sandbox: LocalSandbox, place: str, most: int) -> None:
     """/tmp and /dev/shm are limited in bytes and in files."""
     source = f"""

@@ -8,7 +8,7 @@ import platform
 import pytest
 import pytest_asyncio
 
-from librechat_code_interpreter.engines.local import config
+from librechat_code_interpreter.engines.local import engine_config
 from librechat_code_interpreter.engines.local.engine import LocalEngine
 from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
 from librechat_code_interpreter.engines.local.syscall_numbers import NUMBERS
@@ -18,7 +18,7 @@ from tests.engine.asking import answer, bash, output, python
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 COLUMN = 0 if platform.machine() == "x86_64" else 1
-POLICY = config.read_policy()
+POLICY = engine_config.read_policy()
 
 CALL = """
 import ctypes, errno, json, os
@@ -68,7 +68,7 @@ async def test_an_absent_system_call_is_absent(verdicts: dict[str, str], name: s
 @pytest.mark.parametrize("name", POLICY["syscalls_absent_without_memory_cgroup"])
 async def test_memory_that_nobody_counts_is_absent(engine: LocalEngine, verdicts: dict[str, str], name: str) -> None:
     """Where no control group counts these pages, the calls that make them are absent."""
-    is_counted = engine.watched_memory is None
+    is_counted = engine.jails.watched_memory is None
     assert (verdicts[name] != "ENOSYS") == is_counted
 
 

@@ -7,7 +7,6 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -183,8 +182,8 @@ async def test_a_sandbox_closed_while_its_jail_was_made(
         await engine.destroy(sandbox.id)
         return taken[0]
 
-    taking = engine.take_jail
-    monkeypatch.setattr(engine, "take_jail", take_jail)
+    taking = engine.jails.take
+    monkeypatch.setattr(engine.jails, "take", take_jail)
     with pytest.raises(EngineUnavailable, match="destroyed"):
         await sandbox.exchange(bash("ls"))
     await until_dead(taken[0].pid)
@@ -206,7 +205,7 @@ async def test_a_spare_jail_that_died_was_handed_out(engine: LocalEngine) -> Non
 
 async def test_a_death_that_the_loop_has_not_heard_of() -> None:
     """Zygotes whose process was reaped before anybody was told can still be stopped."""
-    zygotes = await start_isolated(replace(SETTINGS, preload=()), has_memory_cgroup=False)
+    zygotes = await start_isolated(SETTINGS.model_copy(update={"sandbox_preload": "none"}), has_memory_cgroup=False)
     outer = zygotes.pid
     assert outer is not None
     processes.kill(outer)
@@ -288,7 +287,7 @@ async def test_nothing_outlives_the_service() -> None:
 
 async def test_a_module_that_cannot_be_preloaded_is_nobodys_error() -> None:
     """If an import of the preload fails, programs run, and sandboxes live on from one run to the next."""
-    engine = LocalEngine(replace(SETTINGS, preload=(".numpy", "no_such_module", "numpy")))
+    engine = LocalEngine(SETTINGS.model_copy(update={"sandbox_preload": ".numpy,no_such_module,numpy"}))
     await engine.open()
     try:
         sandbox = await engine.create()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -121,7 +120,7 @@ async def test_a_put_cancelled_at_any_step_harms_nobody(engine: LocalEngine, san
 async def test_two_engines_do_not_get_in_each_others_way(engine: LocalEngine) -> None:
     """A second engine in the same process runs, and closing it removes only its own resources."""
     before = await _settled(engine)
-    second = LocalEngine(replace(SETTINGS, preload=()))
+    second = LocalEngine(SETTINGS.model_copy(update={"sandbox_preload": "none"}))
     await second.open()
     sandbox = await second.create()
     for _ in range(3):
@@ -138,7 +137,6 @@ async def test_control_groups_of_a_killed_service_are_no_obstacle() -> None:
     """Process ids are reused; a service that finds control groups of a dead one with its number still works."""
     service = services.start("""
         import asyncio
-        from dataclasses import replace
         from librechat_code_interpreter.engines.local import cgroups
         from librechat_code_interpreter.engines.local.engine import LocalEngine
         from tests.engine.asking import output, bash
@@ -149,7 +147,7 @@ async def test_control_groups_of_a_killed_service_are_no_obstacle() -> None:
             left = cgroups.open_cgroups()
             for _ in range(5 if left else 0):
                 left.make(64 << 20, 8)
-            engine = LocalEngine(replace(SETTINGS, preload=()))
+            engine = LocalEngine(SETTINGS.model_copy(update={"sandbox_preload": "none"}))
             await engine.open()
             sandbox = await engine.create()
             for _ in range(3):

@@ -61,7 +61,7 @@ while not os.path.exists("heart"):
 
 async def test_memory_in_files_is_memory(engine: LocalEngine, sandbox: LocalSandbox) -> None:
     """Temporary files are in memory: with a control group they count, and even then the sandbox answers."""
-    limit = SETTINGS.memory_bytes
+    limit = SETTINGS.sandbox_memory_bytes
     source = f"""
 import mmap, os, signal
 print("kept", flush=True)
@@ -86,7 +86,7 @@ async def test_a_runner_without_memory_is_a_run_without_memory(engine: LocalEngi
     """Unbounded output may kill the runner; the run's ending says why."""
     source = "import os\nfor stream in 1, 2:\n    for _ in range(10): os.write(stream, bytes([1]) * (1 << 20))\n"
     reply = await sandbox.exchange(python(source, stdout_bytes=10 << 20, stderr_bytes=10 << 20))
-    is_counted = engine.watched_memory is None
+    is_counted = engine.jails.watched_memory is None
     assert reply.ending == (Ending.MEMORY if is_counted else Ending.OK)
     await works(engine)
 

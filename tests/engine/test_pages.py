@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,7 +119,7 @@ print(json.dumps([before, after, works, hashlib.sha256(b"").hexdigest()[:4]]))
 
 async def test_the_next_spare_has_time_when_all_is_quiet(engine: LocalEngine) -> None:
     """Spares are told by themselves once nothing is taken or made, and not while each processor has a run."""
-    pool = engine.pool
+    pool = engine.jails.pool
     assert pool is not None
 
     async def has_time() -> bool:
@@ -128,17 +127,17 @@ async def test_the_next_spare_has_time_when_all_is_quiet(engine: LocalEngine) ->
 
     await until(has_time, "the next spare has time")
     pool.waiting("bare")[0].has_time = False
-    engine.running += 1000
+    engine.jails.running += 1000
     pool.give_time()
     assert not await has_time()
-    engine.running -= 1000
+    engine.jails.running -= 1000
     pool.give_time()
     assert await has_time()
 
 
 async def test_a_run_may_come_while_its_jail_uses_its_time(engine: LocalEngine) -> None:
     """Whether the jail copies, has copied, or was told twice: the run is the same."""
-    pool = engine.pool
+    pool = engine.jails.pool
     assert pool is not None
     cases: tuple[tuple[Kind, str], ...] = (("bare", "print(2 + 2)"), ("loaded", "import numpy; print(2 + 2)"))
     for kind, source in cases:
@@ -174,7 +173,7 @@ async def test_who_needs_asyncio_gets_it_from_the_loaded_kind(source: str, kind:
 
 async def test_programs_have_tools_where_nothing_is_preloaded() -> None:
     """With one kind alone, that one has what tools need."""
-    engine = LocalEngine(replace(SETTINGS, preload=()))
+    engine = LocalEngine(SETTINGS.model_copy(update={"sandbox_preload": "none"}))
     await engine.open()
     try:
         sandbox = await engine.create()

@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from librechat_code_interpreter.engines.local.config import read_policy
+from librechat_code_interpreter.engines.local.engine_config import read_policy
 from librechat_code_interpreter.engines.local.seccomp import compile_policy
 from librechat_code_interpreter.engines.local.syscall_numbers import NUMBERS
 from tests.engine import bpf

@@ -114,7 +114,7 @@ told = subprocess.run(["/usr/bin/env", "-0"], capture_output=True, text=True, ch
 print(json.dumps([dict(os.environ), dict(line.split("=", 1) for line in told.split("\\0")[:-1])]))
 """
     seen, inherited = json.loads(await output(sandbox, python(source)))
-    assert seen == inherited == engine.program_env("/mnt/data", "/tmp")
+    assert seen == inherited == engine.jails.program_env("/mnt/data", "/tmp")
 
 
 async def test_a_program_with_another_environment_has_that(sandbox: LocalSandbox) -> None:

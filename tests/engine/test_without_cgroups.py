@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
@@ -23,8 +22,8 @@ MiB = 1024 * 1024
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def engine() -> AsyncIterator[LocalEngine]:
     """Open an engine that finds no control groups, as one of an ordinary user does."""
-    with patch("librechat_code_interpreter.engines.local.engine.open_cgroups", return_value=None):
-        engine = LocalEngine(replace(SETTINGS, standby=0))
+    with patch("librechat_code_interpreter.engines.local.jails.open_cgroups", return_value=None):
+        engine = LocalEngine(SETTINGS.model_copy(update={"sandbox_standby": 0}))
         await engine.open()
         yield engine
         await engine.close()
@@ -40,7 +39,7 @@ async def sandbox(engine: LocalEngine) -> AsyncIterator[LocalSandbox]:
 
 async def test_too_much_memory_ends_a_run(sandbox: LocalSandbox) -> None:
     """The runner ends a program over its memory limit; its output is kept and the sandbox lives on."""
-    source = f"import signal\nprint('kept')\nblock = bytearray({2 * SETTINGS.memory_bytes})\nsignal.pause()\n"
+    source = f"import signal\nprint('kept')\nblock = bytearray({2 * SETTINGS.sandbox_memory_bytes})\nsignal.pause()\n"
     reply = await sandbox.exchange(python(source))
     assert (reply.ending, reply.stdout) == (Ending.MEMORY, "kept\n")
     assert await output(sandbox, bash("echo alive")) == "alive\n"
@@ -90,4 +89,4 @@ except OSError:
     print(made)
 """
     made = int(await output(sandbox, python(source)))
-    assert SETTINGS.processes // 2 <= made <= SETTINGS.processes
+    assert SETTINGS.sandbox_processes // 2 <= made <= SETTINGS.sandbox_processes

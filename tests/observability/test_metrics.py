@@ -113,7 +113,7 @@ async def test_after_a_burst_the_pools_are_whole_again(service: Service, caller:
         await whole.wait()
     await settled(service, caller)
     after = await scrape(caller.http)
-    labels = {"pool": "furnished", "kind": "bare"}
+    labels = {"pool": "prepared", "kind": "bare"}
     takes = {
         outcome: after.value("pool_takes_total", outcome=outcome, **labels)
         - before.value("pool_takes_total", outcome=outcome, **labels)

@@ -4,7 +4,7 @@ import { byId, count, el, seconds } from "./dom.js";
 import { barPlot, timePlot } from "./plots.js";
 
 const ENDINGS = ["ok", "exit", "signal", "time", "memory", "output", "cancelled", "lost"];
-const POOLS = { furnished: "for new sessions", jail: "for others", sandbox: "for new sessions" };
+const POOLS = { prepared: "for new sessions", jail: "for others", sandbox: "for new sessions" };
 
 export function showNotices(now, health) {
   const reasons = Object.entries(health.reasons ?? {}).map(([part, reason]) => ["bad", `${part}: ${reason}`]);

@@ -83,7 +83,7 @@ class Group:
     def _members(self) -> set[int]:
         return {int(pid) for pid in _read(f"{self.directories[0]}/cgroup.procs").split()}
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Return the group for reuse by another jail if it is clean, else remove it."""
         self.owner.take_back(self)
 

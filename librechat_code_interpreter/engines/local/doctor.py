@@ -9,7 +9,7 @@ from pathlib import Path
 
 from librechat_code_interpreter.core.protocols import EngineUnfit
 from librechat_code_interpreter.engines.local.cgroups import open_cgroups
-from librechat_code_interpreter.engines.local.config import find_bwrap
+from librechat_code_interpreter.engines.local.engine_config import find_bwrap
 from librechat_code_interpreter.engines.local.zygote_client import explain
 
 Line = tuple[str, str, str]

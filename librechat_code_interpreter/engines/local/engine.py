@@ -1,40 +1,25 @@
-"""Local engine: the zygotes, the warm pool of jails and the sandboxes of this machine."""
+"""Local engine: the sandboxes of this machine and the self-test of their isolation."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TypeVar
 
 from librechat_code_interpreter.core.errors import EngineUnavailable
 from librechat_code_interpreter.core.events import Events
 from librechat_code_interpreter.core.protocols import EngineUnfit
-from librechat_code_interpreter.core.tasks import end
-from librechat_code_interpreter.engines.local import release, selftest
-from librechat_code_interpreter.engines.local.cgroups import Cgroups, open_cgroups
+from librechat_code_interpreter.engines.local import selftest
 from librechat_code_interpreter.engines.local.config import LocalSettings
-from librechat_code_interpreter.engines.local.egress_proxy import EgressProxy, parse
-from librechat_code_interpreter.engines.local.isolate import remove_tree, start_isolated
-from librechat_code_interpreter.engines.local.jail_pool import Jail, JailPool, PreparedJail
+from librechat_code_interpreter.engines.local.jails import Jails
 from librechat_code_interpreter.engines.local.processor_time import processor_seconds
 from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
-from librechat_code_interpreter.engines.local.workspace_io import WorkspaceIO
-from librechat_code_interpreter.engines.local.zygote_client import Kind, ZygoteClient
 
 log = logging.getLogger(__name__)
 
 ORPHAN_SECONDS = 900.0
 """How long a sandbox without a lease may be unused. Longer than a program may wait for tools."""
-
-_ANSWER_FIRST_SECONDS = 0.003
-"""Duration of recording a run and sending its response."""
-
-_PROCESSORS = len(os.sched_getaffinity(0))
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,107 +36,70 @@ class EngineStats:
 
 
 class LocalEngine:
-    """Engine that owns the zygotes, the warm pool of jails and the sandboxes."""
+    """Engine that owns the sandboxes of this machine and their jails."""
 
     name = "local"
 
     def __init__(self, settings: LocalSettings, events: Events | None = None) -> None:
         self._settings = settings
-        self._events = Events() if events is None else events
         self._sandboxes: dict[str, LocalSandbox] = {}
-        self._cgroups: Cgroups | None = None
-        self._zygotes: ZygoteClient | None = None
-        self._standby: JailPool | None = None
-        self._tending: asyncio.Task[None] | None = None
-        self._ending: set[asyncio.Task[None]] = set()
-        self._starting = asyncio.Lock()
         self._escapes: list[str] = []
-        self.running = 0
-        """Number of programs that run now; paused ones are not counted."""
-
-        self.io = WorkspaceIO(settings.uid, settings.uid)
+        self.jails = Jails(settings, Events() if events is None else events, self._destroy_workspaces)
 
     @property
     def isolation(self) -> str:
         """Isolation level of programs, or ``not started``."""
-        return self._zygotes.recipe.isolation if self._zygotes else "not started"
+        return self.jails.config.isolation if self.jails.config else "not started"
 
     @property
     def warnings(self) -> list[str]:
         """Warnings that an operator must not overlook."""
-        told = []
+        warnings = []
         if self.isolation not in ("full", "not started"):
-            told.append(f"isolation is {self.isolation}: programs see more of this machine than they should")
+            warnings.append(f"isolation is {self.isolation}: programs see more of this machine than they should")
         if self._settings.egress_hosts:
-            told.append(f"programs can reach, and send data to: {', '.join(self._settings.egress_hosts)}")
-        if self._settings.runtime is None:
-            told.append("no sandbox runtime: Python has no packages and JavaScript is missing; run `make install`")
-        return told
-
-    @property
-    def pool(self) -> JailPool | None:
-        """The warm pool; another one after a restart of the zygotes, ``None`` before the start."""
-        return self._standby
+            warnings.append(f"programs can reach, and send data to: {', '.join(self._settings.egress_hosts)}")
+        if self.jails.config and self.jails.config.has_bare_runtime:
+            warnings.append("no sandbox runtime: Python has no packages and JavaScript is missing; run `make install`")
+        return warnings
 
     def stats(self) -> EngineStats:
         """Return what the engine holds now."""
+        jails = self.jails
         return EngineStats(
-            zygote_pid=self._zygotes.pid if self._zygotes is not None and self._zygotes.is_alive else None,
+            zygote_pid=jails.zygote_pid,
             sandboxes=len(self._sandboxes),
-            is_pool_full=self._standby is not None and self._standby.is_full,
-            control_groups=self._cgroups.count_held() if self._cgroups is not None else 0,
+            is_pool_full=jails.pool is not None and jails.pool.is_full,
+            control_groups=jails.control_groups,
         )
-
-    @property
-    def watched_memory(self) -> int | None:
-        """Memory limit (bytes) that the runner has to watch, or ``None`` where a control group does."""
-        return None if self._cgroups is not None else self._settings.memory_bytes
-
-    def program_env(self, workspace: str, scratch: str) -> dict[str, str]:
-        """Return the environment of programs. Raises ``EngineUnavailable`` before the zygotes are started."""
-        if self._zygotes is None:
-            raise EngineUnavailable("The sandbox engine is not running.")
-        return self._zygotes.recipe.program_env(workspace, scratch)
 
     async def open(self) -> None:
         """Start the zygotes and run the self-test. Raises ``EngineUnfit`` if this machine cannot isolate."""
-        self._cgroups = await asyncio.to_thread(open_cgroups)
         try:
-            await self._start()
-            await self._try_to_get_out()
+            await self.jails.open()
+            await self._run_selftest()
             if self._escapes:
                 raise EngineUnfit(f"Programs are not contained on this machine: {'; '.join(self._escapes)}.")
         except EngineUnfit:
             await self.close()
             raise
 
-    async def _start(self) -> None:
-        settings = self._settings
-        zygotes = await start_isolated(settings, has_memory_cgroup=self._cgroups is not None)
-        self._zygotes = zygotes
-        self._standby = JailPool(
-            zygotes, self._cgroups, settings.memory_bytes, settings.processes, settings.standby, self._events,
-            EgressProxy(parse(settings.egress_hosts)) if settings.egress_hosts else None,
-            lambda: self.running < _PROCESSORS,
-        )  # fmt: skip
-        self._tending = asyncio.create_task(self._standby.tend())
-
-    async def _try_to_get_out(self) -> None:
+    async def _run_selftest(self) -> None:
         """Run the self-test program in a jail. With full isolation, an escape stops all runs."""
         try:
-            found = await self._canary()
+            found = await self._selftest()
         except selftest.Lost:  # perhaps the zygotes were killed; a second loss in a row is no accident
             try:
-                found = await self._canary()
+                found = await self._selftest()
             except selftest.Lost:
-                found = ["the canary was lost, twice"]
+                found = ["the self-test was lost, twice"]
         if found and self.isolation == "full":
-            log.error("the canary got out: %s", "; ".join(found))
+            log.error("the self-test escaped: %s", "; ".join(found))
             self._escapes = found
         else:
             self._escapes = []
 
-    async def _canary(self) -> list[str]:
+    async def _selftest(self) -> list[str]:
         sandbox = await self.create()
         try:
             return await selftest.escapes(sandbox)
@@ -160,61 +108,30 @@ class LocalEngine:
 
     async def close(self) -> None:
         """Kill every process and free every workspace."""
-        await self._stop(for_good=True)
-        if self._cgroups is not None:
-            await asyncio.to_thread(self._cgroups.close)
-        self.io.close()
+        for sandbox_id in list(self._sandboxes):
+            await self.destroy(sandbox_id)
+        await self.jails.close()
 
-    async def _stop(self, *, for_good: bool = False) -> None:
-        """Kill what runs and free the workspaces.
-
-        A sandbox without a workspace outlives the zygotes, unless ``for_good`` is set.
-        """
-        if self._tending is not None:
-            await end(self._tending)
-        if self._ending:
-            await asyncio.wait(self._ending)
+    async def _destroy_workspaces(self) -> None:
+        """Destroy the sandboxes that have a workspace; the others outlive the zygotes."""
         for sandbox in list(self._sandboxes.values()):
-            if for_good or sandbox.has_workspace:
+            if sandbox.has_workspace:
                 await self.destroy(sandbox.id)
-        if self._zygotes is not None:
-            await self._zygotes.stop()
-            recipe = self._zygotes.recipe
-            for directory in (recipe.home, None if self._settings.runtime else recipe.runtime):
-                if directory is not None:
-                    await remove_tree(directory)
-        if self._standby is not None:
-            await self._standby.close()
-        await release.all_done()
-
-    async def _alive(self) -> tuple[ZygoteClient, JailPool]:
-        """Return the zygotes and their pool. If the zygotes died, start new ones; all workspaces died with them."""
-        async with self._starting:
-            if self._zygotes is None or not self._zygotes.is_alive:
-                log.error("the zygotes died; starting new ones")
-                await self._stop()
-                try:
-                    await self._start()
-                except EngineUnfit as error:
-                    raise EngineUnavailable("The sandbox engine could not be started again.") from error
-            if self._zygotes is None or self._standby is None:
-                raise EngineUnavailable("The sandbox engine is not running.")
-            return self._zygotes, self._standby
 
     async def create(self) -> LocalSandbox:
         """Create an empty sandbox. Its workspace is made at its first use, or at once where it is a host directory."""
         if self._escapes:
             raise EngineUnavailable("Programs are no longer contained on this machine; nothing is run until they are.")
-        zygotes, _ = await self._asked_twice(self._alive)
-        sandbox = LocalSandbox(self)
-        if zygotes.recipe.home:  # its paths have to be known from the start
-            await sandbox.settle_on_host()
+        await self.jails.ensure_alive()
+        sandbox = LocalSandbox(self.jails)
+        if self.jails.config and self.jails.config.home:  # its paths have to be known from the start
+            await sandbox.make_on_host()
         self._sandboxes[sandbox.id] = sandbox
         return sandbox
 
     async def find(self, sandbox_id: str) -> LocalSandbox | None:
         """Return a live sandbox, or ``None`` if it is gone."""
-        return self._sandboxes.get(sandbox_id) if self._zygotes and self._zygotes.is_alive else None
+        return self._sandboxes.get(sandbox_id) if self.jails.is_alive else None
 
     async def processor_seconds(self, sandbox_ids: Collection[str]) -> dict[str, float]:
         """Return the processor time of the programs that run in these sandboxes."""
@@ -235,7 +152,7 @@ class LocalEngine:
         unused for ``ORPHAN_SECONDS``.
         """
         self._escapes = []
-        await self._try_to_get_out()
+        await self._run_selftest()
         orphans = [
             sandbox
             for sandbox in self._sandboxes.values()
@@ -244,49 +161,3 @@ class LocalEngine:
         for sandbox in orphans:
             await self.destroy(sandbox.id)
         return len(orphans)
-
-    async def make_workspace(self) -> list[int]:
-        """Create an empty workspace (about 1 ms). Return the descriptors of what a jail enters and of its root."""
-        return await self._asked_twice(self._workspace)
-
-    def take_prepared(self, kind: Kind) -> PreparedJail | None:
-        """Take a prepared jail, already in an empty workspace, if one is ready."""
-        return self._standby.take_prepared(kind) if self._standby is not None else None
-
-    async def take_jail(self, kind: Kind) -> Jail:
-        """Take a jail that waits for its run, or make one."""
-        return await self._asked_twice(lambda: self._jail(kind))
-
-    async def _workspace(self) -> list[int]:
-        zygotes, _ = await self._alive()
-        return await zygotes.controls["bare"].ask("workspace")
-
-    async def _jail(self, kind: Kind) -> Jail:
-        _, standby = await self._alive()
-        return await standby.take(kind)
-
-    async def _asked_twice(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Await ``ask``. If the zygotes have died, retry once; the retry starts new ones."""
-        try:
-            return await ask()
-        except EngineUnavailable:
-            if self._zygotes is not None and self._zygotes.is_alive:
-                raise
-            return await ask()
-
-    def give_back(self, jail: Jail, *, at_once: bool = False) -> asyncio.Task[None]:
-        """Close a used jail, already killed, in the background.
-
-        Unless ``at_once`` is set, the response goes out first. Closing the jail and making its successor would compete
-        with it.
-        """
-        ending = asyncio.create_task(self._finish(jail, 0 if at_once else _ANSWER_FIRST_SECONDS))
-        self._ending.add(ending)
-        ending.add_done_callback(self._ending.discard)
-        return ending
-
-    async def _finish(self, jail: Jail, delay_seconds: float) -> None:
-        await asyncio.sleep(delay_seconds)
-        if self._standby is not None:
-            self._standby.refill()
-        await jail.close()

@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 
 from librechat_code_interpreter.core.protocols import EngineUnfit
-from librechat_code_interpreter.engines.local.config import Isolation, LocalSettings, prepare
+from librechat_code_interpreter.engines.local.config import Isolation, LocalSettings
+from librechat_code_interpreter.engines.local.engine_config import prepare
 from librechat_code_interpreter.engines.local.inside import landlock
 from librechat_code_interpreter.engines.local.zygote_client import ZygoteClient
 
@@ -20,12 +21,12 @@ _LEVELS: tuple[Isolation, ...] = ("full", "degraded", "none")
 
 async def start_isolated(settings: LocalSettings, *, has_memory_cgroup: bool) -> ZygoteClient:
     """Start the zygotes and return them. Raises ``EngineUnfit`` with the reason why the best level is unavailable."""
-    accepted = _LEVELS[: _LEVELS.index(settings.min_isolation) + 1]
+    accepted = _LEVELS[: _LEVELS.index(settings.sandbox_min_isolation) + 1]
     reason: EngineUnfit | None = None
     for level in accepted:
         if level == "degraded" and landlock.version() == 0:
             continue
-        home = None if level == "full" else _make_home(settings.uid)
+        home = None if level == "full" else _make_home(settings.sandbox_uid)
         try:
             zygotes = ZygoteClient(prepare(settings, level, home, has_memory_cgroup=has_memory_cgroup))
             await zygotes.start()

@@ -73,7 +73,7 @@ class Jail:
         await readable(self.pidfd)
         os.close(self.pidfd)
         if self.group is not None:
-            release.soon(self.group.give_back)
+            release.soon(self.group.release)
 
 
 @dataclass(slots=True)
@@ -81,8 +81,8 @@ class PreparedJail:
     """A jail already in an empty workspace, with its program's process made: for the first run of a session."""
 
     jail: Jail
-    ground: int
-    """Descriptor of its mount namespace."""
+    namespace: int
+    """Descriptor of its mount namespace, which later jails of the sandbox enter."""
 
     root: int
     """Descriptor of its workspace's root."""
@@ -101,7 +101,7 @@ class PreparedJail:
         return self.jail.has_ended()
 
     async def close(self) -> None:
-        release.close_soon(self.ground, self.root)
+        release.close_soon(self.namespace, self.root)
         await self.jail.close()
 
 
@@ -130,25 +130,25 @@ class JailPool:
         self._limits = (memory_bytes, processes)
         self._target = target
         self._ready: dict[Kind, deque[Jail]] = {kind: deque() for kind in zygotes.controls}
-        self._furnished: dict[Kind, deque[PreparedJail]] = {kind: deque() for kind in zygotes.controls}
-        self._most_furnished = 0 if zygotes.recipe.home else target
+        self._prepared: dict[Kind, deque[PreparedJail]] = {kind: deque() for kind in zygotes.controls}
+        self._prepared_target = 0 if zygotes.config.home else target
         self._dead: list[Jail | PreparedJail] = []
         self._events = events
         self._egress = egress
         self._has_idle_processor = has_idle_processor
         self._short_since: float | None = None
         self._quiet: asyncio.TimerHandle | None = None
-        self._wanted = asyncio.Event()
-        self._wanted.set()
+        self._refill_wanted = asyncio.Event()
+        self._refill_wanted.set()
 
     @property
     def is_full(self) -> bool:
         """Whether no jail is missing, and the end of the last shortage has been reported."""
-        return self._is_whole() and self._short_since is None
+        return self._is_filled() and self._short_since is None
 
     def waiting(self, kind: Kind) -> list[PreparedJail]:
         """Return the prepared jails of a kind, the next one first."""
-        return list(self._furnished[kind])
+        return list(self._prepared[kind])
 
     async def take(self, kind: Kind) -> Jail:
         """Take a ready jail, or make one. Raises ``EngineUnavailable``."""
@@ -156,28 +156,28 @@ class JailPool:
             kind = "bare"
         ready = self._ready[kind]
         jail = self._next(ready)
-        self._note_taken("jail", kind, len(ready), jail)
+        self._report_taken("jail", kind, len(ready), jail)
         return jail or await self._make(kind)
 
     def take_prepared(self, kind: Kind) -> PreparedJail | None:
         """Take a jail with an empty workspace, if one is ready."""
-        if kind not in self._furnished:
+        if kind not in self._prepared:
             kind = "bare"
-        ready = self._furnished[kind]
+        ready = self._prepared[kind]
         prepared = self._next(ready)
-        self._note_taken("furnished", kind, len(ready), prepared.jail if prepared else None)
+        self._report_taken("prepared", kind, len(ready), prepared.jail if prepared else None)
         return prepared
 
     def _next(self, ready: deque[T]) -> T | None:
         """Take the first live jail. One whose zygote was killed would cost a run its only retry."""
         while ready:
-            spare = ready.popleft()
-            if not spare.has_ended():
-                return spare
-            self._dead.append(spare)
+            jail = ready.popleft()
+            if not jail.has_ended():
+                return jail
+            self._dead.append(jail)
         return None
 
-    def _note_taken(self, pool: Literal["furnished", "jail"], kind: Kind, left: int, jail: Jail | None) -> None:
+    def _report_taken(self, pool: Literal["prepared", "jail"], kind: Kind, left: int, jail: Jail | None) -> None:
         if self._target == 0:
             return
         now = time.monotonic()
@@ -188,13 +188,13 @@ class JailPool:
 
     def refill(self) -> None:
         """Start refilling. Called after a run, or ``_LONG_RUN_SECONDS`` into it, so that refilling does not slow it."""
-        self._wanted.set()
+        self._refill_wanted.set()
 
-    async def tend(self) -> None:
+    async def keep_full(self) -> None:
         """Refill the pool forever, as a background task of the engine."""
         while True:
-            await self._wanted.wait()
-            self._wanted.clear()
+            await self._refill_wanted.wait()
+            self._refill_wanted.clear()
             try:
                 await self._fill()
             except EngineUnavailable as error:
@@ -203,16 +203,16 @@ class JailPool:
     async def _fill(self) -> None:
         while self._dead:
             await self._dead.pop().close()
-        for kind, prepared in self._furnished.items():
-            while len(prepared) < self._most_furnished:
-                prepared.append(await self._furnish(kind))
-                self._events.tell(PoolFilled("furnished", kind, len(prepared)))
+        for kind, prepared in self._prepared.items():
+            while len(prepared) < self._prepared_target:
+                prepared.append(await self._prepare(kind))
+                self._events.tell(PoolFilled("prepared", kind, len(prepared)))
         for kind, ready in self._ready.items():
             while len(ready) < self._target:
                 ready.append(await self._make(kind))
                 self._events.tell(PoolFilled("jail", kind, len(ready)))
         self._wait_for_quiet()
-        if self._short_since is not None and self._is_whole():
+        if self._short_since is not None and self._is_filled():
             self._events.tell(PoolWhole("jail", time.monotonic() - self._short_since))
             self._short_since = None
 
@@ -224,35 +224,35 @@ class JailPool:
     def give_time(self) -> None:
         """Allow the next jail of each kind to copy its memory ahead, if that takes nothing from a run."""
         if self._has_idle_processor():
-            for ready in self._furnished.values():
+            for ready in self._prepared.values():
                 if ready:
                     ready[0].use_time()
 
-    def _is_whole(self) -> bool:
-        prepared = all(len(ready) >= self._most_furnished for ready in self._furnished.values())
+    def _is_filled(self) -> bool:
+        prepared = all(len(ready) >= self._prepared_target for ready in self._prepared.values())
         return prepared and all(len(ready) >= self._target for ready in self._ready.values())
 
-    async def _furnish(self, kind: Kind) -> PreparedJail:
+    async def _prepare(self, kind: Kind) -> PreparedJail:
         """Make a jail and send it into an empty workspace of its own."""
-        return await finish(self._furnish_whole(kind), PreparedJail.close)
+        return await finish(self._prepare_unshielded(kind), PreparedJail.close)
 
-    async def _furnish_whole(self, kind: Kind) -> PreparedJail:
-        jail, (ground, root) = await self._made(kind, "furnished")
-        prepared = PreparedJail(jail, ground, root)
+    async def _prepare_unshielded(self, kind: Kind) -> PreparedJail:
+        jail, (namespace, root) = await self._request(kind, "prepared")
+        prepared = PreparedJail(jail, namespace, root)
         try:
-            socket.send_fds(jail.wire, [b"."], [ground])
+            socket.send_fds(jail.wire, [b"."], [namespace])
         except OSError as error:
             await prepared.close()
             raise EngineUnavailable(f"A sandbox could not be prepared: {error}.") from error
         return prepared
 
     async def _make(self, kind: Kind) -> Jail:
-        return await finish(self._make_whole(kind), Jail.close)
+        return await finish(self._make_unshielded(kind), Jail.close)
 
-    async def _make_whole(self, kind: Kind) -> Jail:
-        return (await self._made(kind, "jail"))[0]
+    async def _make_unshielded(self, kind: Kind) -> Jail:
+        return (await self._request(kind, "jail"))[0]
 
-    async def _made(self, kind: Kind, what: Literal["jail", "furnished"]) -> tuple[Jail, list[int]]:
+    async def _request(self, kind: Kind, what: Literal["jail", "prepared"]) -> tuple[Jail, list[int]]:
         """Request a jail from its zygote. Return it and the other descriptors of the reply."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
@@ -266,7 +266,7 @@ class JailPool:
         jail = Jail(kind, ours, pidfd, None)
         try:
             jail.pid = _pid_of(pidfd)
-            jail.group = await asyncio.to_thread(self._grouped, jail.pid)
+            jail.group = await asyncio.to_thread(self._add_group, jail.pid)
             jail.proxy = await self._egress.open(ours) if self._egress is not None else None
         except OSError as error:
             release.close_soon(*more)
@@ -274,7 +274,7 @@ class JailPool:
             raise EngineUnavailable(f"The limits of a sandbox could not be set: {error}.") from error
         return jail, more
 
-    def _grouped(self, pid: int) -> Group | None:
+    def _add_group(self, pid: int) -> Group | None:
         """Move the jail's pid 1 into a control group of its own. Runs in a thread: the kernel may take 20 ms."""
         if self._cgroups is None:
             return None
@@ -297,7 +297,7 @@ class JailPool:
         for ready in self._ready.values():
             while ready:
                 yield ready.popleft()
-        for prepared in self._furnished.values():
+        for prepared in self._prepared.values():
             while prepared:
                 yield prepared.popleft()
 

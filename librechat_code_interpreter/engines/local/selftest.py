@@ -6,7 +6,7 @@ import json
 import platform
 from pathlib import Path
 
-from librechat_code_interpreter.engines.local.sandbox import LocalSandbox
+from librechat_code_interpreter.core.protocols import Sandbox
 from librechat_code_interpreter.engines.local.syscall_numbers import NUMBERS
 from librechat_code_interpreter.runner.endings import Ending
 from librechat_code_interpreter.runner.messages import Limits, Program, Request
@@ -21,7 +21,7 @@ class Lost(Exception):
     """The jail of the self-test died, so its result is unknown, neither good nor bad."""
 
 
-async def escapes(sandbox: LocalSandbox) -> list[str]:
+async def escapes(sandbox: Sandbox) -> list[str]:
     """Run the self-test program and return what it could do and should not; empty if it is contained.
 
     Raises ``Lost`` if its jail dies.
@@ -35,5 +35,5 @@ async def escapes(sandbox: LocalSandbox) -> list[str]:
     try:
         found = json.loads(reply.stdout)
     except ValueError:
-        return [f"the canary did not come to an end ({reply.ending}): {reply.stderr[-300:]}"]
+        return [f"the self-test did not end ({reply.ending}): {reply.stderr[-300:]}"]
     return [str(item) for item in found]

@@ -21,7 +21,7 @@ from librechat_code_interpreter.core.aio import finish
 from librechat_code_interpreter.core.errors import EngineUnavailable
 from librechat_code_interpreter.core.protocols import EngineUnfit
 from librechat_code_interpreter.engines.local import bubblewrap
-from librechat_code_interpreter.engines.local.config import EngineConfig
+from librechat_code_interpreter.engines.local.engine_config import EngineConfig
 from librechat_code_interpreter.engines.local.inside import jail
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Control:
         self._turn = asyncio.Lock()
         self._is_ready = False
         self.is_broken = False
-        self._coming: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[None] | None = None
         sock.setblocking(False)
 
     async def ready(self) -> None:
@@ -54,24 +54,24 @@ class Control:
 
         A sent request always gets a reply, and the reply is always read. Otherwise the next request would receive it.
         """
-        handed = [os.dup(descriptor) for descriptor in descriptors]
-        return await finish(self._ask(operation, handed), _close_all)
+        copies = [os.dup(descriptor) for descriptor in descriptors]
+        return await finish(self._ask(operation, copies), _close_all)
 
-    async def _ask(self, operation: str, handed: list[int]) -> list[int]:
+    async def _ask(self, operation: str, copies: list[int]) -> list[int]:
         try:
             async with self._turn:
                 await self.ready()
-                socket.send_fds(self._sock, [json.dumps({"op": operation}).encode()], handed)
+                socket.send_fds(self._sock, [json.dumps({"op": operation}).encode()], copies)
                 return await asyncio.wait_for(self._receive(), _ANSWER_SECONDS)
         except (OSError, TimeoutError) as error:
             self.is_broken = True
             raise EngineUnavailable(f"The sandbox engine does not answer: {error}.") from error
         finally:
-            await _close_all(handed)
+            await _close_all(copies)
 
     async def _receive(self) -> list[int]:
         """Receive one packet. Raises ``ConnectionError`` at the stream's end, ``EngineUnavailable`` for a refusal."""
-        await self._packet_is_there()
+        await self._wait_for_packet()
         packet, descriptors, _, _ = socket.recv_fds(self._sock, _PACKET, 4)
         if not packet:
             raise ConnectionResetError("the zygote is gone")
@@ -82,12 +82,12 @@ class Control:
             os.set_inheritable(descriptor, False)
         return list(descriptors)
 
-    async def _packet_is_there(self) -> None:
+    async def _wait_for_packet(self) -> None:
         loop, number = asyncio.get_running_loop(), self._sock.fileno()
-        coming = self._coming = loop.create_future()
-        loop.add_reader(number, _settle, coming)
+        waiter = self._waiter = loop.create_future()
+        loop.add_reader(number, _settle, waiter)
         try:
-            await coming
+            await waiter
         finally:
             if self._sock.fileno() == number:  # otherwise it was closed, and the number may be reused
                 loop.remove_reader(number)
@@ -96,14 +96,14 @@ class Control:
         """Close the connection, which ends the zygote. A pending receive raises ``ConnectionResetError``."""
         if self._sock.fileno() >= 0:
             asyncio.get_running_loop().remove_reader(self._sock.fileno())
-        if self._coming is not None and not self._coming.done():
-            self._coming.set_exception(ConnectionResetError("the zygote was told to end"))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(ConnectionResetError("the zygote was told to end"))
         self._sock.close()
 
 
-def _settle(coming: asyncio.Future[None]) -> None:
-    if not coming.done():
-        coming.set_result(None)
+def _settle(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
 
 
 async def _close_all(descriptors: Sequence[int]) -> None:
@@ -114,11 +114,11 @@ async def _close_all(descriptors: Sequence[int]) -> None:
 class ZygoteClient:
     """The outer jail's process, and a control connection to each zygote in it."""
 
-    def __init__(self, recipe: EngineConfig) -> None:
-        self.recipe = recipe
+    def __init__(self, config: EngineConfig) -> None:
+        self.config = config
         self._process: asyncio.subprocess.Process | None = None
         self._log_task: asyncio.Task[None] | None = None
-        self._said: deque[str] = deque(maxlen=20)
+        self._stderr_lines: deque[str] = deque(maxlen=20)
         self.controls: dict[Kind, Control] = {}
 
     @property
@@ -145,15 +145,15 @@ class ZygoteClient:
                 await self.controls["bare"].ready()
             except (OSError, TimeoutError) as error:
                 await self.stop()
-                raise EngineUnfit(explain(" ".join(self._said) or str(error))) from error
+                raise EngineUnfit(explain(" ".join(self._stderr_lines) or str(error))) from error
 
     async def _spawn(self, staging: Path) -> None:
-        recipe = self.recipe
+        config = self.config
         pairs: dict[Kind, tuple[socket.socket, socket.socket]] = {
             kind: socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET) for kind in ("bare", "loaded")
         }
-        jail = bubblewrap.BubblewrapCommand(recipe.uid, staging)
-        configuration = bubblewrap.memory_file(json.dumps(_configuration(recipe)))
+        jail = bubblewrap.BubblewrapCommand(config.uid, staging)
+        configuration = bubblewrap.memory_file(json.dumps(_configuration(config)))
         inherited = [pair[1].fileno() for pair in pairs.values()] + [configuration]
         command = self._command(jail, inherited)
         try:
@@ -170,39 +170,39 @@ class ZygoteClient:
             os.close(configuration)
             for pair in pairs.values():
                 pair[1].close()
-        self.controls = {kind: Control(pair[0]) for kind, pair in pairs.items() if kind == "bare" or recipe.preload}
+        self.controls = {kind: Control(pair[0]) for kind, pair in pairs.items() if kind == "bare" or config.preload}
         self._log_task = asyncio.create_task(self._log_errors())
 
     def _env(self) -> dict[str, str]:
         """Return the environment of the process: the launcher's, or the zygote's own where nothing clears it."""
         ours = {"PYTHONPATH": str(bubblewrap.PROJECT), "PATH": os.defpath}
-        return ours if self.recipe.isolation == "full" else ours | self.recipe.zygote_env()
+        return ours if self.config.isolation == "full" else ours | self.config.zygote_env()
 
     def _command(self, jail: bubblewrap.BubblewrapCommand, inherited: list[int]) -> list[str]:
         """Build the command line. As root the launcher comes first and drops privileges."""
-        recipe = self.recipe
+        config = self.config
         zygote = [
-            f"{recipe.inner_runtime}/bin/python3",
+            f"{config.inner_runtime}/bin/python3",
             "-m",
             "librechat_code_interpreter.engines.local.inside.start",
             *map(str, inherited),
         ]
         argv = [*self._bubblewrap(jail), *zygote]
-        if recipe.uid == os.geteuid():
+        if config.uid == os.geteuid():
             return argv
-        order = json.dumps({"stage": jail.staged, "uid": recipe.uid, "argv": argv})
-        return [sys.executable, "-m", "librechat_code_interpreter.engines.local.launch", order]
+        options = json.dumps({"stage": jail.staged, "uid": config.uid, "argv": argv})
+        return [sys.executable, "-m", "librechat_code_interpreter.engines.local.launch", options]
 
     def _bubblewrap(self, jail: bubblewrap.BubblewrapCommand) -> list[str]:
         """Build bubblewrap's part of the command line; empty where programs run without it."""
-        recipe = self.recipe
-        if recipe.bwrap is None:
+        config = self.config
+        if config.bwrap is None:
             return []
         bubblewrap.build(
-            jail, bubblewrap.PROJECT / "librechat_code_interpreter", recipe.runtime, recipe.base, recipe.zygote_env()
+            jail, bubblewrap.PROJECT / "librechat_code_interpreter", config.runtime, config.base, config.zygote_env()
         )
-        site = recipe.bwrap.parent.parent.parent
-        bwrap = jail.reachable(site) / recipe.bwrap.relative_to(site)
+        site = config.bwrap.parent.parent.parent
+        bwrap = jail.reachable(site) / config.bwrap.relative_to(site)
         # pass the arguments by descriptor: on the command line every jail could read them in /proc/1/cmdline
         arguments = bubblewrap.memory_file("\0".join(jail.arguments) + "\0")
         jail.descriptors.append(arguments)
@@ -212,7 +212,7 @@ class ZygoteClient:
         assert self._process is not None and self._process.stderr is not None  # noqa: S101  set just before this task
         async for line in self._process.stderr:
             text = line.decode("utf-8", "replace").rstrip()
-            self._said.append(text)
+            self._stderr_lines.append(text)
             log.warning("sandbox: %s", text)
 
     async def stop(self) -> None:
@@ -229,27 +229,27 @@ class ZygoteClient:
             await self._log_task
 
 
-def _configuration(recipe: EngineConfig) -> dict[str, Any]:
+def _configuration(config: EngineConfig) -> dict[str, Any]:
     """Return what the zygotes need, with the environment of programs where it is the same for all."""
     return {
-        "preload": recipe.preload,
-        "limits": asdict(recipe.limits) | {"seccomp": recipe.limits.seccomp.hex()},
-        "plain": _plain(recipe),
-        "environment": None if recipe.home else recipe.program_env(jail.WORKSPACE, jail.SCRATCH),
+        "preload": config.preload,
+        "limits": asdict(config.limits) | {"seccomp": config.limits.seccomp.hex()},
+        "plain": _plain(config),
+        "environment": None if config.home else config.program_env(jail.WORKSPACE, jail.SCRATCH),
     }
 
 
-def _plain(recipe: EngineConfig) -> dict[str, Any] | None:
+def _plain(config: EngineConfig) -> dict[str, Any] | None:
     """Return the configuration of ``PlainJails``; ``None`` with full isolation."""
-    if recipe.isolation == "full":
+    if config.isolation == "full":
         return None
     readable = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/proc", "/dev", "/opt"]
     readable += [
-        str(recipe.runtime),
-        str(recipe.base),
+        str(config.runtime),
+        str(config.base),
         str(bubblewrap.PROJECT / "librechat_code_interpreter" / "runner"),
     ]
-    return {"home": str(recipe.home), "readable": readable, "with_landlock": recipe.isolation == "degraded"}
+    return {"home": str(config.home), "readable": readable, "with_landlock": config.isolation == "degraded"}
 
 
 _RESTRICTED = (
@@ -272,9 +272,9 @@ _CURES = {
 }
 
 
-def explain(said: str) -> str:
+def explain(output: str) -> str:
     """Translate bubblewrap's error output into a cause and a fix."""
     cure = next(
-        (cure for words, cure in _CURES.items() if words in said), "Run `python -m app doctor` for the details."
+        (cure for words, cure in _CURES.items() if words in output), "Run `python -m app doctor` for the details."
     )
-    return f"The local engine cannot isolate programs on this machine: {said.rstrip('.')}. {cure}"
+    return f"The local engine cannot isolate programs on this machine: {output.rstrip('.')}. {cure}"

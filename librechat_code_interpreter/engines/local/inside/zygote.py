@@ -6,9 +6,9 @@ fork with the data stack imported.
 
 The control connection is one SOCK_SEQPACKET pair for each kind. A request is one JSON packet:
 
-    {"op": "workspace"}               -> {"ok": true} + [what a jail enters, workspace directory]
+    {"op": "workspace"}               -> {"ok": true} + [mount namespace, workspace directory]
     {"op": "jail"} + [socket]         -> {"ok": true} + [pidfd of the jail's first process]
-    {"op": "furnished"} + [socket]    -> both: the pidfd first
+    {"op": "prepared"} + [socket]     -> both: the pidfd first
 
 A jail that has a proxy sends the proxy's listening socket. It then waits on its own socket for one byte with a
 descriptor, of its mount namespace or of a host directory. It enters that and serves one run. How a jail is made depends
@@ -41,7 +41,7 @@ _TOOLS = "librechat_code_interpreter.runner.pythontools"
 (``asyncio``) would be most of the bare kind's memory, and each fork pays for copying them."""
 
 
-class Jails(Protocol):
+class JailFactory(Protocol):
     """Factory of workspaces and jails."""
 
     workspace: str | None
@@ -71,9 +71,9 @@ class Jails(Protocol):
 class Zygote:
     """Server of the control connection, until the service closes its end."""
 
-    def __init__(self, control: socket.socket, ground: Jails, pages: Pages, *, is_loaded: bool) -> None:
+    def __init__(self, control: socket.socket, jails: JailFactory, pages: Pages, *, is_loaded: bool) -> None:
         self._control = control
-        self._ground = ground
+        self._jails = jails
         self._pages = pages
         self._is_loaded = is_loaded
 
@@ -90,19 +90,19 @@ class Zygote:
             return
 
     def _answer(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        made: list[int] = []
+        reply: list[int] = []
         try:
             if request["op"] != "workspace":
-                made.append(self._jail(descriptors[0]))
+                reply.append(self._jail(descriptors[0]))
             if request["op"] != "jail":
-                made += self._ground.make_workspace()
-            self._reply({"ok": True}, made)
+                reply += self._jails.make_workspace()
+            self._reply({"ok": True}, reply)
         except ConnectionError:
             raise
         except OSError as error:
             self._reply({"ok": False, "error": str(error)}, [])
         finally:
-            for descriptor in (*made, *descriptors):
+            for descriptor in (*reply, *descriptors):
                 os.close(descriptor)
 
     def _reply(self, answer: dict[str, Any], descriptors: list[int]) -> None:
@@ -110,22 +110,22 @@ class Zygote:
         self._control.sendmsg([json.dumps(answer).encode()], rights)
 
     def _jail(self, connection: int) -> int:
-        pid = self._ground.fork()
+        pid = self._jails.fork()
         if pid == 0:
-            self._be_jail(connection)
+            self._run_jail(connection)
         return os.pidfd_open(pid)
 
-    def _be_jail(self, connection: int) -> NoReturn:
+    def _run_jail(self, connection: int) -> NoReturn:
         """Run one jail. When this process ends, for whatever reason, every process in the jail ends."""
         status = 70
         try:
             self._control.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            door = self._ground.prepare()
+            proxy = self._jails.prepare()
             wire = socket.socket(fileno=connection)
-            if door is not None:
-                socket.send_fds(wire, [b"."], [door.fileno()])
-                door.close()
+            if proxy is not None:
+                socket.send_fds(wire, [b"."], [proxy.fileno()])
+                proxy.close()
             _, descriptors, _, _ = socket.recv_fds(wire, 1, 1)
             if descriptors:
                 self._serve(wire, descriptors[0])
@@ -137,9 +137,9 @@ class Zygote:
 
     def _serve(self, wire: socket.socket, workspace: int) -> None:
         """Serve one run. Python programs that it starts run as forks, if its packages are loaded."""
-        oom = self._ground.enter(workspace)
-        serves_forks = self._is_loaded and self._ground.workspace is not None
-        serve.serve(wire, oom, self._ground.workspace, self._pages, serves_forks=serves_forks)
+        oom = self._jails.enter(workspace)
+        serves_forks = self._is_loaded and self._jails.workspace is not None
+        serve.serve(wire, oom, self._jails.workspace, self._pages, serves_forks=serves_forks)
 
 
 def main(arguments: list[str]) -> None:
@@ -148,9 +148,9 @@ def main(arguments: list[str]) -> None:
     with open(configuration, encoding="utf-8") as stream:
         settings = json.load(stream)
     limits = JailLimits(**{**settings["limits"], "seccomp": bytes.fromhex(settings["limits"]["seccomp"])})
-    ground: Jails = PlainJails(limits, **settings["plain"]) if settings["plain"] else NamespaceJails(limits)
+    jails: JailFactory = PlainJails(limits, **settings["plain"]) if settings["plain"] else NamespaceJails(limits)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    ground.warm_up()
+    jails.warm_up()
     _rehearse()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     kind, other = (bare, loaded)
@@ -165,9 +165,9 @@ def main(arguments: list[str]) -> None:
     gc.freeze()
     gather()
     is_loaded = kind == loaded
-    pages = _learn(ground, is_loaded=is_loaded)
+    pages = _learn(jails, is_loaded=is_loaded)
     let_go()
-    Zygote(socket.socket(fileno=kind), ground, pages, is_loaded=is_loaded).serve()
+    Zygote(socket.socket(fileno=kind), jails, pages, is_loaded=is_loaded).serve()
 
 
 def _rehearse() -> None:
@@ -177,9 +177,9 @@ def _rehearse() -> None:
         print(f"rehearsal: {error!r}", file=sys.stderr)
 
 
-def _learn(ground: Jails, *, is_loaded: bool) -> Pages:
+def _learn(jails: JailFactory, *, is_loaded: bool) -> Pages:
     """Return the pages that runs write to; empty where no jail waits in a workspace, since none would copy them."""
-    if ground.workspace is None:
+    if jails.workspace is None:
         return Pages()
     return learn(warm_up.program() if is_loaded else "print(2 + 2)")
 
