@@ -35,7 +35,7 @@ def members(tree: ast.AST) -> set[str]:
 
 
 def is_own(value: ast.expr) -> bool:
-    """Tell whether an attribute is asked of the object whose method this is."""
+    """Return whether an attribute is asked of the object whose method this is."""
     return isinstance(value, ast.Name) and value.id in ("self", "cls")
 
 
