@@ -14,8 +14,6 @@ ROOT = Path(__file__).parents[1]
 PRODUCT = ("app", "attack", "bench", "devtools", "librechat_code_interpreter", "tools")
 _PRIVATE = re.compile(r"_(?!_)\w+")
 _PATCHES = {"setattr", "delattr", "getattr", "hasattr", "setitem", "patch", "object"}
-_STORES_OF_ONE_MODULE = {"conformance.py", "test_directory.py", "test_lost_answers.py", "test_memory.py"}
-"""Of ``tests/stores``: they change together with the stores."""
 
 
 def trees(*directories: str) -> Iterable[tuple[Path, ast.Module]]:
@@ -48,7 +46,7 @@ def defined(body: list[ast.stmt]) -> set[str]:
 
 @pytest.fixture(scope="module")
 def private() -> set[str]:
-    """Give every private name of the product."""
+    """Return every private name of the product."""
     known = set()
     for _, tree in trees(*PRODUCT):
         known |= members(tree) | defined(tree.body)
@@ -71,7 +69,7 @@ def reaches(tree: ast.Module, private: set[str]) -> list[str]:
 
 
 def _is_anothers(value: ast.expr) -> bool:
-    """Tell whether an object is the test's own or a module of the standard library, as in ``os._exit``."""
+    """Return whether an object is the test's own or a module of the standard library, as in ``os._exit``."""
     return is_own(value) or (isinstance(value, ast.Name) and value.id in sys.stdlib_module_names)
 
 
@@ -81,12 +79,7 @@ def _name_of(function: ast.expr) -> str:
 
 def test_no_test_reaches_into_the_product(private: set[str]) -> None:
     """A private name may change at any time; a test of behaviour asks ``stats()``, a parameter or a public name."""
-    found = [
-        f"{path.relative_to(ROOT)}:{reach}"
-        for path, tree in trees("tests")
-        if not (path.parent.name == "stores" and path.name in _STORES_OF_ONE_MODULE)
-        for reach in reaches(tree, private)
-    ]
+    found = [f"{path.relative_to(ROOT)}:{reach}" for path, tree in trees("tests") for reach in reaches(tree, private)]
     assert found == []
 
 

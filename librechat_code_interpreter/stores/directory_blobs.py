@@ -68,7 +68,7 @@ class DirectoryBlobs(ObstoreBlobs):
         return await _run_in_thread(partial(_get, self._path(key)))
 
     async def put(self, key: str, body: bytes, condition: obstore.PutMode = "overwrite") -> bool:
-        return await _run_in_thread(partial(_put, self._path(key), body, must_be_new=condition == "create"))
+        return await _run_in_thread(partial(write_file, self._path(key), body, must_be_new=condition == "create"))
 
     async def write(self, key: str, chunks: AsyncIterator[bytes]) -> None:
         """Write a file; the next chunks are awaited while a thread writes."""
@@ -190,7 +190,7 @@ def _create(path: str) -> int:
     raise FileNotFoundError(path)
 
 
-def _put(path: str, body: bytes, *, must_be_new: bool) -> bool:
+def write_file(path: str, body: bytes, *, must_be_new: bool) -> bool:
     """Write a small file atomically; return ``False`` if ``must_be_new`` and the file exists."""
     if must_be_new and os.path.lexists(path):
         return False

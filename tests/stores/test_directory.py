@@ -110,12 +110,12 @@ async def test_a_write_whose_writer_left_undid_the_next_one(
         goes_on.wait()
         return write_whole(path, body, must_be_new=must_be_new)
 
-    write_whole = directory_blobs._put
-    monkeypatch.setattr(directory_blobs, "_put", slow)
+    write_whole = directory_blobs.write_file
+    monkeypatch.setattr(directory_blobs, "write_file", slow)
     left = asyncio.create_task(files.change(session_id, lambda record: setattr(record, "user", "who left")))
     await asyncio.to_thread(begun.wait)
     left.cancel()
-    monkeypatch.setattr(directory_blobs, "_put", write_whole)
+    monkeypatch.setattr(directory_blobs, "write_file", write_whole)
     staying = asyncio.create_task(files.change(session_id, lambda record: setattr(record, "language", "py")))
     await asyncio.wait([staying], timeout=0.2)
     assert not staying.done()
