@@ -43,14 +43,14 @@ class SettingsError(Exception):
 
 
 _service = section("Service")
-_caller = section("Who may call")
+_caller = section("Authentication")
 _engine = section("Engine")
 _daytona = section("Daytona")
 _session = section("Sessions")
 _file = section("Files")
 _request = section("Requests")
 _run = section("Runs")
-_watch = section("Watching it")
+_watch = section("Observability")
 
 
 class Settings(LocalSettings, BaseSettings):
@@ -67,7 +67,7 @@ class Settings(LocalSettings, BaseSettings):
     host: str = _service("127.0.0.1", "Address that `python -m app` listens on.")
     port: int = _service(8000, "Port that `python -m app` listens on.", ge=0, le=65535)
     log_level: Annotated[Literal["debug", "info", "warning", "error", "critical"], Word] = _service(
-        "info", "Least severity that is logged."
+        "info", "Lowest severity that is logged."
     )
     log_format: Annotated[Literal["readable", "json"], Word] = _service(
         "readable", "`readable` lines, or `json` for machines; both name request, session and run."
@@ -76,7 +76,7 @@ class Settings(LocalSettings, BaseSettings):
         False,
         "Log every request with its path; runs have their audit line anyway. Paths hold ids of sessions and files.",
     )
-    drain_seconds: int = _service(20, "How long a stopping service waits for what is under way.", "seconds", ge=0)
+    drain_seconds: int = _service(20, "Time that a stopping service waits for current requests.", "seconds", ge=0)
 
     adapter_api_key: SecretStr | None = _caller(
         None,
@@ -85,8 +85,8 @@ class Settings(LocalSettings, BaseSettings):
     )
     adapter_auth: Annotated[Literal["auto", "none"], Word] = _caller(
         "auto",
-        "`auto`: whatever credential is configured; with none of them the service does not start."
-        " `none`: requests without a credential are served too, for a closed network (K8).",
+        "`auto`: any configured credential; without one the service does not start."
+        " `none`: requests without a credential are accepted too, for a closed network (K8).",
     )
     codeapi_jwt_public_key: str | None = _caller(
         None,
@@ -94,7 +94,7 @@ class Settings(LocalSettings, BaseSettings):
         repr=False,
     )
     codeapi_jwt_kid: str | None = _caller(
-        None, "Key id of `CODEAPI_JWT_PUBLIC_KEY`; unset, the key serves tokens whose `kid` no other key has."
+        None, "Key id of `CODEAPI_JWT_PUBLIC_KEY`; unset, the key verifies tokens whose `kid` no other key has."
     )
     codeapi_jwt_jwks_json: str | None = _caller(None, "A JWKS document with more public keys.", repr=False)
     codeapi_jwt_public_keys_dir: Path | None = _caller(None, "Directory of `<kid>.pem` files, one public key each.")
@@ -170,12 +170,12 @@ class Settings(LocalSettings, BaseSettings):
 
     redis_url: str | None = _session(
         None,
-        "Redis for the leases of several replicas, as in `redis://redis:6379/0`; unset, they live in memory.",
+        "Redis for the leases of several replicas, as in `redis://redis:6379/0`; unset, leases are in memory.",
         pattern=r"^(rediss?|unix)://\S+$",
         repr=False,
     )
     redis_prefix: str = _session(
-        "lc:", "What the names of all keys in Redis begin with; services that share leases share it.", pattern=r"^\S+$"
+        "lc:", "Prefix of all keys in Redis; services that share leases share it.", pattern=r"^\S+$"
     )
     session_ttl_seconds: int = _session(
         1800, "Idle time after which a sandbox is destroyed; its files stay.", "seconds", ge=1
@@ -187,15 +187,15 @@ class Settings(LocalSettings, BaseSettings):
     )
     max_sandboxes: int = _session(
         64,
-        "Sandboxes of sessions at one time, of all replicas that share `REDIS_URL` together; beyond it the longest idle"
-        " one gives way.",
+        "Sandboxes of sessions at one time, of all replicas that share `REDIS_URL` together; beyond it the one with"
+        " the longest idle time is destroyed.",
         "sandboxes",
         ge=1,
     )
 
     file_store_url: str = _file(
         "data",
-        "Where files and sessions are kept: a directory, or a file://, s3://, gs://, az:// or memory:// URL.",
+        "Location of files and sessions: a directory, or a file://, s3://, gs://, az:// or memory:// URL.",
         repr=False,
     )
     file_ttl_seconds: int = _file(
@@ -219,74 +219,76 @@ class Settings(LocalSettings, BaseSettings):
     )
     max_concurrent_runs: int = _request(
         0,
-        "Programs at one time, those that sleep or wait included; 0 is 64 on Daytona, and else four for"
-        " each `SANDBOX_MEMORY_BYTES` of memory, at most `MAX_SANDBOXES`. An eighth of them is kept for users who run"
-        " nothing yet.",
+        "Concurrent programs, including those that sleep or wait. 0 means 64 on Daytona, otherwise four for"
+        " each `SANDBOX_MEMORY_BYTES` of memory, at most `MAX_SANDBOXES`. An eighth is reserved for users without a"
+        " running program.",
         "programs",
         ge=0,
     )
     max_computing_runs: int = _request(
         0,
-        "Programs at one time that use a processor; 0 is twice the cores. More wait for a place; one that sleeps or"
-        " waits does not count. Daytona computes elsewhere, so it does not count there.",
+        "Concurrent programs that use a processor; 0 means twice the cores. Others are queued. A program that sleeps or"
+        " waits does not count, and on Daytona none does.",
         "programs",
         ge=0,
     )
-    max_queued_runs: int = _request(256, "Runs that may wait for a place; beyond it a 429.", "runs", ge=0)
+    max_queued_runs: int = _request(256, "Maximum of queued runs; above it, 429.", "runs", ge=0)
     max_paused_runs: int = _request(
         32,
-        "Programs that may wait for LibreChat's tools at one time; each keeps a sandbox, and its memory, for ten"
-        " minutes at most. Beyond it a 429.",
+        "Programs that may wait for LibreChat's tools at one time; above it, 429. Each keeps a sandbox and its"
+        " memory for ten minutes at most.",
         "runs",
         ge=1,
     )
     rate_limit_user_runs: int = _request(
         0,
-        "Programs that one user may start within 30 seconds; beyond it a 429. 0: any number; else at least 40,"
-        " because LibreChat reads images in 33 runs (K42). Without tokens a user is whom the request"
-        " names.",
+        "Programs that one user may start within 30 seconds; above it, 429. 0: no limit; otherwise at least"
+        " 40, because LibreChat reads images in 33 runs (K42). Without tokens, the request names the user.",
         "runs",
         ge=0,
     )
     rate_limit_tenant_runs: int = _request(
         0,
         "Programs that all users of a tenant may start together within 30 seconds, likewise; all callers without a"
-        " token are one tenant. Replicas that share `REDIS_URL` count together; while that is away nothing is limited.",
+        " token are one tenant. Replicas that share `REDIS_URL` count together; while Redis is unavailable, there is no"
+        " limit.",
         "runs",
         ge=0,
     )
     queue_timeout_seconds: int = _request(
         10,
-        "How long a run waits for its session and for a place; then a 429 (K42). LibreChat's file helpers give up after"
-        " 15 seconds in all, so with more than 10 they do not receive the 429.",
+        "Maximum time that a run waits for its session and a slot; then 429 (K42). LibreChat's file helpers time"
+        " out after 15 seconds in all, so with more than 10 they do not receive the 429.",
         "seconds",
         ge=0,
     )
 
-    run_timeout_seconds: int = _run(60, "Time limit of a run that names none.", "seconds", ge=1)
-    run_timeout_max_seconds: int = _run(300, "Longest time limit that a request may name.", "seconds", ge=1)
+    run_timeout_seconds: int = _run(60, "Default time limit of a run.", "seconds", ge=1)
+    run_timeout_max_seconds: int = _run(300, "Maximum time limit that a request may set.", "seconds", ge=1)
     stdout_max_bytes: Bytes = _run(
         11 * MiB,
-        "Limit of stdout; beyond it the run ends and says so. It has to be above 10 MiB: LibreChat's edit_file reads"
-        " a file through `cat`, takes up to 10 MiB, and writes back what it has read, so a lower limit would cut"
+        "Limit of stdout; above it the run is ended, and stderr says so. It must be above 10 MiB: LibreChat's"
+        " edit_file reads a file through `cat`, takes up to 10 MiB, and writes back what it has read, so a lower limit would cut"
         " users' files (K23).",
         "bytes",
         ge=LEAST_STDOUT_BYTES,
     )
-    stderr_max_bytes: Bytes = _run(10 * MiB, "Limit of stderr; beyond it the run ends and says so.", "bytes", ge=KiB)
+    stderr_max_bytes: Bytes = _run(
+        10 * MiB, "Limit of stderr; above it the run is ended, and stderr says so.", "bytes", ge=KiB
+    )
 
     metrics_access: Annotated[Literal["key", "open", "off"], Word] = _watch(
         "key",
-        "Who may read `/metrics`: `key` who knows `METRICS_KEY` or the API key (a user's token does not count), `open`"
-        " everybody who reaches the port, `off` nobody.",
+        "Access to `/metrics`: `key` with `METRICS_KEY` or the API key (not with a user's token), `open` for"
+        " everybody who reaches the port, `off` for nobody.",
     )
     metrics_key: SecretStr | None = _watch(
         None, "A key for `/metrics` alone, as a Bearer token, so that Prometheus need not know the API key."
     )
     console_enabled: bool = _watch(
         True,
-        "Whether there is the operator's page at `/console`. Its data needs the API key. With"
-        " `ADAPTER_AUTH=none` and no API key everybody who reaches the port sees it, without sessions.",
+        "Enables the operator's page at `/console`. Its data needs the API key. With `ADAPTER_AUTH=none` and no"
+        " API key, everybody who reaches the port sees it, without sessions.",
     )
 
     otel_exporter_otlp_endpoint: str | None = _watch(
@@ -297,7 +299,7 @@ class Settings(LocalSettings, BaseSettings):
         pattern=r"^https?://\S+$",
         repr=False,
     )
-    otel_service_name: str = _watch("librechat-code-interpreter", "What the service is called in its traces.")
+    otel_service_name: str = _watch("librechat-code-interpreter", "Name of the service in traces.")
 
     @property
     def engine(self) -> Literal["local", "daytona"]:

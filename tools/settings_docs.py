@@ -32,8 +32,8 @@ SEED = (
     "CLEANUP_INTERVAL_SECONDS",
 )
 SECTIONS = (
-    "Service", "Who may call", "Engine", "Daytona", "Sessions", "Files", "Requests", "Runs", "Local engine",
-    "Watching it",
+    "Service", "Authentication", "Engine", "Daytona", "Sessions", "Files", "Requests", "Runs", "Local engine",
+    "Observability",
 )  # fmt: skip
 """Order of the headings: the class lists the settings that it inherits from the engines first."""
 

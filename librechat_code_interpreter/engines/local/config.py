@@ -25,24 +25,25 @@ class LocalSettings(BaseModel):
     model_config = ConfigDict(frozen=True, validate_default=True)
 
     sandbox_runtime: Path = _local(".sandbox", "Directory of the sandbox runtime that `make install` builds.")
-    sandbox_memory_bytes: Bytes = _local(GiB, "Memory of a run, all its processes together.", "bytes", ge=64 * MiB)
-    sandbox_processes: int = _local(128, "Processes and threads of a run at one time.", "processes", ge=8)
+    sandbox_memory_bytes: Bytes = _local(
+        GiB, "Memory limit of a run, all its processes together.", "bytes", ge=64 * MiB
+    )
+    sandbox_processes: int = _local(128, "Maximum of processes and threads of a run.", "processes", ge=8)
     sandbox_workspace_bytes: Bytes = _local(512 * MiB, "Size of a sandbox's workspace.", "bytes", ge=MiB)
     sandbox_workspace_files: int = _local(20000, "Files and directories in a workspace.", "files", ge=64)
     sandbox_tmp_bytes: Bytes = _local(256 * MiB, "Size of a run's `/tmp`.", "bytes", ge=MiB)
     sandbox_shm_bytes: Bytes = _local(64 * MiB, "Size of a run's `/dev/shm`.", "bytes", ge=MiB)
-    sandbox_uid: int = _local(
-        64999, "User id that the local engine takes when the service runs as root.", ge=1, le=2**32 - 2
-    )
+    sandbox_uid: int = _local(64999, "User id of the local engine when the service runs as root.", ge=1, le=2**32 - 2)
     sandbox_preload: str = _local(
         "numpy,pandas,matplotlib.pyplot",
-        "Python modules that are loaded before the first run, with commas; `none` loads nothing.",
+        "Python modules, separated by commas, that are loaded before the first run; `none` loads nothing.",
         pattern=r"^\s*[A-Za-z_][\w.]*(\s*,\s*[A-Za-z_][\w.]*)*\s*$",
     )
     sandbox_egress_hosts: str | None = _local(
         None,
-        "Hosts that programs may reach by HTTPS, with commas, as `name` or `name:port`, through a proxy in the service;"
-        " for pip `pypi.org,files.pythonhosted.org`. Unset, programs have no network. They can send data there.",
+        "Hosts that programs may reach by HTTPS, through a proxy in the service: `name` or `name:port`, separated by"
+        " commas; for pip `pypi.org,files.pythonhosted.org`. Programs can send data there. Unset, programs have no"
+        " network.",
         pattern=r"^\s*[A-Za-z0-9._-]+(:\d{1,5})?(\s*,\s*[A-Za-z0-9._-]+(:\d{1,5})?)*\s*$",
     )
     pip_index_url: str = _local(
@@ -50,12 +51,12 @@ class LocalSettings(BaseModel):
         "Package index of pip in programs, with `SANDBOX_EGRESS_HOSTS`, which has to name its host; programs see it.",
         repr=False,
     )
-    sandbox_standby: int = _local(2, "Jails kept ready of each kind.", "jails", ge=0)
+    sandbox_standby: int = _local(2, "Size of the warm pool: prepared jails of each kind.", "jails", ge=0)
     sandbox_min_isolation: Annotated[Isolation, Word] = _local(
-        "full", "Weakest isolation that the local engine may start with; below it the service does not start."
+        "full", "Weakest isolation that is accepted; below it the service does not start."
     )
     sandbox_allow_running_strangers_code_without_isolation: bool = _local(
-        False, "Has to be `true`, and `HOST` a loopback address, for `SANDBOX_MIN_ISOLATION=none`."
+        False, "Must be `true`, and `HOST` a loopback address, for `SANDBOX_MIN_ISOLATION=none`."
     )
 
     @property
