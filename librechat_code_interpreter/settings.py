@@ -268,8 +268,8 @@ class Settings(LocalSettings, BaseSettings):
     stdout_max_bytes: Bytes = _run(
         11 * MiB,
         "Limit of stdout; above it the run is ended, and stderr says so. It must be above 10 MiB: LibreChat's"
-        " edit_file reads a file through `cat`, takes up to 10 MiB, and writes back what it has read, so a lower limit would cut"
-        " users' files (K23).",
+        " edit_file reads a file through `cat`, takes up to 10 MiB, and writes back what it has read. A lower limit"
+        " would cut users' files (K23).",
         "bytes",
         ge=LEAST_STDOUT_BYTES,
     )
