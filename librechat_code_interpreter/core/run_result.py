@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from librechat_code_interpreter.core.file_reads import withhold_damaged_file
+from librechat_code_interpreter.core.cat_output import withhold_damaged_file
 from librechat_code_interpreter.core.inputs import Inputs
 from librechat_code_interpreter.core.outputs import Delivery
 from librechat_code_interpreter.runner.endings import Ending

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from librechat_code_interpreter.core.admission import Admission
+from librechat_code_interpreter.core.cat_output import reads_one_file
 from librechat_code_interpreter.core.errors import EngineLimited, EngineUnavailable, LeasesUnavailable, NotFound
 from librechat_code_interpreter.core.events import Events
-from librechat_code_interpreter.core.file_reads import reads_one_file
 from librechat_code_interpreter.core.inputs import (
     Ref,
     References,

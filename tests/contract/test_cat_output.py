@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from librechat_code_interpreter.core.file_reads import withhold_damaged_file
+from librechat_code_interpreter.core.cat_output import withhold_damaged_file
 from librechat_code_interpreter.runner.endings import Ending
 from librechat_code_interpreter.runner.messages import Reply
 from librechat_code_interpreter.settings import LEAST_STDOUT_BYTES
