@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bench import http
 from bench.measure import Failed
@@ -103,12 +102,3 @@ CANNOT: dict[tuple[str, str], str] = {
     ("ipykernel", "js"): "a Python kernel",
     ("ipykernel", "ts"): "a Python kernel",
 }
-
-
-def found(name: str) -> Any:
-    """Return a contender by name; the rivals are imported where they are installed only."""
-    if name not in CONTENDERS:
-        from bench import rivals
-
-        return rivals.RIVALS[name]
-    return CONTENDERS[name]

@@ -15,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-from bench.contenders import CANNOT, Call, Place, found
+from bench.contenders import CANNOT, CONTENDERS, Call, Contender, Place
 from bench.measure import sample
 from bench.programs import BY_NAME
 
@@ -35,7 +35,7 @@ class Worker:
         if reason is not None:
             return {"cannot": reason}
         self._at_once = at_once
-        opening = found(self._name)(Place(**place), BY_NAME[case], at_once)
+        opening = _contender(self._name)(Place(**place), BY_NAME[case], at_once)
         self._call = self._stack.enter_context(opening)
         return {"ok": True}
 
@@ -50,6 +50,15 @@ class Worker:
         """Close sessions and kernels."""
         self._stack.close()
         return {"ok": True}
+
+
+def _contender(name: str) -> Contender:
+    """Return a contender by name; the rivals are imported where they are installed only."""
+    if name in CONTENDERS:
+        return CONTENDERS[name]
+    from bench import rivals
+
+    return rivals.RIVALS[name]
 
 
 def main(name: str) -> None:

@@ -7,6 +7,7 @@ K7 is the source of the JWT names.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,7 +18,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from librechat_code_interpreter import capacity
 from librechat_code_interpreter.engines.local.config import LocalSettings
 from librechat_code_interpreter.setting_fields import Bytes, Word, section
-from librechat_code_interpreter.setting_rules import rules
 from librechat_code_interpreter.units import KiB, MiB
 
 DAY_SECONDS = 86400
@@ -36,6 +36,10 @@ _RUNS_FOR_A_LIMIT = 4
 
 def _computing_runs() -> int:
     return 2 * capacity.processors()
+
+
+WAIT_SECONDS = 600
+"""Time a paused program waits for tools (K32), in which Daytona sees no activity in its sandbox."""
 
 
 class SettingsError(Exception):
@@ -370,10 +374,44 @@ class Settings(LocalSettings, BaseSettings):
 
     @model_validator(mode="after")
     def _agree(self) -> Settings:
-        for holds, complaint in rules(self):
-            if not holds:
-                raise ValueError(complaint)
+        for is_met, error in self._rules():
+            if not is_met:
+                raise ValueError(error)
         return self
+
+    def _rules(self) -> list[tuple[bool, str]]:
+        """List the rules between settings: whether each is met, and its error if not."""
+        return [
+            (
+                self.run_timeout_seconds <= self.run_timeout_max_seconds,
+                "RUN_TIMEOUT_SECONDS: more than RUN_TIMEOUT_MAX_SECONDS",
+            ),
+            (
+                self.adapter_engine != "daytona" or self.daytona_api_key is not None,
+                "DAYTONA_API_KEY: not set, and ADAPTER_ENGINE=daytona needs it",
+            ),
+            (
+                self.daytona_snapshot is None or self.daytona_image is None,
+                "DAYTONA_IMAGE: not together with DAYTONA_SNAPSHOT",
+            ),
+            (
+                (self.daytona_network == "allow-list") == (self.daytona_network_allow_list is not None),
+                "DAYTONA_NETWORK_ALLOW_LIST: goes with DAYTONA_NETWORK=allow-list, and that with it",
+            ),
+            (
+                _outlasts(self.daytona_auto_stop_minutes, max(self.run_timeout_max_seconds, WAIT_SECONDS)),
+                "DAYTONA_AUTO_STOP_MINUTES: has to be 0 or longer than RUN_TIMEOUT_MAX_SECONDS and five minutes more,"
+                " and than the fifteen minutes of a program that waits for tools",
+            ),
+            (
+                _outlasts(self.daytona_ttl_minutes, 2 * self.run_timeout_max_seconds),
+                "DAYTONA_TTL_MINUTES: has to be 0 or longer than twice RUN_TIMEOUT_MAX_SECONDS and five minutes more",
+            ),
+            (
+                self.sandbox_min_isolation != "none" or _is_loopback(self.host),
+                "HOST: has to be a loopback address with SANDBOX_MIN_ISOLATION=none",
+            ),
+        ]
 
 
 def load_settings(env_file: str | Path | None = ".env", *, serving: bool = True) -> Settings:
@@ -405,3 +443,14 @@ def _one_line(error: ValidationError) -> str:
         name = f"{fault['loc'][0]}: ".upper() if fault["loc"] else ""
         faults.append(name + fault["msg"].removeprefix("Value error, "))
     return " ".join("; ".join(faults).split())
+
+
+def _outlasts(minutes: int, seconds: float) -> bool:
+    return minutes == 0 or 60 * minutes > seconds + 300
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
