@@ -21,7 +21,7 @@ from librechat_code_interpreter.core.languages import LANGUAGES
 from librechat_code_interpreter.engines.daytona import bootstrap
 from librechat_code_interpreter.engines.daytona.calls import Calls
 from librechat_code_interpreter.engines.daytona.runner_exec import Pipe
-from librechat_code_interpreter.engines.daytona.sandbox import program_env
+from librechat_code_interpreter.engines.program_env import program_env
 from librechat_code_interpreter.runner.messages import Request
 
 _KEY = "emulator"
@@ -74,7 +74,10 @@ class _Direct:
         self._client = client
         self._pipe = pipe
         request = Request(
-            LANGUAGES[0].program(_PROGRAM, []), workspace=bootstrap.WORKSPACE, scratch="/tmp", env=program_env(1)
+            LANGUAGES[0].program(_PROGRAM, []),
+            workspace=bootstrap.WORKSPACE,
+            scratch="/tmp",
+            env=program_env(bootstrap.WORKSPACE, "/tmp", threads=1),
         )
         self._request = request.to_json()
 

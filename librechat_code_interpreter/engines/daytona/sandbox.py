@@ -33,6 +33,7 @@ from librechat_code_interpreter.engines.daytona.runner_exec import (
     told,
 )
 from librechat_code_interpreter.engines.daytona.upload import Delivery
+from librechat_code_interpreter.engines.program_env import program_env
 from librechat_code_interpreter.runner.endings import Ending
 from librechat_code_interpreter.runner.files import Layout, Look
 from librechat_code_interpreter.runner.messages import Pause, Reply, Request, Results
@@ -277,7 +278,7 @@ class DaytonaSandbox:
             inline_total_bytes=max(request.limits.inline_total_bytes, INLINE_TOTAL_BYTES),
             memory_bytes=self._memory_bytes(request.limits.memory_bytes),
         )
-        env = program_env(int(self._remote.cpu or 1)) | request.env
+        env = program_env(bootstrap.WORKSPACE, "/tmp", threads=int(self._remote.cpu or 1)) | request.env
         return replace(request, workspace=bootstrap.WORKSPACE, scratch="/tmp", env=env, limits=limits)
 
     def _memory_bytes(self, asked: int | None) -> int:
@@ -301,27 +302,3 @@ class DaytonaSandbox:
             await self._pipe.order("stop", ASK_SECONDS, path=nonce)
         except (NotStarted, OutcomeUnknown, Unavailable) as error:
             log.info("sandbox %s: a cancelled run was not stopped: %s", self.id, error)
-
-
-def program_env(cores: int) -> dict[str, str]:
-    """Return the environment of programs (K13, K22); the paths of tools are added inside."""
-    workspace = bootstrap.WORKSPACE
-    threads = str(cores)
-    return {
-        "HOME": workspace,
-        "PWD": workspace,
-        "USER": "sandbox",
-        "LOGNAME": "sandbox",
-        "SHELL": "/bin/bash",
-        "LANG": "C.UTF-8",
-        "LC_ALL": "C.UTF-8",
-        "TMPDIR": "/tmp",
-        "XDG_CACHE_HOME": "/tmp/.cache",
-        "XDG_CONFIG_HOME": "/tmp/.config",
-        "MPLBACKEND": "Agg",
-        "PYTHONUNBUFFERED": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OPENBLAS_NUM_THREADS": threads,
-        "OMP_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-    }

@@ -18,6 +18,7 @@ from librechat_code_interpreter.engines.local.config import Isolation, LocalSett
 from librechat_code_interpreter.engines.local.inside import jail
 from librechat_code_interpreter.engines.local.inside.limits import JailLimits
 from librechat_code_interpreter.engines.local.seccomp import compile_policy
+from librechat_code_interpreter.engines.program_env import number_of_threads, program_env
 from librechat_code_interpreter.runner.messages import MEMORY
 
 _POLICY = Path(__file__).with_name("policy.toml")
@@ -25,7 +26,6 @@ _OPEN_FILES = 1024
 BARE_PREFIX = "adapter-runtime-"
 _COVERED = (Path("/tmp"), Path("/dev"), Path("/proc"), Path(jail.WORKSPACE), Path(jail.ALIAS))
 _UNIX_SOCKETS_ONLY = [1]
-_THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,10 @@ class EngineConfig:
     def zygote_env(self) -> dict[str, str]:
         """Return the environment of the zygotes: what the data stack reads while it is imported."""
         temporary = str(self.home or "/tmp")
-        return self._shared() | {
+        return number_of_threads(1) | {
+            "PATH": self._path,
+            "LC_ALL": "C.UTF-8",
+            "MPLBACKEND": "Agg",
             "PYTHONPATH": bubblewrap.CODE if self.isolation == "full" else str(bubblewrap.PROJECT),
             "PYTHONDONTWRITEBYTECODE": "1",
             "HOME": temporary,
@@ -64,27 +67,17 @@ class EngineConfig:
 
     def program_env(self, workspace: str, scratch: str) -> dict[str, str]:
         """Return the environment of programs (K13, K22)."""
-        return self._shared() | {
-            "HOME": workspace,
-            "PWD": workspace,
-            "USER": "sandbox",
-            "LOGNAME": "sandbox",
-            "SHELL": "/bin/bash",
-            "LANG": "C.UTF-8",
-            "TMPDIR": scratch,
-            "XDG_CACHE_HOME": f"{scratch}/.cache",
-            "XDG_CONFIG_HOME": f"{scratch}/.config",
+        return program_env(workspace, scratch, threads=1) | {
+            "PATH": self._path,
             "MPLCONFIGDIR": f"{scratch}/.matplotlib",
             "FONTCONFIG_FILE": f"{self.inner_runtime}/share/fonts/fonts.conf",
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
             MEMORY: str(self.memory_bytes),
             **(egress_proxy.program_env(workspace, self.pip_index_url) if self.pip_index_url else {}),
         }
 
-    def _shared(self) -> dict[str, str]:
-        path = f"{self.inner_runtime}/bin:/usr/local/bin:/usr/bin:/bin"
-        return {"PATH": path, "LC_ALL": "C.UTF-8", "MPLBACKEND": "Agg", **_THREADS}
+    @property
+    def _path(self) -> str:
+        return f"{self.inner_runtime}/bin:/usr/local/bin:/usr/bin:/bin"
 
 
 def prepare(

@@ -36,6 +36,14 @@ class RunService(Base):
             request.env["EXTRA"] = "from the request"
             assert (await output(sandbox, request)).startswith("from the request /")
 
+    async def test_a_table_of_twelve_columns_is_printed_whole(self, sandbox: Sandbox) -> None:
+        """Libraries that ask for the width of the terminal are told 200 columns."""
+        for request in (
+            python("import shutil; print(shutil.get_terminal_size().columns)"),
+            bash("python3 -c 'import shutil; print(shutil.get_terminal_size().columns)'"),
+        ):
+            assert await output(sandbox, request) == "200\n"
+
     async def test_the_working_directory_is_the_workspace_and_home(self, sandbox: Sandbox) -> None:
         """A relative name is a name in the workspace (K13)."""
         await put(sandbox, here=b"x")
