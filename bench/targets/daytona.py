@@ -73,11 +73,12 @@ class _Direct:
     def __init__(self, client: AsyncDaytona, pipe: Pipe) -> None:
         self._client = client
         self._pipe = pipe
+        workspace, scratch = bootstrap.WORKSPACE, "/tmp"
         request = Request(
             LANGUAGES[0].program(_PROGRAM, []),
-            workspace=bootstrap.WORKSPACE,
-            scratch="/tmp",
-            env=program_env(bootstrap.WORKSPACE, "/tmp", threads=1),
+            workspace=workspace,
+            scratch=scratch,
+            env=program_env(workspace, scratch, threads=1),
         )
         self._request = request.to_json()
 
