@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make sure of what the tests need beyond our own packages: Node (for the emulator of Daytona), jq (to compare with), a Redis
+# Make sure of what the tests need beyond our own packages: Node (for the emulator of Daytona), jq (to test with), a Redis
 # server, Chromium, a clock to set, all thirteen languages, the programs that programs call, and in environments of their own
 # moto's S3 server, schemathesis, and Compose, Helm and kin. LibreChat's real clients run under the sandbox runtime's Node.
 set -euo pipefail

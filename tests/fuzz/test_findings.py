@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from librechat_code_interpreter.core.inputs import Inputs
 from librechat_code_interpreter.core.untrusted import parse_reply
 from librechat_code_interpreter.engines.local.sandbox import exchange
 from librechat_code_interpreter.runner.endings import Ending
-from librechat_code_interpreter.runner.messages import ChangedFile, Pause, Reply
+from librechat_code_interpreter.runner.messages import Call, ChangedFile, Pause, Reply
 from librechat_code_interpreter.runner.serve import HEADER, REPLY, STARTED
 from librechat_code_interpreter.stores.directory_blobs import open_blobs
 from librechat_code_interpreter.stores.session_store import SessionStore
@@ -26,14 +27,17 @@ from tests.fuzz import frames
     [
         {}, {"ending": "won"}, {"stdout": 5}, {"code": 10**30}, {"stderr": "\ud800"}, {"wall_seconds": float("nan")},
         {"changed": None}, {"changed": [{}]}, {"changed": [{"path": "x", "size": "1"}]}, {"deleted": [1]},
+        {"code": True},
     ],
     ids=repr,
 )  # fmt: skip
 async def test_a_forged_reply_was_a_failure_of_the_service(forged: dict[str, Any]) -> None:
     """A field that is missing, mistyped, or unfit for an answer makes the reply invalid, and the run lost."""
-    with pytest.raises(ValueError):
-        parse_reply(Reply, {"ending": "ok", **forged} if forged else forged)
-    answer = {"reply": {"ending": "ok", **forged} if forged else forged, "layout": {}}
+    body = {"ending": "ok", **forged} if forged else forged
+    for data in (body, json.dumps(body).encode()):
+        with pytest.raises(ValueError):
+            parse_reply(Reply, data)
+    answer = {"reply": body, "layout": {}}
     lost = await frames.daytona_sandbox(answer).exchange(frames.REQUEST)
     assert lost.ending is Ending.LOST
 
@@ -45,6 +49,27 @@ def test_a_forged_pause_with_endless_arguments_was_a_failure_of_the_service() ->
         deep = {"a": deep}
     with pytest.raises(ValueError):
         parse_reply(Pause, {"number": 1, "calls": [{"id": "call_001", "name": "x", "input": deep}]})
+
+
+@pytest.mark.parametrize("value", ["\ud800", 2**70, [1.5, None]])
+def test_arguments_of_a_tool_call_are_not_changed(value: Any) -> None:
+    """JSON carries lone surrogates and large integers, and a program may pass them to a tool."""
+    pause = Pause(1, [Call("call_001", "x", {"a": value})])
+    assert parse_reply(Pause, pause.to_json()) == parse_reply(Pause, json.dumps(pause.to_json()).encode()) == pause
+
+
+def test_a_forged_pause_with_infinite_arguments_was_invalid_json_for_the_client() -> None:
+    """NaN and infinity cannot be passed on, at any level."""
+    body = json.dumps({"number": 1, "calls": [{"id": "call_001", "name": "x", "input": {"a": [float("nan")]}}]})
+    with pytest.raises(ValueError):
+        parse_reply(Pause, body.encode())
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff", b"null", b"[" * 100_000, b'{"ending":' * 3000, b"9" * 5000], ids=len)
+def test_what_is_no_json_object_is_no_reply(data: bytes) -> None:
+    """Bytes that no parser accepts raise ``ValueError`` only."""
+    with pytest.raises(ValueError):
+        parse_reply(Reply, data)
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a\0b", "a//b", "", "a\\b", "x" * 300])

