@@ -24,14 +24,6 @@ def rules(settings: Settings) -> list[tuple[bool, str]]:
             "DAYTONA_API_KEY: not set, and ADAPTER_ENGINE=daytona needs it",
         ),
         (
-            settings.daytona_snapshot is None or settings.daytona_image is None,
-            "DAYTONA_IMAGE: not together with DAYTONA_SNAPSHOT",
-        ),
-        (
-            (settings.daytona_network == "allow-list") == (settings.daytona_network_allow_list is not None),
-            "DAYTONA_NETWORK_ALLOW_LIST: goes with DAYTONA_NETWORK=allow-list, and that with it",
-        ),
-        (
             _outlasts(settings.daytona_auto_stop_minutes, max(settings.run_timeout_max_seconds, WAIT_SECONDS)),
             "DAYTONA_AUTO_STOP_MINUTES: has to be 0 or longer than RUN_TIMEOUT_MAX_SECONDS and five minutes more,"
             " and than the fifteen minutes of a program that waits for tools",
