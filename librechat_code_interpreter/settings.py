@@ -1,4 +1,4 @@
-"""Every setting of the service: its name, default, unit and meaning. Those of the local engine are inherited.
+"""Every setting of the service: its name, default, unit and meaning. Those of the engines are inherited.
 
 The environment variable of a field is its name in upper case. ``.env`` is read too; the environment has priority.
 ``docs/settings.md`` and ``.env.example`` are generated from here (``python tools/settings_docs.py --write``). Contract
@@ -16,6 +16,7 @@ from pydantic import SecretStr, ValidationError, field_validator, model_validato
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from librechat_code_interpreter import capacity
+from librechat_code_interpreter.engines.daytona.config import DaytonaSettings
 from librechat_code_interpreter.engines.local.config import LocalSettings
 from librechat_code_interpreter.setting_fields import Bytes, Word, section
 from librechat_code_interpreter.units import KiB, MiB
@@ -49,7 +50,6 @@ class SettingsError(Exception):
 _service = section("Service")
 _caller = section("Authentication")
 _engine = section("Engine")
-_daytona = section("Daytona")
 _session = section("Sessions")
 _file = section("Files")
 _request = section("Requests")
@@ -57,7 +57,7 @@ _run = section("Runs")
 _watch = section("Observability")
 
 
-class Settings(LocalSettings, BaseSettings):
+class Settings(LocalSettings, DaytonaSettings, BaseSettings):
     """Settings from the environment and ``.env``; unknown names are ignored, an empty value counts as unset."""
 
     model_config = SettingsConfigDict(
@@ -107,69 +107,6 @@ class Settings(LocalSettings, BaseSettings):
 
     adapter_engine: Annotated[Literal["auto", "local", "daytona"], Word] = _engine(
         "auto", "Where programs run; `auto` is `daytona` when `DAYTONA_API_KEY` is set, else `local`."
-    )
-    daytona_api_key: SecretStr | None = _daytona(None, "Key of the Daytona account.")
-    daytona_api_url: str | None = _daytona(
-        None, "Address of Daytona's API; unset, the one its SDK knows.", pattern=r"^https?://\S+$"
-    )
-    daytona_target: str | None = _daytona(None, "Region of new sandboxes; unset, the account's default.")
-    daytona_snapshot: str | None = _daytona(
-        None,
-        "Snapshot of new sandboxes; it needs `python3` 3.11 or newer. `python -m app snapshot build` makes the"
-        " recommended one, which saves a round trip and the copy of the runner for each new sandbox."
-        " Unset, the account's default, without the data stack.",
-    )
-    daytona_image: str | None = _daytona(
-        None,
-        "Container image of new sandboxes, instead of a snapshot. Costs a build of minutes whenever Daytona has not"
-        " kept it, and Daytona's own warm pool does not serve images.",
-    )
-    daytona_network: Annotated[Literal["inherit", "block", "allow", "allow-list"], Word] = _daytona(
-        "inherit",
-        "Network of programs: `inherit` what the account has (the lowest tiers refuse anything else), `block` all,"
-        " `allow` all, or only `DAYTONA_NETWORK_ALLOW_LIST`. With any network a program can send data out.",
-    )
-    daytona_network_allow_list: str | None = _daytona(
-        None,
-        "Networks in CIDR notation, with commas, for `DAYTONA_NETWORK=allow-list`.",
-        pattern=r"^[0-9a-fA-F.:/]+(\s*,\s*[0-9a-fA-F.:/]+)*$",
-    )
-    daytona_cpu: int | None = _daytona(
-        None,
-        "Cores of a sandbox, with `DAYTONA_IMAGE` and for `snapshot build`; counts against the quota.",
-        "cores",
-        ge=1,
-    )
-    daytona_memory_gib: int | None = _daytona(
-        None, "Memory of a sandbox, likewise; it bounds a run's memory too.", "GiB", ge=1
-    )
-    daytona_disk_gib: int | None = _daytona(None, "Disk of a sandbox, likewise.", "GiB", ge=1)
-    daytona_auto_stop_minutes: int = _daytona(
-        60,
-        "Idle time after which Daytona itself stops, and so deletes, a sandbox, even if the service is dead."
-        " A shorter time costs less after a crash; it has to be longer than the longest run and tool call,"
-        " and should be longer than `SESSION_TTL_SECONDS`. 0: never.",
-        "minutes",
-        ge=0,
-    )
-    daytona_ttl_minutes: int = _daytona(
-        720,
-        "Age at which Daytona deletes a sandbox whatever it does; the session's next run gets a new one, with its files"
-        " staged again. 0: never.",
-        "minutes",
-        ge=0,
-    )
-    daytona_warm_sandboxes: int = _daytona(
-        0,
-        "Spare sandboxes that are kept running, beyond `MAX_SANDBOXES`: a new session does not wait for one to start."
-        " Replicas that share `REDIS_URL` share this number. Each costs what a running sandbox costs, day and"
-        " night.",
-        "sandboxes",
-        ge=0,
-        le=100,
-    )
-    daytona_max_connections: int = _daytona(
-        250, "Connections to Daytona at one time; each run holds one until it ends.", "connections", ge=1
     )
 
     redis_url: str | None = _session(
@@ -389,14 +326,6 @@ class Settings(LocalSettings, BaseSettings):
             (
                 self.adapter_engine != "daytona" or self.daytona_api_key is not None,
                 "DAYTONA_API_KEY: not set, and ADAPTER_ENGINE=daytona needs it",
-            ),
-            (
-                self.daytona_snapshot is None or self.daytona_image is None,
-                "DAYTONA_IMAGE: not together with DAYTONA_SNAPSHOT",
-            ),
-            (
-                (self.daytona_network == "allow-list") == (self.daytona_network_allow_list is not None),
-                "DAYTONA_NETWORK_ALLOW_LIST: goes with DAYTONA_NETWORK=allow-list, and that with it",
             ),
             (
                 _outlasts(self.daytona_auto_stop_minutes, max(self.run_timeout_max_seconds, WAIT_SECONDS)),

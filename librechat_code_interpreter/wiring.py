@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from obstore.exceptions import BaseError
 
@@ -24,6 +23,7 @@ from librechat_code_interpreter.core.session_selection import SessionSelector
 from librechat_code_interpreter.core.slots import ProcessorMeter, RunSlots, SlotLimits
 from librechat_code_interpreter.core.tool_pauses import ToolPauses
 from librechat_code_interpreter.core.toolchains import Toolchains
+from librechat_code_interpreter.engines.daytona.config import Deployment
 from librechat_code_interpreter.leases.memory import MemoryLeases
 from librechat_code_interpreter.leases.memory_pool import MemoryPool
 from librechat_code_interpreter.runner.messages import Limits
@@ -31,9 +31,6 @@ from librechat_code_interpreter.settings import DAY_SECONDS, Settings, SettingsE
 from librechat_code_interpreter.stores.directory_blobs import open_blobs
 from librechat_code_interpreter.stores.session_store import SessionStore
 from librechat_code_interpreter.stores.timed import TimedFiles
-
-if TYPE_CHECKING:  # only the selected engine is imported
-    from librechat_code_interpreter.engines.daytona.account import DaytonaSettings
 
 _RESERVED_SHARE = 8
 """One slot in eight is reserved for callers without a run; with fewer than eight slots, none is."""
@@ -168,37 +165,14 @@ def make_engine(settings: Settings, stock: SharedPool | None = None, events: Eve
             from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
         except ModuleNotFoundError as error:
             raise EngineUnfit(f"The Daytona engine needs the `daytona` package: {error}.") from error
-        shared = daytona_settings(settings)
-        alone = replace(shared, warm_sandboxes=0, has_shared_leases=False)
-        return DaytonaEngine(shared, stock, events) if stock else DaytonaEngine(alone, MemoryPool())
+        is_shared = stock is not None and settings.redis_url is not None
+        deployment = Deployment(_deployment(settings.redis_url), is_shared, settings.run_timeout_max_seconds)
+        if stock is None:
+            settings = settings.model_copy(update={"daytona_warm_sandboxes": 0})
+        return DaytonaEngine(settings, stock or MemoryPool(), events, deployment=deployment)
     from librechat_code_interpreter.engines.local.engine import LocalEngine
 
     return LocalEngine(settings, events)
-
-
-def daytona_settings(settings: Settings) -> DaytonaSettings:
-    """Return the settings of the Daytona engine."""
-    from librechat_code_interpreter.engines.daytona.account import DaytonaSettings
-
-    return DaytonaSettings(
-        api_key=settings.daytona_api_key.get_secret_value() if settings.daytona_api_key else "",
-        api_url=settings.daytona_api_url,
-        target=settings.daytona_target,
-        snapshot=settings.daytona_snapshot,
-        image=settings.daytona_image,
-        network=settings.daytona_network,
-        network_allow_list=settings.daytona_network_allow_list,
-        cpu=settings.daytona_cpu,
-        memory_gib=settings.daytona_memory_gib,
-        disk_gib=settings.daytona_disk_gib,
-        auto_stop_minutes=settings.daytona_auto_stop_minutes,
-        ttl_minutes=settings.daytona_ttl_minutes,
-        warm_sandboxes=settings.daytona_warm_sandboxes,
-        max_connections=settings.daytona_max_connections,
-        longest_run_seconds=settings.run_timeout_max_seconds,
-        app=_deployment(settings.redis_url),
-        has_shared_leases=settings.redis_url is not None,
-    )
 
 
 def _deployment(redis_url: str | None) -> str:

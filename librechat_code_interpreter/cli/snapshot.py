@@ -45,12 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
 async def _build(settings: Settings) -> int:
     from daytona import DaytonaError, DaytonaNotFoundError
 
-    from librechat_code_interpreter.engines.daytona import account, snapshot
-    from librechat_code_interpreter.wiring import daytona_settings
+    from librechat_code_interpreter.engines.daytona import client, snapshot
 
-    wanted = daytona_settings(settings)
-    params = snapshot.params(account.resources(wanted))
-    async with account.connect(wanted) as daytona:
+    params = snapshot.params(client.resources(settings))
+    async with client.connect(settings) as daytona:
         try:
             try:
                 await daytona.snapshot.get(params.name)

@@ -16,7 +16,8 @@ from devtools.daytona_emulator.server import running
 from devtools.daytona_emulator.settings import Settings
 from librechat_code_interpreter.core.events import Events
 from librechat_code_interpreter.core.protocols import SharedPool
-from librechat_code_interpreter.engines.daytona.account import APP_LABEL, DaytonaSettings
+from librechat_code_interpreter.engines.daytona.client import APP_LABEL
+from librechat_code_interpreter.engines.daytona.config import DaytonaSettings, Deployment
 from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
 from librechat_code_interpreter.leases.memory_pool import MemoryPool
 from tests.runtime import RUNTIME
@@ -107,15 +108,18 @@ class Cloud:
         await until(lambda: not self.sandboxes().keys() & set(sandbox_ids))
 
     def settings(self, **changes: Any) -> DaytonaSettings:
-        """Return the settings of an engine that uses this cloud."""
-        return DaytonaSettings(**{"api_key": KEY, "api_url": self.api_url, "target": "us"} | changes)
+        """Return the settings of an engine that uses this cloud; names come without ``daytona_``."""
+        values = {"api_key": KEY, "api_url": self.api_url, "target": "us"} | changes
+        return DaytonaSettings(**{f"daytona_{name}": value for name, value in values.items()})
 
     @asynccontextmanager
     async def engine(
-        self, stock: SharedPool | None = None, events: Events | None = None, clock: Clock | None = None, **changes: Any
-    ) -> AsyncIterator[DaytonaEngine]:
+        self, stock: SharedPool | None = None, events: Events | None = None, clock: Clock | None = None, *,
+        app: str = "librechat-code", has_shared_leases: bool = False, **changes: Any,
+    ) -> AsyncIterator[DaytonaEngine]:  # fmt: skip
         """Open an engine, and close it; a shared stock makes several of them replicas."""
-        engine = DaytonaEngine(self.settings(**changes), stock or MemoryPool(), events, clock or Clock())
+        deployment = Deployment(app, has_shared_leases)
+        engine = DaytonaEngine(self.settings(**changes), stock or MemoryPool(), events, clock or Clock(), deployment)
         await engine.open()
         try:
             yield engine

@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from pydantic import SecretStr
+
 from librechat_code_interpreter.core.cleanup import Cleanup
 from librechat_code_interpreter.core.ids import new_id
 from librechat_code_interpreter.core.sandbox_leases import SandboxLeases
 from librechat_code_interpreter.core.tasks import end
-from librechat_code_interpreter.engines.daytona.account import DaytonaSettings
+from librechat_code_interpreter.engines.daytona.config import DaytonaSettings, Deployment
 from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
 from librechat_code_interpreter.leases.redis import RedisLeases
 from librechat_code_interpreter.stores.directory_blobs import open_blobs
@@ -41,11 +43,14 @@ class Replica:
         return sandbox.id
 
 
-def assemble(settings: DaytonaSettings, redis_url: str, max_sandboxes: int = 64, clock: Clock | None = None) -> Replica:
+def assemble(
+    settings: DaytonaSettings, app: str, redis_url: str, max_sandboxes: int = 64, clock: Clock | None = None
+) -> Replica:
     """Build it as the wiring does, with times that suit tests."""
     times = {"lease_seconds": 3600, "hint_seconds": 3600, "lock_seconds": LOCK_SECONDS, "answer_seconds": 2.0}
     leases = RedisLeases(redis_url, prefix="test:", **times)
-    engine = DaytonaEngine(settings, leases.stock(), clock=clock or Clock())
+    deployment = Deployment(app, has_shared_leases=True)
+    engine = DaytonaEngine(settings, leases.stock(), clock=clock or Clock(), deployment=deployment)
     sandboxes = SandboxLeases(engine, leases, max_sandboxes)
     store = SessionStore(open_blobs("memory://"))
     cleanup = Cleanup(
@@ -71,9 +76,9 @@ async def living(replica: Replica, *, tends: bool = True) -> AsyncIterator[Repli
 
 async def _live(api_url: str, redis_url: str, app: str) -> None:
     settings = DaytonaSettings(
-        api_key="emulator", api_url=api_url, target="us", app=app, has_shared_leases=True, warm_sandboxes=2
+        daytona_api_key=SecretStr("emulator"), daytona_api_url=api_url, daytona_target="us", daytona_warm_sandboxes=2
     )
-    async with living(assemble(settings, redis_url)) as replica:
+    async with living(assemble(settings, app, redis_url)) as replica:
         leased = await replica.session()
         orphan = await replica.engine.create()
         while len(replica.engine.stats().warm) < 2 or not replica.cleanup.leader.leads:  # noqa: ASYNC110

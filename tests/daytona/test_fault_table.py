@@ -15,6 +15,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from librechat_code_interpreter.engines.daytona.config import Deployment
 from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
 from librechat_code_interpreter.leases.memory_pool import MemoryPool
 from tests.contract.caller import Caller
@@ -55,7 +56,7 @@ class Setting:
 @pytest_asyncio.fixture
 async def setting(cloud: Cloud, tmp_path: Path) -> AsyncIterator[Setting]:
     """Start a service, and run something."""
-    engine = DaytonaEngine(cloud.settings(app=tmp_path.name), MemoryPool())
+    engine = DaytonaEngine(cloud.settings(), MemoryPool(), deployment=Deployment(tmp_path.name))
     async with serving(tmp_path, engine, run_timeout_seconds=20) as service:
         caller = service.caller()
         answer = await caller.exec("print('first'); open('kept', 'w').write('kept')")
@@ -270,7 +271,7 @@ async def test_a_sandbox_that_comes_up_ill_is_a_503_and_deleted(setting: Setting
 
 async def test_a_sandbox_that_is_not_up_in_time_is_deleted(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     """The SDK gives up with the sandbox's id; it is deleted as soon as Daytona allows it."""
-    monkeypatch.setattr("librechat_code_interpreter.engines.daytona.engine.CREATE_SECONDS", 1)
+    monkeypatch.setattr("librechat_code_interpreter.engines.daytona.client.CREATE_SECONDS", 1)
     with setting.cloud.set_to(warm_create_seconds=3.0, allow_delete_while_changing=True):
         assert postponed(await setting.run(session_id=None), range(1, 16))
         await until(lambda: not setting.left_behind())

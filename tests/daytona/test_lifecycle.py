@@ -10,7 +10,7 @@ import pytest
 
 from librechat_code_interpreter.core.errors import EngineUnavailable
 from librechat_code_interpreter.core.protocols import EngineUnfit
-from librechat_code_interpreter.engines.daytona.account import APP_LABEL, INSTANCE_LABEL
+from librechat_code_interpreter.engines.daytona.client import APP_LABEL, INSTANCE_LABEL
 from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
 from librechat_code_interpreter.engines.daytona.sandbox import DaytonaSandbox
 from librechat_code_interpreter.leases.memory_pool import MemoryPool
@@ -205,7 +205,7 @@ async def test_a_sweep_notices_what_was_lost(cloud: Cloud) -> None:
 
 async def test_a_list_of_many_pages_is_swept_whole(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """Daytona's lists have pages."""
-    monkeypatch.setattr("librechat_code_interpreter.engines.daytona.engine.PAGE_SIZE", 2)
+    monkeypatch.setattr("librechat_code_interpreter.engines.daytona.client.PAGE_SIZE", 2)
     clock = Clock()
     async with cloud.engine(clock=clock, app="pages") as engine:
         for _ in range(5):

@@ -16,7 +16,6 @@ from librechat_code_interpreter.core.protocols import Sandbox
 from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
 from librechat_code_interpreter.leases.memory_pool import MemoryPool
 from librechat_code_interpreter.settings import Settings
-from librechat_code_interpreter.wiring import daytona_settings
 from tests.engine.conformance import Facts
 from tests.engine.conformance.files import Files
 from tests.engine.conformance.isolation import Isolation
@@ -34,7 +33,7 @@ async def engine() -> AsyncIterator[DaytonaEngine]:
     """Open an engine on the account, and close it after the last test."""
     if not os.environ.get("DAYTONA_API_KEY"):
         pytest.skip("DAYTONA_API_KEY is not set")
-    engine = DaytonaEngine(daytona_settings(Settings(adapter_engine="daytona")), MemoryPool())
+    engine = DaytonaEngine(Settings(adapter_engine="daytona"), MemoryPool())
     await engine.open()
     yield engine
     await engine.close()

@@ -37,8 +37,7 @@ async def join(cloud: Cloud, server: RedisServer, tmp_path: Path) -> AsyncIterat
         async def start(
             max_sandboxes: int = 64, tends: bool = True, clock: Clock | None = None, **changes: Any
         ) -> Replica:
-            settings = cloud.settings(app=tmp_path.name, has_shared_leases=True, **changes)
-            replica = assemble(settings, server.url, max_sandboxes, clock)
+            replica = assemble(cloud.settings(**changes), tmp_path.name, server.url, max_sandboxes, clock)
             return await lives.enter_async_context(living(replica, tends=tends))
 
         yield start

@@ -9,14 +9,16 @@ import sys
 
 import uvicorn
 
-import librechat_code_interpreter.engines.daytona.engine as daytona
+from librechat_code_interpreter.engines.daytona import client, orphans, registry
 from librechat_code_interpreter.leases.redis import RedisLeases
 from tests.replicas import times
 
 if __name__ == "__main__":
-    for name in ("CREATE_SECONDS", "PREPARE_SECONDS", "ORPHAN_SECONDS"):
-        assert hasattr(daytona, name)
-        setattr(daytona, name, getattr(times, name))
+    for module, name in (
+        (client, "CREATE_SECONDS"), (registry, "PREPARE_SECONDS"), (orphans, "ORPHAN_SECONDS"),
+    ):  # fmt: skip
+        assert hasattr(module, name)
+        setattr(module, name, getattr(times, name))
     defaults = RedisLeases.__init__.__kwdefaults__
     assert defaults is not None
     defaults["lock_seconds"] = times.LOCK_SECONDS

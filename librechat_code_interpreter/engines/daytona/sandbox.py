@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import aiohttp
 from daytona import AsyncSandbox, DaytonaError
@@ -21,6 +21,7 @@ from librechat_code_interpreter.core.errors import EngineLimited, EngineUnavaila
 from librechat_code_interpreter.core.protocols import Chunks, Staged
 from librechat_code_interpreter.core.untrusted import parse_reply
 from librechat_code_interpreter.engines.daytona import bootstrap, errors
+from librechat_code_interpreter.engines.daytona.client import Client
 from librechat_code_interpreter.engines.daytona.errors import State
 from librechat_code_interpreter.engines.daytona.layout import Known
 from librechat_code_interpreter.engines.daytona.runner_exec import (
@@ -37,9 +38,6 @@ from librechat_code_interpreter.engines.program_env import program_env
 from librechat_code_interpreter.runner.endings import Ending
 from librechat_code_interpreter.runner.files import Layout, Look
 from librechat_code_interpreter.runner.messages import Pause, Reply, Request, Results
-
-if TYPE_CHECKING:  # import cycle at run time: the engine creates sandboxes
-    from librechat_code_interpreter.engines.daytona.engine import DaytonaEngine
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +59,7 @@ _CLOCK_SECONDS = 5.0
 class DaytonaSandbox:
     """Handle of one sandbox. If its workspace is not known to this process, ``_known`` is ``None``."""
 
-    def __init__(self, engine: DaytonaEngine, remote: AsyncSandbox, *, is_baked: bool, expires_at: float) -> None:
+    def __init__(self, client: Client, remote: AsyncSandbox, *, is_baked: bool, expires_at: float) -> None:
         self.id: str = remote.id
         self.is_gone = False
         self.waits = False
@@ -69,9 +67,9 @@ class DaytonaSandbox:
 
         self.expires_at = expires_at
         self.made_at = self.heard_at = time.monotonic()
-        self._engine = engine
+        self._client = client
         self._remote = remote
-        self._pipe = Pipe(remote, bootstrap.runner_path(is_baked=is_baked), engine.calls)
+        self._pipe = Pipe(remote, bootstrap.runner_path(is_baked=is_baked), client.calls)
         self._known: Known | None = None
         self._sizes: dict[str, int] = {}
 
@@ -161,7 +159,7 @@ class DaytonaSandbox:
         missing = size
         try:
             remote_path = f"{bootstrap.WORKSPACE}/{path}"
-            with self._engine.calls.timed("download"):
+            with self._client.calls.timed("download"):
                 stream: Any = await self._remote.fs.download_file_stream(remote_path, timeout=DOWNLOAD_SECONDS)
             async with aclosing(stream) as chunks:
                 async for chunk in chunks:
@@ -206,12 +204,12 @@ class DaytonaSandbox:
             return Reply(Ending.LOST, signal="SIGKILL")
         finally:
             if not has_ended:
-                self._engine.in_background(self._stop(nonce))
+                self._client.in_background(self._stop(nonce))
         return self._heard(answer, results.key)
 
     async def _bring(self, results: Results, nonce: str, secret: str) -> dict[str, Any]:
         """Send results. If no reply arrives, ask for it once more; a repeated request has no effect of its own."""
-        seconds = math.ceil(self._engine.longest_run_seconds) + GRACE_SECONDS
+        seconds = math.ceil(self._client.longest_run_seconds) + GRACE_SECONDS
         message = {"number": results.number, "results": [item.to_json() for item in results.results]}
         try:
             return await self._pipe.order("resume", seconds, path=nonce, secret=secret, results=message)
@@ -250,7 +248,7 @@ class DaytonaSandbox:
             return Reply(Ending.LOST, signal="SIGKILL", nonce=request.nonce)
         finally:
             if not has_ended:
-                self._engine.in_background(self._stop(nonce))
+                self._client.in_background(self._stop(nonce))
         return self._heard(answer, f"{nonce}:{fields.get('secret')}")
 
     def _heard(self, answer: dict[str, Any], key: str) -> Reply | Pause:
@@ -288,7 +286,9 @@ class DaytonaSandbox:
 
     async def _call_off(self, nonce: str, posted_at: float) -> bool:
         """Return whether an unanswered run has certainly not started, and then prevent that it starts later."""
-        state, since = await self._engine.look_at(self.id)
+        if self.is_gone:
+            return False
+        state, since = await self._client.state(self.id)
         log.info("sandbox %s is %s", self.id, state.value)
         if state is State.STARTED:
             mark = f"{bootstrap.HOME}/ran-{nonce}"

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
+from librechat_code_interpreter.core.aio import finish
 from librechat_code_interpreter.core.errors import LeasesUnavailable, Unavailable
 from librechat_code_interpreter.core.events import Events, PoolFilled, PoolTaken, PoolWhole
 from librechat_code_interpreter.core.protocols import SharedPool
+from librechat_code_interpreter.engines.daytona.client import Client
+from librechat_code_interpreter.engines.daytona.registry import SandboxRegistry
 from librechat_code_interpreter.engines.daytona.sandbox import DaytonaSandbox
 
 log = logging.getLogger(__name__)
+
+TRUSTED_SECONDS = 60.0
+"""A warm sandbox that answered within this time is handed out without a check."""
 
 _LONGEST_PAUSE_SECONDS = 60.0
 _KEEP_SECONDS = 60.0
@@ -23,26 +28,13 @@ _ANY_NUMBER = 1_000_000
 class WarmPool:
     """Refills the shared pool in the background and takes from it; the shared pool hands out each sandbox once."""
 
-    def __init__(
-        self,
-        count: int,
-        stock: SharedPool,
-        make: Callable[[], Awaitable[DaytonaSandbox]],
-        attach: Callable[[str], Awaitable[DaytonaSandbox | None]],
-        destroy: Callable[[str], Awaitable[None]],
-        events: Events,
-        *,
-        make_seconds: float,
-    ) -> None:
-        """``make_seconds`` bounds the creation of a sandbox; a dead creator's reservation lasts that long."""
-        self._count = count
+    def __init__(self, client: Client, registry: SandboxRegistry, stock: SharedPool, events: Events) -> None:
+        self._client = client
+        self._registry = registry
+        self._count = client.settings.daytona_warm_sandboxes
         self._stock = stock
-        self._make = make
-        self._attach = attach
-        self._destroy = destroy
         self._events = events
         self._short_since: float | None = None
-        self._make_seconds = make_seconds
         self._own: set[str] = set()
         self._wanted = asyncio.Event()
         self._wanted.set()
@@ -72,11 +64,32 @@ class WarmPool:
             self._short_since = self._short_since or time.monotonic()
             self._events.tell(PoolTaken("sandbox", "any", is_hit, age_seconds, len(self._own)))
 
-    async def keep(self, sandbox_id: str) -> bool:
-        """Add an unused sandbox to the pool, if there is room."""
-        return self._count > 0 and await self._place(sandbox_id, self._count)
+    async def _attach(self, sandbox_id: str) -> DaytonaSandbox | None:
+        """Return a claimed sandbox if it is alive and will outlive a run.
 
-    async def put_back(self, sandbox_id: str) -> None:
+        One that answered within ``TRUSTED_SECONDS`` costs no round trip.
+        """
+        known = self._registry.fresh(sandbox_id)
+        if known is not None and time.monotonic() - known.heard_at < TRUSTED_SECONDS:
+            return known
+        try:
+            sandbox = await self._registry.look_up(sandbox_id)
+        except Unavailable:
+            if sandbox_id not in self._registry.doomed:
+                await self._put_back(sandbox_id)
+            raise
+        if sandbox is None or not self._registry.is_fresh(sandbox):
+            await self._registry.destroy(sandbox_id)
+            return None
+        sandbox.starts_empty()
+        return sandbox
+
+    async def adopt(self, sandbox: DaytonaSandbox) -> None:
+        """Add an unused sandbox to the pool, or destroy it if there is no room."""
+        if not (self._count > 0 and await self._place(sandbox.id, self._count)):
+            await self._registry.destroy(sandbox.id)
+
+    async def _put_back(self, sandbox_id: str) -> None:
         """Return a claimed sandbox to the pool. The pool is one too large if its slot has been refilled meanwhile."""
         if not await self._place(sandbox_id, _ANY_NUMBER):
             log.warning("spare sandbox %s could not be put back, the sweep will destroy it", sandbox_id)
@@ -109,7 +122,7 @@ class WarmPool:
             await self._wanted.wait()
             self._wanted.clear()
             try:
-                while ticket := await self._stock.reserve(self._count, self._make_seconds):
+                while ticket := await self._stock.reserve(self._count, self._registry.make_seconds):
                     await self._make_one(ticket)
                 pause = 1.0
                 self._note_whole()
@@ -126,7 +139,7 @@ class WarmPool:
 
     async def _make_one(self, ticket: str) -> None:
         try:
-            sandbox = await self._make()
+            sandbox = await finish(self._registry.make(), self.adopt, self._client.background)
         except BaseException:
             with suppress(LeasesUnavailable):  # on failure the ticket expires
                 await self._stock.fill(ticket, None)
@@ -134,9 +147,9 @@ class WarmPool:
         try:
             is_spare = await self._put(ticket, sandbox.id)
         except LeasesUnavailable:
-            await self._destroy(sandbox.id)  # it may be in the shared pool: a claim then finds it dead
+            await self._registry.destroy(sandbox.id)  # it may be in the shared pool: a claim then finds it dead
             raise
         if is_spare:
             self._events.tell(PoolFilled("sandbox", "any", len(self._own)))
         else:
-            await self._destroy(sandbox.id)
+            await self._registry.destroy(sandbox.id)
