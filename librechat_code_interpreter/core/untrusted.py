@@ -28,8 +28,9 @@ _MAX_NUMBER = 2**53
 
 def parse_reply(kind: type[M], data: Any) -> M:
     """Parse a message from a sandbox, given as JSON (``bytes``) or as plain data. Raises ``ValueError``."""
+    hashable: Any = kind  # mypy does not accept a type variable's type as hashable
     try:
-        return typing.cast(M, _validate(_validator(kind), data))
+        return typing.cast(M, _validate(_validator(hashable), data))
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(map(str, first["loc"]))

@@ -105,22 +105,22 @@ def _run(order: Order) -> dict[str, Any]:
 def _begin(order: Order) -> dict[str, Any]:
     """Run a program that may pause, in a process that outlives this one."""
 
-    def work(post: ContinuationSocket) -> None:
-        answer = _whole_run(order, post)
-        post.leave(answer, Request.from_json(order.request).limits.pause_seconds)
+    def work(clients: ContinuationSocket) -> None:
+        answer = _whole_run(order, clients)
+        clients.leave(answer, Request.from_json(order.request).limits.pause_seconds)
 
-    return detached(_post_of(order.home, order.nonce), order.secret, work)
+    return detached(_socket_path(order.home, order.nonce), order.secret, work)
 
 
 def _resume(order: Order) -> dict[str, Any]:
     """Send results to a paused program; ``path`` is the nonce of its run."""
     try:
-        return visit(_post_of(order.home, order.path), order.secret, order.results, again=order.again)
+        return visit(_socket_path(order.home, order.path), order.secret, order.results, again=order.again)
     except (FileNotFoundError, ConnectionRefusedError):
         return {"error": "no such program waits"}
 
 
-def _post_of(home: str, nonce: str) -> Path:
+def _socket_path(home: str, nonce: str) -> Path:
     return Path(home, f"post-{nonce}")
 
 

@@ -35,13 +35,13 @@ class ToolExecutionError(Exception):
 ToolExecutionError.__module__ = "builtins"  # tracebacks show the name without a module
 
 
-def functions(door: str, tools: list[Tool]) -> dict[str, Any]:
-    """Return the globals that a program with tools gets; ``door`` is the directory of the tool channel."""
+def functions(directory: str, tools: list[Tool]) -> dict[str, Any]:
+    """Return the globals that a program with tools gets; ``directory`` is that of the tool channel."""
     found: dict[str, Any] = {"asyncio": asyncio, "ToolExecutionError": ToolExecutionError}
-    return found | {tool.function: _function(door, tool) for tool in tools}
+    return found | {tool.function: _function(directory, tool) for tool in tools}
 
 
-def _function(door: str, tool: Tool) -> Function:
+def _function(directory: str, tool: Tool) -> Function:
     name = tool.function
 
     def call(*values: Any, **named: Any) -> Coroutine[Any, Any, Any]:
@@ -49,7 +49,7 @@ def _function(door: str, tool: Tool) -> Function:
             known = ", ".join(f"{key}=..." for key in arguments.properties(tool.parameters)) or "name=..."
             raise TypeError(f"{name}() takes keyword arguments only: {name}({known})")
         text = _json_of(name, named)
-        return _knock(door, tool, text)
+        return _call(directory, tool, text)
 
     call.__name__ = call.__qualname__ = name
     call.__module__ = "__main__"
@@ -78,10 +78,10 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON serializable")
 
 
-async def _knock(door: str, tool: Tool, text: str) -> Any:
+async def _call(directory: str, tool: Tool, text: str) -> Any:
     """Make the call and wait for its result. Raises ``ToolExecutionError``."""
     try:
-        pipe = _announce(door, tool.function, text)
+        pipe = _announce(directory, tool.function, text)
     except OSError as error:
         raise ToolExecutionError(f"{tool.name}: tools cannot be called any more: {error}", tool.name) from None
     try:
@@ -93,14 +93,14 @@ async def _knock(door: str, tool: Tool, text: str) -> Any:
     return json.loads(body)
 
 
-def _announce(door: str, function: str, text: str) -> int:
-    own = os.path.join(door, os.urandom(8).hex())
+def _announce(directory: str, function: str, text: str) -> int:
+    own = os.path.join(directory, os.urandom(8).hex())
     with open(f"{own}.call", "x", encoding="ascii") as file:
         file.write(f"{function} json\n{text}")
     os.mkfifo(own, 0o600)
     pipe = os.open(own, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        calls = os.open(os.path.join(door, "calls"), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        calls = os.open(os.path.join(directory, "calls"), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             os.write(calls, b"\n%s\n" % os.path.basename(own).encode("ascii"))
         finally:

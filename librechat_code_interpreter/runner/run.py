@@ -115,7 +115,7 @@ def _run_with_tools(
     process.adopt_orphans()
     tool_calls = ToolCalls(request, link)
     fork_server = start.fork_server()
-    started = start(_body_with_tools(request, source, tool_calls.door.path))
+    started = start(_body_with_tools(request, source, tool_calls.channel.path))
     try:
         watch(started, seen, request.limits, deadline, tool_calls, fork_server)
         for line in tool_calls.unseen_failures(seen.stderr.data):
@@ -125,11 +125,13 @@ def _run_with_tools(
         tool_calls.close()
 
 
-def _body_with_tools(request: Request, source: Source, door: str) -> Body:
+def _body_with_tools(request: Request, source: Source, directory: str) -> Body:
     program, tools = request.program, request.tools or []
     if program.place == "warm":
-        return WarmProgram(program.source, source.shown, source.path, program.args, request.env, ToolOffer(door, tools))
-    env = request.env | {"BASH_ENV": shelltools.write(door, [tool.function for tool in tools])}
+        return WarmProgram(
+            program.source, source.shown, source.path, program.args, request.env, ToolOffer(directory, tools)
+        )
+    env = request.env | {"BASH_ENV": shelltools.write(directory, [tool.function for tool in tools])}
     return Command([part.format(source=source.path) for part in program.run], env)
 
 

@@ -38,10 +38,10 @@ __call_tool() {
 """
 
 
-def write(door: str, functions: Iterable[str]) -> str:
-    """Write the file for ``BASH_ENV`` into ``door``, the channel's directory; return its path. Raises ``OSError``."""
-    path = os.path.join(door, "functions")
-    lines = [f"__TOOLS={shlex.quote(door)}\n", _CALL]
+def write(directory: str, functions: Iterable[str]) -> str:
+    """Write the file for ``BASH_ENV`` into the channel's directory; return its path. Raises ``OSError``."""
+    path = os.path.join(directory, "functions")
+    lines = [f"__TOOLS={shlex.quote(directory)}\n", _CALL]
     lines += [f'{function}() {{ __call_tool {function} "$@"; }}\n' for function in functions]
     with open(path, "x", encoding="ascii") as file:
         file.writelines(lines)

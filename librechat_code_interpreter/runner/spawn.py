@@ -88,7 +88,7 @@ class PreparedProcess:
     def __init__(self, directory: str, oom: int | None, meanwhile: Meanwhile | None = None) -> None:
         self.directory = directory
         order, self._order = os.pipe()
-        self._process = _fork(oom, lambda ends: _be_program_when_told(order, directory, ends, meanwhile))
+        self._process = _fork(oom, lambda ends: _wait_and_begin(order, directory, ends, meanwhile))
         os.close(order)
 
     def use_time(self) -> None:
@@ -133,7 +133,7 @@ def _be_program(body: Body, cpu_seconds: int, directory: str, ends: _Ends) -> No
         os._exit(126)
 
 
-def _be_program_when_told(order: int, directory: str, ends: _Ends, meanwhile: Meanwhile | None) -> NoReturn:
+def _wait_and_begin(order: int, directory: str, ends: _Ends, meanwhile: Meanwhile | None) -> NoReturn:
     try:
         _become_fresh(ends, order)
         word = os.read(order, 1)

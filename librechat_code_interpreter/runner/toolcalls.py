@@ -55,7 +55,7 @@ class ToolCalls:
         self._limits = request.limits
         self._tools = {tool.function: tool for tool in request.tools or []}
         self._link = link
-        self.door = ToolChannel(request.scratch, request.limits.tool_input_bytes)
+        self.channel = ToolChannel(request.scratch, request.limits.tool_input_bytes)
         self._selector: selectors.BaseSelector | None = None
         self._waiting: dict[str, Caller] = {}
         self._calls: dict[str, Call] = {}
@@ -73,13 +73,13 @@ class ToolCalls:
     def start(self, selector: selectors.BaseSelector, deadline: float) -> None:
         """Register with the loop; ``deadline`` limits the time until the first pause."""
         self._selector, self._deadline = selector, deadline
-        selector.register(self.door.calls, selectors.EVENT_READ, self._take_calls)
+        selector.register(self.channel.calls, selectors.EVENT_READ, self._take_calls)
         selector.register(self._link.fileno(), selectors.EVENT_READ, self._take_results)
 
     def stop(self) -> None:
         """Unregister from the loop: the program has ended, or is about to."""
         assert self._selector is not None  # noqa: S101  ``start`` came first
-        self._selector.unregister(self.door.calls)
+        self._selector.unregister(self.channel.calls)
         self._selector.unregister(self._link.fileno())
         for caller in self._waiting.values():
             self._forget(caller)
@@ -97,7 +97,7 @@ class ToolCalls:
         return lines
 
     def close(self) -> None:
-        self.door.close()
+        self.channel.close()
 
     @property
     def deadline(self) -> float:
@@ -135,7 +135,7 @@ class ToolCalls:
     # --- incoming calls ----------------------------------------------------------------------------------------------
 
     def _take_calls(self, _: int) -> None:
-        for caller in self.door.callers():
+        for caller in self.channel.callers():
             if not self._calls:
                 self._patience.begin()
             self._look_seconds = _LOOK_SECONDS

@@ -35,15 +35,15 @@ _is_ready = False
 
 @dataclass(frozen=True, slots=True)
 class ToolOffer(Message):
-    """Tools of a program; ``door`` is the directory of the tool channel."""
+    """Tools of a program; ``directory`` is that of the tool channel."""
 
-    door: str
+    directory: str
     tools: list[Tool]
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
         """Parse an offer with its tools."""
-        return cls(data["door"], [Tool.from_json(item) for item in data["tools"]])
+        return cls(data["directory"], [Tool.from_json(item) for item in data["tools"]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ def main_module(path: str, offer: ToolOffer | None) -> types.ModuleType:
     module = types.ModuleType("__main__")
     module.__dict__.update(__file__=path, __builtins__=builtins, __cached__=None)
     if offer is not None:
-        module.__dict__.update(_pythontools().functions(offer.door, offer.tools))
+        module.__dict__.update(_pythontools().functions(offer.directory, offer.tools))
     if not _hidden:
         _hide_ours()
     return module
