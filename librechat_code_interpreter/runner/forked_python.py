@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from librechat_code_interpreter.runner import interpreter_exit, warm_python
-from librechat_code_interpreter.runner.process import DEFAULT, set_dumpable, set_handler
+from librechat_code_interpreter.runner.process import DEFAULT, IGNORED, set_dumpable, set_handler
 
 STARTED, REFUSED = b"s", b"r"
 PID = struct.Struct("i")
@@ -113,7 +113,7 @@ def _take_over(request: ForkRequest, directory: int, streams: list[int]) -> None
     os.umask(request.umask)
     warm_python.become_fresh()
     for ignored in request.ignored_signals:
-        set_handler(ignored, signal.SIG_IGN)
+        set_handler(ignored, IGNORED)
     signal.pthread_sigmask(signal.SIG_SETMASK, request.blocked_signals)
     for kind, limit in enumerate(request.limits):
         if limit != resource.getrlimit(kind):

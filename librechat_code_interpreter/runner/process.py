@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 from _signal import SIG_DFL as DEFAULT  # type: ignore[import-not-found]  # typeshed does not know it
+from _signal import SIG_IGN as IGNORED
 from _signal import signal as set_handler
 
-__all__ = ["DEFAULT", "adopt_orphans", "set_dumpable", "set_handler"]
+__all__ = ["DEFAULT", "IGNORED", "adopt_orphans", "set_dumpable", "set_handler"]
 """``set_handler`` is ``signal.signal`` without the wrapper in ``signal``, which costs 30 copied pages in a fork."""
 
 _PR_SET_DUMPABLE = 4

@@ -31,6 +31,8 @@ STARTS = {
         f"cat > a.py <<'PY'\n{IS_WARM}\nPY\n"
         "python3 -c 'import subprocess, sys; subprocess.run([sys.executable, \"a.py\"])'"
     ),
+    "ignored interrupt": f"cat > a.py <<'PY'\n{IS_WARM}\nPY\ntrap '' INT; python3 a.py",
+    "background": f"cat > a.py <<'PY'\n{IS_WARM}\nPY\npython3 a.py & wait",
     "subshell in the background": f"cat > a.py <<'PY'\n{IS_WARM}\nPY\n(python3 a.py) & wait",
 }
 
