@@ -112,9 +112,10 @@ def _take_over(request: ForkRequest, directory: int, streams: list[int]) -> None
         set_handler(number, DEFAULT)
     os.umask(request.umask)
     warm_python.become_fresh()
-    for ignored in request.ignored_signals:
+    valid = signal.valid_signals()  # make starts programs with 32 or 33 ignored, which the C library keeps for itself
+    for ignored in valid.intersection(request.ignored_signals):
         set_handler(ignored, IGNORED)
-    signal.pthread_sigmask(signal.SIG_SETMASK, request.blocked_signals)
+    signal.pthread_sigmask(signal.SIG_SETMASK, valid.intersection(request.blocked_signals))
     for kind, limit in enumerate(request.limits):
         if limit != resource.getrlimit(kind):
             resource.setrlimit(kind, limit)

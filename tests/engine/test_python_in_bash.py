@@ -136,6 +136,20 @@ async def test_unusual_options_have_an_interpreter_of_their_own(sandbox: LocalSa
     assert (await sandbox.exchange(bash(f"python3 {options} -c '{program}'"))).stdout == "False\n"
 
 
+async def test_an_ignored_signal_of_the_c_library(sandbox: LocalSandbox) -> None:
+    """Programs below make have one of the two signals ignored that the C library keeps for itself."""
+    ignore = """
+import ctypes, os, platform, struct
+call = {"x86_64": 13, "aarch64": 134}[platform.machine()]
+for number in (32, 33):
+    assert ctypes.CDLL(None).syscall(call, number, struct.pack("4Q", 1, 0, 0, 0), None, 8) == 0
+os.execvp("python3", ["python3", "a.py"])
+"""
+    program = f"cat > a.py <<'PY'\n{IS_WARM}\nPY\npython3 - <<'PY'{ignore}PY\n"
+    reply = await sandbox.exchange(bash(program))
+    assert reply.stdout == "True\n", reply.stderr
+
+
 async def test_many_at_once(sandbox: LocalSandbox) -> None:
     """More programs than the server accepts connections all run."""
     start = "for i in $(seq 6); do python3 -c 'import numpy; print(1)' & done; wait"
