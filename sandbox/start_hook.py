@@ -168,6 +168,7 @@ def memory_file(content: bytes) -> int:
 
 def hand_over(wire: "Socket", program: Program) -> int | None:
     """Send the program with all that a process inherits; return its process id, or None if the server refuses it."""
+    import _signal  # type: ignore[import-not-found]  # typeshed does not know it
     import _socket
     import array
     import marshal
@@ -199,15 +200,26 @@ def hand_over(wire: "Socket", program: Program) -> int | None:
     )
     memory, directory = memory_file(marshal.dumps(request)), os.open(".", os.O_RDONLY | os.O_DIRECTORY)
     rights = array.array("i", [memory, directory, *numbers])
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())  # until they can be forwarded
     try:
         wire.sendmsg([b"."], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, rights)])
         answer = wire.recv(8)
+        pid = _number(answer) if answer.startswith(STARTED) else None
     except OSError:  # the server has ended, or there are too many descriptors
-        return None
+        pid = None
     finally:
         os.close(memory)
         os.close(directory)
-    return _number(answer) if answer.startswith(STARTED) else None
+    if pid is None:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, _valid(blocked))
+    return pid
+
+
+def _valid(signals: list[int]) -> "set[int]":
+    """Return those that the C library does not keep for itself."""
+    import _signal
+
+    return set(_signal.valid_signals()).intersection(signals)
 
 
 def _number(message: bytes) -> int:
@@ -253,6 +265,7 @@ def wait(wire: "Socket", pid: int) -> "NoReturn":
                 _handle(number, forward)
         for number in IGNORED_BY_PYTHON:
             signal.signal(number, forward)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])  # those that were blocked are blocked in the program
         os.closerange(0, 3)  # or a reader of the program's output would wait for this process
         status = _number(wire.recv(8))
         if os.WIFSIGNALED(status):

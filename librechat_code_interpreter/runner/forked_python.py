@@ -126,9 +126,10 @@ def _take_over(request: ForkRequest, directory: int, streams: list[int]) -> None
 def _replace_ids(request: ForkRequest) -> None:
     """Let ``os.getpid`` and ``os.getppid`` return the starter's ids, which the shell and other programs know.
 
-    Signals to that id reach this process, because the starter forwards them. Forks of this process have their own ids.
+    Signals to that id reach this process, because the starter forwards them; its own come at once, as usual. Forks of
+    this process have their own ids.
     """
-    own, get_pid, get_parent = os.getpid(), os.getpid, os.getppid
+    own, get_pid, get_parent, send_signal = os.getpid(), os.getpid, os.getppid, os.kill
 
     def getpid() -> int:
         pid = get_pid()
@@ -140,7 +141,10 @@ def _replace_ids(request: ForkRequest) -> None:
         parent = get_parent()
         return request.pid if parent == own else parent
 
-    vars(os)["getpid"], vars(os)["getppid"] = getpid, getppid
+    def kill(pid: int, signal: int, /) -> None:
+        send_signal(own if pid == request.pid else pid, signal)
+
+    vars(os).update(getpid=getpid, getppid=getppid, kill=kill)
 
 
 def _run(request: ForkRequest) -> int:
