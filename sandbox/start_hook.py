@@ -267,7 +267,10 @@ def wait(wire: "Socket", pid: int) -> "NoReturn":
             signal.signal(number, forward)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])  # those that were blocked are blocked in the program
         os.closerange(0, 3)  # or a reader of the program's output would wait for this process
-        status = _number(wire.recv(8))
+        answer = wire.recv(8)
+        if not answer.startswith(ENDED):
+            os._exit(70)  # the server has ended before the program
+        status = _number(answer)
         if os.WIFSIGNALED(status):
             _end_by_signal(os.WTERMSIG(status))
         os._exit(os.WEXITSTATUS(status))

@@ -29,7 +29,7 @@ from librechat_code_interpreter.runner import forked_python
 ADDRESS = "\0sandbox-python"
 """Abstract, so that it exists in the network namespace of the jail alone."""
 
-STARTED, REFUSED, ENDED = b"s", b"r", b"e"
+ENDED = b"e"
 STATUS = struct.Struct("i")
 
 MAX_CONNECTIONS = 64
@@ -105,7 +105,7 @@ class ForkServer:
             if pid == 0:
                 forked_python.run(connection, descriptors, self._environment)
             self._set_oom_score(False)
-            self._watch(_Fork(pid, os.pidfd_open(pid), connection))
+            self._watch(_Fork(pid, _open_or_end(pid), connection))
         except OSError:  # no more processes or descriptors: the hook runs the program itself
             self._set_oom_score(False)
             self._close(connection)
@@ -144,3 +144,13 @@ class ForkServer:
             self._connections.remove(connection)
             self._selector.unregister(connection)
             connection.close()
+
+
+def _open_or_end(pid: int) -> int:
+    """Return a pidfd of a child; if none can be opened, kill the child, because nobody could wait for it."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
